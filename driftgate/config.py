@@ -1,0 +1,240 @@
+"""The problem: one prediction task, read from one YAML in `configs/`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from driftgate.contract import Contract
+from driftgate.errors import DriftgateError
+from driftgate.workspace import PROJECT
+
+Metric = Literal[
+    "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier", "expected_calibration_error"
+]
+LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "expected_calibration_error"})
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Span(_Frozen):
+    """A length of calendar time."""
+
+    months: int = Field(0, ge=0)
+    days: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Span:
+        if not self.months and not self.days:
+            raise ValueError("a span needs months or days above 0")
+        return self
+
+
+class Data(_Frozen):
+    """Where the rows are. `path` is relative to the project; `stage` is the DVC stage that builds it."""
+
+    path: Path
+    stage: str | None = None
+    row_id: str
+    timestamp: str | None = None
+    as_of: dt.date | None = None
+
+
+class Target(_Frozen):
+    """The column to predict, and the value of it that counts as positive."""
+
+    column: str
+    positive: bool | int | str
+    negative_name: str = "negative"
+    positive_name: str = "positive"
+
+
+class TimeSplit(_Frozen):
+    """Newest rows are held out, the ones before validate, all before train; folds are expanding blocks."""
+
+    method: Literal["time"]
+    holdout: Span
+    validation: Span
+    folds: int = Field(4, ge=1, le=20)
+    tune_on: Literal["validation", "cross_validation"] = "validation"
+
+
+class RandomSplit(_Frozen):
+    """A stratified random holdout; candidates are compared by stratified cross-validation on the rest."""
+
+    method: Literal["random"]
+    holdout: Share
+    folds: int = Field(5, ge=2, le=20)
+    tune_on: Literal["cross_validation"] = "cross_validation"
+
+
+class Range(_Frozen):
+    """An interval that a tuner draws from, on a log scale if asked; whole numbers if both ends are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError("low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError("a log scale needs low above 0")
+        return self
+
+
+Setting = bool | int | float | str | None
+
+
+class Candidate(_Frozen):
+    """One family of models: fixed settings, and a search space over the others."""
+
+    family: Literal["logistic_regression", "random_forest", "hist_gradient_boosting"]
+    trials: int = Field(ge=1, le=1000)
+    fixed: dict[str, Setting] = {}
+    search: dict[str, Range | list[Setting]] = {}
+
+
+class Tuning(_Frozen):
+    metric: Metric = "roc_auc"
+    time_limit_seconds: float = Field(600, gt=0)
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+
+
+class Calibration(_Frozen):
+    """`auto` keeps the sigmoid only where it lowers the validation log loss."""
+
+    method: Literal["auto", "sigmoid", "none"] = "auto"
+    folds: int = Field(3, ge=2, le=10)
+
+
+class ChampionLimit(_Frozen):
+    metric: Metric = "roc_auc"
+    margin: float = Field(ge=0)
+
+
+class SliceLimit(_Frozen):
+    """`max_gap`: how far the worst slice's metric may lie below that of all rows."""
+
+    columns: tuple[str, ...] = ()
+    metric: Metric = "roc_auc"
+    max_gap: float = Field(0.1, ge=0)
+    min_rows: int = Field(200, ge=1)
+
+
+class CalibrationLimit(_Frozen):
+    expected_calibration_error: float = Field(0.05, gt=0, le=1)
+    brier: float = Field(0.25, gt=0, le=1)
+
+
+class LeakageLimit(_Frozen):
+    """`single_column_auc`: of one column alone. `missing_purity`: share of one class among missing values."""
+
+    single_column_auc: float = Field(0.98, gt=0.5, le=1)
+    missing_purity: float = Field(0.98, gt=0.5, le=1)
+
+
+class Gate(_Frozen):
+    performance: dict[Metric, float] = Field(min_length=1)
+    champion: ChampionLimit
+    slices: SliceLimit = SliceLimit()
+    calibration: CalibrationLimit = CalibrationLimit()
+    leakage: LeakageLimit = LeakageLimit()
+    parity: float = Field(1e-5, gt=0)
+    latency_ms: float = Field(10.0, gt=0)
+    confidence: Share = 0.95
+    bootstrap: int = Field(1000, ge=100)
+
+
+class Problem(_Frozen):
+    """One prediction task: its data, target, contract, split, candidates and gate limits."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = ""
+    seed: int = Field(42, ge=0)
+    data: Data
+    target: Target
+    contract: Contract
+    split: Annotated[TimeSplit | RandomSplit, Field(discriminator="method")]
+    tuning: Tuning
+    calibration: Calibration = Calibration()
+    threshold: Literal["max_f1"] | Share = 0.5
+    gate: Gate
+
+    @field_validator("contract", mode="before")
+    @classmethod
+    def _columns_alone(cls, value: Any) -> Any:
+        """Let the YAML list the columns directly under `contract`."""
+        return value if isinstance(value, Contract) or "columns" in (value or {}) else {"columns": value}
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Problem:
+        taken = {"target.column": self.target.column, "data.row_id": self.data.row_id}
+        if self.data.timestamp:
+            taken["data.timestamp"] = self.data.timestamp
+        for key, column in taken.items():
+            if column in self.contract.columns:
+                raise ValueError(f"contract: {column!r} is {key}, it can't be a feature as well")
+        if isinstance(self.split, TimeSplit) and not self.data.timestamp:
+            raise ValueError("split.method: 'time' needs data.timestamp")
+        if self.data.as_of and not self.data.timestamp:
+            raise ValueError("data.as_of: needs data.timestamp")
+        for column in self.gate.slices.columns:
+            if column not in self.contract.columns:
+                raise ValueError(f"gate.slices.columns: {column!r} is not in the contract")
+        return self
+
+    @property
+    def data_path(self) -> Path:
+        """The data file, absolute."""
+        return self.data.path if self.data.path.is_absolute() else PROJECT / self.data.path
+
+
+def load_problem(path: Path) -> Problem:
+    """Read and check a problem file.
+
+    Args:
+        path: A YAML file.
+
+    Raises:
+        DriftgateError: If the file is missing, is no YAML, or breaks a rule; names the file, each key and what was
+            expected.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(f"configs/{file.name}" for file in (PROJECT / "configs").glob("*.yaml")))
+        raise DriftgateError(f"There is no problem file {path}.", f"Name one with --config; here are: {known}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DriftgateError(f"{path} can't be read: {error}.", "Name a readable YAML file with --config.") from error
+    except yaml.YAMLError as error:
+        raise DriftgateError(f"{path} is not YAML: {' '.join(str(error).split())}.", "Mend that line.") from error
+    if not isinstance(content, dict):
+        raise DriftgateError(f"{path} holds no keys.", "configs/flights.yaml shows what a problem file looks like.")
+    try:
+        return Problem.model_validate(content)
+    except ValidationError as error:
+        raise DriftgateError(
+            f"{path}: {'; '.join(_fault(fault) for fault in error.errors())}.",
+            "configs/flights.yaml shows every key with its meaning.",
+        ) from error
+
+
+def _fault(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"] if part not in ("time", "random"))
+    expected = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        expected = "no such key is known"
+    got = fault.get("input")
+    shown = f" (got {got!r})" if isinstance(got, str | int | float | bool) and fault["type"] != "extra_forbidden" else ""
+    return f"{where}: {expected}{shown}" if where else f"{expected}{shown}"

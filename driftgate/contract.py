@@ -1,0 +1,147 @@
+"""The contract: what each column must be.
+
+One source for three readers: the pandera schema that checks a data set, the request model of the REST
+service, and the inputs of the ONNX model. It imports nothing heavy, so that the service can read it too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+
+MAXIMUM_CATEGORY_LENGTH = 200
+
+ColumnType = Literal["number", "integer", "boolean", "category"]
+
+
+class Column(BaseModel):
+    """The rules of one feature column.
+
+    `minimum` and `maximum` are inclusive. A `category` without `categories` takes any string that fits
+    `pattern`: new values are then seen by the drift checks instead of being refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: ColumnType
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] | None = None
+    pattern: str | None = None
+    unit: str | None = None
+    description: str = ""
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        return None if value is None else tuple(str(item) for item in value)
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _rules_fit_type(self) -> Column:
+        of_numbers = self.minimum is not None or self.maximum is not None
+        of_texts = self.categories is not None or self.pattern is not None
+        if of_numbers and self.type not in ("number", "integer"):
+            raise ValueError(f"minimum and maximum are for numbers, not for a {self.type}")
+        if of_texts and self.type != "category":
+            raise ValueError(f"categories and pattern are for a category, not for a {self.type}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("minimum is above maximum")
+        return self
+
+    @property
+    def is_category(self) -> bool:
+        return self.type == "category"
+
+
+class Contract(BaseModel):
+    """The feature columns of a problem, in the order in which the model takes them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: dict[str, Column] = Field(min_length=1)
+
+    @field_validator("columns")
+    @classmethod
+    def _names(cls, value: dict[str, Column]) -> dict[str, Column]:
+        for name in value:
+            if not name.isidentifier() or name.startswith("_"):
+                raise ValueError(
+                    f"column {name!r}: a column name is a letter followed by letters, digits and underscores"
+                )
+        return value
+
+    @property
+    def features(self) -> list[str]:
+        return list(self.columns)
+
+    @property
+    def numeric(self) -> list[str]:
+        """Names of the columns the model takes as float32: numbers, integers, booleans."""
+        return [name for name, column in self.columns.items() if not column.is_category]
+
+    @property
+    def categorical(self) -> list[str]:
+        """Names of the columns the model takes as strings."""
+        return [name for name, column in self.columns.items() if column.is_category]
+
+
+def request_model(contract: Contract, *, name: str = "Row", example: dict[str, Any] | None = None) -> type[BaseModel]:
+    """Make the pydantic model of one row, with the contract's types, ranges and categories.
+
+    Args:
+        contract: The columns.
+        name: The name the model has in the OpenAPI document.
+        example: A row shown as the example in the OpenAPI document.
+
+    Returns:
+        A frozen model that refuses unknown fields, lax types (a number as text), NaN and infinity. Columns
+        that may be null may also be left out.
+    """
+    fields: dict[str, Any] = {}
+    for key, column in contract.columns.items():
+        annotation, limits = _field_of(column)
+        if column.nullable:
+            annotation = annotation | None
+        default = None if column.nullable else ...
+        text = column.description + (f" [{column.unit}]" if column.unit else "")
+        fields[key] = (annotation, Field(default, description=text or None, **limits))
+    extra = {"example": example} if example else None
+    config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, json_schema_extra=extra, protected_namespaces=()
+    )
+    model: type[BaseModel] = create_model(name, __config__=config, **fields)
+    return model
+
+
+def _field_of(column: Column) -> tuple[Any, dict[str, Any]]:
+    if column.type == "category":
+        if column.categories is not None:
+            return Literal[column.categories], {}
+        limits: dict[str, Any] = {"max_length": MAXIMUM_CATEGORY_LENGTH}
+        if column.pattern is not None:
+            limits["pattern"] = f"^(?:{column.pattern})$"
+        return str, limits
+    if column.type == "boolean":
+        return bool, {}
+    kind = int if column.type == "integer" else float
+    bounds = {"ge": column.minimum, "le": column.maximum}
+    if kind is int:
+        bounds = {
+            "ge": None if column.minimum is None else math.ceil(column.minimum),
+            "le": None if column.maximum is None else math.floor(column.maximum),
+        }
+    return kind, {key: bound for key, bound in bounds.items() if bound is not None}

@@ -1,0 +1,164 @@
+"""The contract as a pandera schema: all faults of a data set at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from driftgate.config import Problem
+from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, Column
+from driftgate.gate import Violation
+from driftgate.table import DataVersion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = 3
+
+Rule = tuple[str, Callable[[Any], Any]]
+
+
+def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersion) -> list[Violation]:
+    """Check every rule of every column, and what any data set must keep.
+
+    Args:
+        frame: The rows as read.
+        problem: Gives the contract, the target, the row id and the timestamp.
+        version: Tells how many rows are dated later than the run looks.
+
+    Returns:
+        One violation for each broken rule, in the contract's order; empty where all is kept.
+    """
+    return [*_broken_rules(frame, problem), *_broken_target(frame, problem), *_impossible_dates(frame, problem, version)]
+
+
+def _broken_rules(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
+    import pandera.pandas as pa
+
+    columns = {name: _rules(column) for name, column in problem.contract.columns.items()}
+    columns[problem.data.row_id] = [("must not be missing", _present), ("must be unique", _unique)]
+    if problem.data.timestamp:
+        columns[problem.data.timestamp] = [("must be a date", _is_date), ("must not be missing", _present)]
+    missing = [name for name in columns if name not in frame]
+    schema = pa.DataFrameSchema(
+        {
+            name: pa.Column(
+                checks=[pa.Check(test, error=text, ignore_na=False) for text, test in rules], nullable=True
+            )
+            for name, rules in columns.items()
+            if name in frame
+        }
+    )
+    found = [Violation(column=name, rule="the data has no such column", rows=0, examples=()) for name in missing]
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        found += [_violation(fault, frame) for fault in error.schema_errors]
+    return found
+
+
+def _violation(fault: Any, frame: pd.DataFrame) -> Violation:
+    """Read pandera's record of one broken check: column, rule, and the values that broke it."""
+    cases = fault.failure_cases
+    values = cases["failure_case"] if hasattr(cases, "columns") and "index" in cases and cases["index"].notna().any() else []
+    unlike = list(dict.fromkeys(repr(value) for value in values))[:EXAMPLES]
+    name = str(fault.schema.name)
+    return Violation(column=name, rule=str(fault.check.error), rows=len(values), examples=tuple(unlike))
+
+
+def _rules(column: Column) -> list[Rule]:
+    rules: list[Rule] = [("all its values are missing", lambda values: bool(values.notna().any()))]
+    if not column.nullable:
+        rules.append(("must not be missing", _present))
+    if column.type == "category":
+        return rules + _category_rules(column)
+    if column.type == "boolean":
+        return [*rules, ("must be true or false", lambda values: values.isna() | values.isin([True, False]))]
+    rules += [("must be a number, not text", _is_number), ("must be finite", _finite)]
+    if column.type == "integer":
+        rules.append(("must be a whole number", lambda values: _number_rule(values, lambda known: known % 1 == 0)))
+    if column.minimum is not None:
+        low = column.minimum
+        rules.append((f"must be at least {low:g}", lambda values: _number_rule(values, lambda known: known >= low)))
+    if column.maximum is not None:
+        high = column.maximum
+        rules.append((f"must be at most {high:g}", lambda values: _number_rule(values, lambda known: known <= high)))
+    return rules
+
+
+def _category_rules(column: Column) -> list[Rule]:
+    rules: list[Rule] = [("must be text", lambda values: values.isna() | values.map(lambda v: isinstance(v, str)))]
+    if column.categories is not None:
+        allowed = column.categories
+        text = f"must be one of {', '.join(allowed[:8])}{' …' if len(allowed) > 8 else ''}"
+        return [*rules, (text, lambda values: values.isna() | values.isin(allowed))]
+    if column.pattern is not None:
+        pattern = column.pattern
+        rules.append(
+            (f"must match {pattern}", lambda values: values.isna() | values.astype(str).str.fullmatch(pattern))
+        )
+    long = f"must have at most {MAXIMUM_CATEGORY_LENGTH} characters"
+    rules.append((long, lambda values: values.isna() | (values.astype(str).str.len() <= MAXIMUM_CATEGORY_LENGTH)))
+    return rules
+
+
+def _present(values: Any) -> Any:
+    return values.notna()
+
+
+def _unique(values: Any) -> Any:
+    return ~values.duplicated(keep=False)
+
+
+def _is_date(values: Any) -> Any:
+    import pandas as pd
+
+    return bool(pd.api.types.is_datetime64_any_dtype(values))
+
+
+def _is_number(values: Any) -> Any:
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(values):
+        return True
+    return values.isna() | values.map(lambda value: isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _number_rule(values: Any, rule: Callable[[Any], Any]) -> Any:
+    """A rule about the known finite numbers; other values are the business of other rules."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce")
+    return ~np.isfinite(numbers.astype(float)) | rule(numbers)
+
+
+def _finite(values: Any) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    return ~np.isinf(pd.to_numeric(values, errors="coerce").astype(float))
+
+
+def _broken_target(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
+    name = problem.target.column
+    target = frame[name]
+    found = []
+    if target.isna().any():
+        found.append(Violation(column=name, rule="the target must not be missing", rows=int(target.isna().sum()), examples=()))
+    values = sorted(target.dropna().unique().tolist(), key=str)
+    shown = tuple(repr(value) for value in values[:EXAMPLES])
+    if problem.target.positive not in values:
+        rule = f"the positive class {problem.target.positive!r} never occurs; the target holds {', '.join(shown) or 'nothing'}"
+        found.append(Violation(column=name, rule=rule, rows=0, examples=()))
+    elif len(values) != 2:
+        rule = "the target holds one class only" if len(values) == 1 else f"the target holds {len(values)} classes, not two"
+        found.append(Violation(column=name, rule=f"{rule}: {', '.join(shown)}", rows=0, examples=()))
+    return found
+
+
+def _impossible_dates(frame: pd.DataFrame, problem: Problem, version: DataVersion) -> list[Violation]:
+    if problem.data.timestamp and version.later_rows and not version.as_of_given:
+        rule = "must not lie in the future"
+        return [Violation(column=problem.data.timestamp, rule=rule, rows=version.later_rows, examples=())]
+    return []

@@ -1,0 +1,98 @@
+"""Signs that a feature gives the target away: alone it predicts almost perfectly, or its missingness does."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.contract import Contract
+from driftgate.metrics import point_metrics
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+QUANTILE_BINS = 50
+MINIMUM_MISSING = 30
+
+
+class ColumnLeak(BaseModel):
+    """What one column alone says of the target.
+
+    `auc` is the ROC AUC of the class rate in the column's bins or categories, learned on one half of the rows and
+    judged on the other. `missing_purity` is the lower confidence bound of the share of one class among the rows
+    where the column is missing; None where too few are.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    column: str
+    auc: float
+    missing: int
+    missing_purity: float | None
+
+
+def column_leaks(
+    features: pd.DataFrame, labels: np.ndarray, contract: Contract, *, confidence: float, seed: int
+) -> list[ColumnLeak]:
+    """Look at each feature column by itself.
+
+    Args:
+        features: The contract's columns as models take them (missing: NaN or "").
+        labels: 0 or 1, of shape (n,).
+        contract: The columns.
+        confidence: Of the bound on the purity.
+        seed: Of the halving.
+    """
+    import numpy as np
+
+    half = np.random.default_rng(seed).random(len(labels)) < 0.5
+    leaks = []
+    for name, column in contract.columns.items():
+        values = features[name]
+        missing = (values == "").to_numpy() if column.is_category else values.isna().to_numpy()
+        leaks.append(
+            ColumnLeak(
+                column=name,
+                auc=_lone_auc(_codes(values, category=column.is_category), labels, half),
+                missing=int(missing.sum()),
+                missing_purity=_purity(labels[missing], confidence=confidence),
+            )
+        )
+    return leaks
+
+
+def _codes(values: pd.Series[float], *, category: bool) -> np.ndarray:
+    """Whole numbers from 0: a category's own, or the quantile bin of a number; missing has one of its own."""
+    import numpy as np
+    import pandas as pd
+
+    if category or values.nunique() <= QUANTILE_BINS:
+        return pd.factorize(values, use_na_sentinel=False)[0]
+    bins = pd.qcut(values, QUANTILE_BINS, labels=False, duplicates="drop")
+    return np.nan_to_num(bins.to_numpy(dtype=float), nan=QUANTILE_BINS).astype(np.int64)
+
+
+def _lone_auc(codes: np.ndarray, labels: np.ndarray, half: np.ndarray) -> float:
+    import numpy as np
+
+    rows = np.bincount(codes[half], minlength=codes.max() + 1)
+    hits = np.bincount(codes[half], weights=labels[half], minlength=codes.max() + 1)
+    base = labels[half].mean()
+    rate = (hits + base) / (rows + 1)
+    auc = point_metrics(labels[~half], rate[codes[~half]], threshold=0.5)["roc_auc"]
+    return 0.5 if np.isnan(auc) else auc
+
+
+def _purity(labels: np.ndarray, *, confidence: float) -> float | None:
+    """Lower Wilson bound (1927) of the share of the commoner class."""
+    if len(labels) < MINIMUM_MISSING:
+        return None
+    n = len(labels)
+    share = max(labels.mean(), 1 - labels.mean())
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    centre = share + z * z / (2 * n)
+    margin = z * float((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
+    return float((centre - margin) / (1 + z * z / n))

@@ -1,0 +1,57 @@
+"""The state of the code that made a model: commit, uncommitted changes, locked dependencies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.workspace import PROJECT
+
+
+class Provenance(BaseModel):
+    """`commit` is None outside a git repository; `dirty` says that files differ from the commit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    commit: str | None
+    dirty: bool
+    lock_sha256: str | None
+    python: str
+
+
+def provenance() -> Provenance:
+    """Look at the project folder as it is now."""
+    lock = PROJECT / "uv.lock"
+    commit = _git("rev-parse", "HEAD")
+    return Provenance(
+        commit=commit,
+        dirty=bool(commit and _git("status", "--porcelain")),
+        lock_sha256=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
+        python=platform.python_version(),
+    )
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        # The ceiling keeps git from taking a repository above the project for the project's own.
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=_environment(),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "GIT_CEILING_DIRECTORIES": str(PROJECT.parent), "GIT_OPTIONAL_LOCKS": "0"}

@@ -1,0 +1,176 @@
+"""A release: a model version made ready to serve, each file of it known by its hash. Light: the service reads it too.
+
+    model.onnx       the model
+    contract.json    the columns it takes
+    card.json        what it is: metrics, lineage, verdict
+    golden.json      rows and the probabilities they must get, to the last bit
+    manifest.json    the sha256 of each of these
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.contract import Contract
+from driftgate.errors import DriftgateError
+from driftgate.scoring import Scorer
+
+FILES = ("model.onnx", "contract.json", "card.json", "golden.json")
+MANIFEST = "manifest.json"
+GOLDEN_ROWS = 64
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Lineage(_Frozen):
+    """Where a model comes from. `dirty` says that the commit alone doesn't tell the code; times are ISO 8601, UTC."""
+
+    commit: str | None
+    dirty: bool
+    lock_sha256: str | None
+    python: str
+    data_path: str
+    data_md5: str
+    data_rows: int
+    as_of: str | None
+    mlflow_run: str
+    zenml_run: str
+    trained_at: str
+
+
+class Card(_Frozen):
+    """What a release is. `metrics` hold value, low and high of each; `verdict` is the gate's, as JSON."""
+
+    name: str
+    version: str
+    description: str
+    family: str
+    settings: dict[str, Any]
+    calibrated: bool
+    threshold: float
+    positive_name: str
+    negative_name: str
+    metrics: dict[str, dict[str, float]]
+    holdout_rows: int
+    lineage: Lineage
+    verdict: dict[str, Any]
+
+
+class Golden(_Frozen):
+    """Rows, and the probability of the positive class that each must get."""
+
+    rows: list[dict[str, Any]]
+    probability: list[float]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release read from disk, every hash of it verified."""
+
+    folder: Path
+    card: Card
+    contract: Contract
+    golden: Golden
+    model: bytes
+
+    def scorer(self) -> Scorer:
+        """Make the scorer, and try it on the golden rows.
+
+        Raises:
+            DriftgateError: If a golden row gets another probability.
+        """
+        scorer = Scorer(self.model, self.contract)
+        found = [float(value) for value in scorer.probability_of_rows(self.golden.rows)]
+        wrong = sum(1 for was, now in zip(self.golden.probability, found, strict=True) if was != now)
+        if wrong:
+            raise DriftgateError(
+                f"The release {self.folder} predicts {wrong} of its {len(found)} golden rows otherwise than at training.",
+                "Serve it with the versions of onnxruntime and numpy it was made with.",
+            )
+        return scorer
+
+
+def write_release(
+    folder: Path, *, model: bytes, contract: Contract, card: Card, rows: Sequence[dict[str, Any]]
+) -> Release:
+    """Write a release beside `folder`, then move it there whole: nobody ever sees half of one.
+
+    Args:
+        folder: Must not exist.
+        model: The ONNX model.
+        contract: Its columns.
+        card: What it is.
+        rows: Golden rows; their probabilities are taken from the model now.
+
+    Raises:
+        DriftgateError: If the release exists, or can't be written; nothing of it stays then.
+    """
+    if folder.exists():
+        raise DriftgateError(f"The release {folder} exists already.", "A release is never changed: make a new version.")
+    probability = Scorer(model, contract).probability_of_rows(rows)
+    golden = Golden(rows=[dict(row) for row in rows], probability=[float(value) for value in probability])
+    contents = {
+        "model.onnx": model,
+        "contract.json": _json(contract.model_dump(mode="json", exclude_defaults=True)),
+        "card.json": _json(card.model_dump(mode="json")),
+        "golden.json": _json(golden.model_dump(mode="json")),
+    }
+    manifest = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    draft = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        for name, content in {**contents, MANIFEST: _json({"sha256": manifest})}.items():
+            (draft / name).write_bytes(content)
+        draft.chmod(0o755)
+        os.rename(draft, folder)
+    except OSError as error:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+        raise DriftgateError(
+            f"The release {folder} can't be written: {error.strerror}.", "Nothing of it was kept; mend that, run again."
+        ) from error
+    return read_release(folder)
+
+
+def read_release(folder: Path) -> Release:
+    """Read a release; each file's bytes are compared with the manifest before anything is made of them.
+
+    Raises:
+        DriftgateError: If a file is missing, was altered, or can't be understood.
+    """
+    remedy = "Take the release from where it was made, or train again."
+    try:
+        hashes = json.loads((folder / MANIFEST).read_bytes())["sha256"]
+        contents = {name: (folder / name).read_bytes() for name in FILES}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DriftgateError(f"{folder} is no whole release: {error}.", remedy) from error
+    for name, content in contents.items():
+        if hashlib.sha256(content).hexdigest() != hashes.get(name):
+            raise DriftgateError(f"{folder / name} was altered: its sha256 is not that of {MANIFEST}.", remedy)
+    try:
+        return Release(
+            folder=folder,
+            card=Card.model_validate_json(contents["card.json"]),
+            contract=Contract.model_validate_json(contents["contract.json"]),
+            golden=Golden.model_validate_json(contents["golden.json"]),
+            model=contents["model.onnx"],
+        )
+    except ValueError as error:
+        raise DriftgateError(f"{folder} was made by another version of Driftgate: {error}.", remedy) from error
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,140 @@
+"""What a model is trained, validated and judged on: by time where there is a timestamp, else at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from driftgate.config import Problem, RandomSplit, Span, TimeSplit
+from driftgate.errors import DriftgateError
+from driftgate.table import labels_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions, within the development rows, to train on and to test on; int64 arrays."""
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+
+
+def split(
+    frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part the rows into those a model is developed on and the holdout, which is read once.
+
+    Args:
+        frame: All rows before `as_of`, in order of time where there is a timestamp.
+        problem: Its `split` says how.
+        as_of: The end of the holdout, for a split by time.
+
+    Returns:
+        Development rows and holdout rows, each with a fresh index.
+
+    Raises:
+        DriftgateError: If either part is empty or holds one class only.
+    """
+    if isinstance(problem.split, TimeSplit):
+        import pandas as pd
+
+        assert problem.data.timestamp and as_of
+        border = pd.Timestamp(as_of) - _offset(problem.split.holdout)
+        held = (frame[problem.data.timestamp] >= border).to_numpy()
+        where = f"from {border:%Y-%m-%d} to {as_of:%Y-%m-%d}"
+    else:
+        held = _random_holdout(labels_of(frame, problem), share=problem.split.holdout, seed=problem.seed)
+        where = f"of {problem.split.holdout:.0%}"
+    development, holdout = frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
+    _demand_both_classes(labels_of(development, problem), "The rows before the holdout")
+    _demand_both_classes(labels_of(holdout, problem), f"The holdout {where}")
+    return development, holdout
+
+
+def folds(development: pd.DataFrame, problem: Problem) -> list[Fold]:
+    """The folds of cross-validation on the development rows; the last one is the validation.
+
+    By time, they are expanding blocks: each tests a block as long as the validation and trains on all before it.
+    At random, they are stratified.
+
+    Raises:
+        DriftgateError: If no fold has both classes on both sides.
+    """
+    found = (
+        _expanding_blocks(development, problem, problem.split)
+        if isinstance(problem.split, TimeSplit)
+        else _stratified(development, problem, problem.split)
+    )
+    if not found:
+        raise DriftgateError(
+            "The rows before the holdout are too few for one fold of training and validation.",
+            "Give more rows, or shorter spans under split in the problem file.",
+        )
+    return found
+
+
+def _expanding_blocks(development: pd.DataFrame, problem: Problem, rule: TimeSplit) -> list[Fold]:
+    import numpy as np
+    import pandas as pd
+
+    assert problem.data.timestamp
+    times = development[problem.data.timestamp]
+    labels = labels_of(development, problem)
+    # The newest development row ends on the border of the holdout, to the day.
+    end = times.max().normalize() + pd.Timedelta(days=1)
+    result: list[Fold] = []
+    for _ in range(rule.folds):
+        start = end - _offset(rule.validation)
+        train = np.flatnonzero((times < start).to_numpy())
+        test = np.flatnonzero(((times >= start) & (times < end)).to_numpy())
+        if min(_classes(labels[train]), _classes(labels[test])) < 2:
+            break
+        result.append(Fold(name=f"{start:%Y-%m-%d}", train=train, test=test))
+        end = start
+    return result[::-1]
+
+
+def _stratified(development: pd.DataFrame, problem: Problem, rule: RandomSplit) -> list[Fold]:
+    from sklearn.model_selection import StratifiedKFold
+
+    labels = labels_of(development, problem)
+    if min((labels == 0).sum(), (labels == 1).sum()) < rule.folds:
+        return []
+    parts = StratifiedKFold(rule.folds, shuffle=True, random_state=problem.seed).split(labels, labels)
+    return [Fold(name=f"fold {number}", train=train, test=test) for number, (train, test) in enumerate(parts, 1)]
+
+
+def _random_holdout(labels: np.ndarray, *, share: float, seed: int) -> np.ndarray:
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    held = np.zeros(len(labels), dtype=bool)
+    if min((labels == 0).sum(), (labels == 1).sum()) >= 2:
+        _, rows = train_test_split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=seed)
+        held[rows] = True
+    return held
+
+
+def _demand_both_classes(labels: np.ndarray, what: str) -> None:
+    if _classes(labels) < 2:
+        state = "hold one class only" if len(labels) else "are empty"
+        raise DriftgateError(
+            f"{what}: {len(labels):,} rows, which {state}.",
+            "Choose another --as-of, or other spans under split in the problem file.",
+        )
+
+
+def _classes(labels: np.ndarray) -> int:
+    return len(set(labels.tolist()))
+
+
+def _offset(span: Span) -> pd.DateOffset:
+    import pandas as pd
+
+    return pd.DateOffset(months=span.months, days=span.days)

@@ -1,0 +1,167 @@
+"""Reading a problem's rows, and the form in which models take them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.config import Problem
+from driftgate.contract import Contract
+from driftgate.errors import DriftgateError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MISSING_CATEGORY = ""
+
+
+class DataVersion(BaseModel):
+    """Which data a run saw: the file's md5, the rows read, and the moment from which it looked back.
+
+    `later_rows` counts the rows dated at or after that moment; they were not read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    md5: str
+    rows: int
+    later_rows: int
+    as_of: dt.datetime | None
+    as_of_given: bool
+
+
+def read_rows(problem: Problem, *, md5: str, as_of: dt.date | None) -> tuple[pd.DataFrame, DataVersion]:
+    """Read the rows dated before `as_of`, in order of time.
+
+    Args:
+        problem: Names the file (parquet, or CSV by its ending) and its columns.
+        md5: The version of the file, as checked.
+        as_of: The date from which the run looks back; None stands for now.
+
+    Returns:
+        Row id, timestamp, features and target, with a fresh index; columns the problem doesn't name are left out.
+        What the contract asks for and the file lacks is left to the contract check.
+
+    Raises:
+        DriftgateError: If the file can't be read, lacks the target, the row id or the timestamp, or holds no row.
+    """
+    path, timestamp = problem.data_path, problem.data.timestamp
+    header = _columns_of(path)
+    for key, column in (
+        ("target.column", problem.target.column),
+        ("data.row_id", problem.data.row_id),
+        ("data.timestamp", timestamp),
+    ):
+        if column and column not in header:
+            raise DriftgateError(
+                f"{path.name} has no column {column!r}, which {key} names.",
+                f"Its columns are: {', '.join(header[:40])}.",
+            )
+    wanted = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features]
+    wanted = [column for column in (*wanted, problem.target.column) if column in header]
+    moment = _moment(as_of) if timestamp else None
+    frame, total = _read(path, problem=problem, columns=wanted, before=moment)
+    if frame.empty:
+        why = f" dated before {as_of}" if total else ""
+        raise DriftgateError(f"{path.name} has no rows{why}.", "Choose a later --as-of, or another file.")
+    if timestamp:
+        frame = frame.sort_values(timestamp, kind="stable")
+    version = DataVersion(
+        path=str(problem.data.path),
+        md5=md5,
+        rows=len(frame),
+        later_rows=total - len(frame),
+        as_of=moment,
+        as_of_given=as_of is not None,
+    )
+    return frame.reset_index(drop=True), version
+
+
+def features_of(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """The feature columns as both scikit-learn and ONNX take them.
+
+    Args:
+        frame: Rows that keep the contract.
+        contract: The columns.
+
+    Returns:
+        The contract's columns in its order, numbers as float32 (missing: NaN), categories as str (missing: "").
+    """
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name, column in contract.columns.items():
+        values = frame[name]
+        if column.is_category:
+            columns[name] = values.astype(object).where(values.notna(), MISSING_CATEGORY).astype(str).astype(object)
+        else:
+            columns[name] = values.astype("float32")
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
+    """1 where the target is the positive class, else 0; int8 of shape (n,)."""
+    positive = (frame[problem.target.column] == problem.target.positive).to_numpy()
+    return positive.astype("int8")
+
+
+def _moment(as_of: dt.date | None) -> dt.datetime:
+    now = dt.datetime.now()
+    if as_of is None:
+        return now
+    moment = dt.datetime.combine(as_of, dt.time())
+    if moment > now:
+        raise DriftgateError(f"The as-of date {as_of} lies in the future.", "Give today's date or an earlier one.")
+    return moment
+
+
+def _columns_of(path: Path) -> list[str]:
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix == ".parquet":
+            return list(pq.read_schema(path).names)
+        return list(pd.read_csv(path, nrows=0).columns)
+    except Exception as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DriftgateError(
+            f"{path} can't be read as {'parquet' if path.suffix == '.parquet' else 'CSV'}: {first_line}.",
+            "data.path must name a .parquet or .csv file.",
+        ) from error
+
+
+def _read(
+    path: Path, *, problem: Problem, columns: list[str], before: dt.datetime | None
+) -> tuple[pd.DataFrame, int]:
+    """Rows before the moment, and the count of all rows. Parquet filters while it reads: later rows never load."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    timestamp = problem.data.timestamp
+    try:
+        if path.suffix == ".parquet":
+            filters = [(timestamp, "<", before)] if before else None
+            frame = pq.read_table(path, columns=columns, filters=filters).to_pandas()
+            return frame, pq.read_metadata(path).num_rows
+        texts = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
+        frame = pd.read_csv(path, usecols=columns, dtype=texts, parse_dates=[timestamp] if timestamp else False)
+    except Exception as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DriftgateError(
+            f"{path} can't be read: {first_line}.", "Check the file, and that data.timestamp holds dates."
+        ) from error
+    total = len(frame)
+    if before and timestamp:
+        if not pd.api.types.is_datetime64_any_dtype(frame[timestamp]):
+            raise DriftgateError(
+                f"{path.name}: {timestamp!r}, named by data.timestamp, does not hold dates.",
+                "Write them as 2013-07-31 18:05:00.",
+            )
+        frame = frame[frame[timestamp] < before]
+    return frame, total

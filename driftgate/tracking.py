@@ -1,0 +1,298 @@
+"""MLflow: one run for each training, its trials as child runs, and the registry's versions and aliases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from driftgate.config import Problem
+from driftgate.errors import DriftgateError
+from driftgate.evaluation import Evaluation
+from driftgate.gate import Verdict
+from driftgate.provenance import Provenance
+from driftgate.release import Release, read_release
+from driftgate.table import DataVersion
+from driftgate.tuning import Tuned
+from driftgate.workspace import PROJECT, Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger("driftgate.mlflow")
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+RELEASE_ARTIFACT = "release"
+EXAMPLE_ROWS = 5
+
+
+def client(workspace: Workspace) -> MlflowClient:
+    """A client of the workspace's MLflow."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=workspace.mlflow_uri, registry_uri=workspace.mlflow_uri)
+
+
+def ensure_experiment(name: str, *, workspace: Workspace) -> str:
+    """Find or make the experiment, its artifacts below the workspace; MLflow would put them in the working folder.
+
+    Returns:
+        The experiment's id.
+    """
+    from mlflow.exceptions import MlflowException
+
+    mlflow = client(workspace)
+    found = mlflow.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    local = workspace.mlflow_uri.startswith("sqlite:")
+    location = (workspace.mlflow_artifacts / name).as_uri() if local else None
+    try:
+        return str(mlflow.create_experiment(name, artifact_location=location))
+    except MlflowException:
+        found = mlflow.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+class Tracker:
+    """Writes to one MLflow run.
+
+    Args:
+        run_id: The run, which must be active where a model or a data set is logged.
+        workspace: Names the MLflow server.
+    """
+
+    def __init__(self, run_id: str, *, workspace: Workspace) -> None:
+        self.run_id = run_id
+        self._client = client(workspace)
+
+    @classmethod
+    def of_active_run(cls, *, workspace: Workspace) -> Tracker:
+        """The tracker of the run that is active in this process."""
+        import mlflow
+
+        run = mlflow.active_run()
+        if run is None:
+            raise DriftgateError("No MLflow run is active.", "Run the step within a pipeline, on a stack with MLflow.")
+        return cls(run.info.run_id, workspace=workspace)
+
+    def start(self, problem: Problem, version: DataVersion, state: Provenance, *, zenml_run: str) -> None:
+        """Write what a run is of: parameters, data version, commit, lock hash, ZenML run, and the files that fix them."""
+        tags = {
+            "problem": problem.name,
+            "data_md5": version.md5,
+            "commit": state.commit or "none",
+            "dirty": str(state.dirty).lower(),
+            "lock_sha256": state.lock_sha256 or "none",
+            "zenml_run_id": zenml_run,
+            "mlflow.source.git.commit": state.commit or "none",
+        }
+        parameters = flat(problem.model_dump(mode="json"))
+        parameters |= {"as_of": str(version.as_of), "data_rows": str(version.rows), "python": state.python}
+        self._log_batch(tags=tags, parameters=parameters)
+        self._client.log_dict(self.run_id, problem.model_dump(mode="json"), "problem.json")
+        self._client.log_dict(self.run_id, state.model_dump(mode="json"), "environment/provenance.json")
+        self._client.log_text(self.run_id, _installed_packages(), "environment/packages.txt")
+        if (PROJECT / "uv.lock").exists():
+            self._client.log_artifact(self.run_id, str(PROJECT / "uv.lock"), "environment")
+
+    def log_data_set(self, frame: pd.DataFrame, problem: Problem, version: DataVersion, *, context: str) -> None:
+        """Name the rows as an MLflow data set; its digest is the md5 by which DVC knows the file."""
+        import mlflow.data
+
+        columns = [*problem.contract.features, problem.target.column]
+        # Whole numbers as floats: MLflow's schema takes missing values in no other type.
+        shown = frame[columns].astype(dict.fromkeys(problem.contract.numeric, "float64"))
+        data_set = mlflow.data.from_pandas(
+            shown,
+            source=version.path,
+            targets=problem.target.column,
+            name=problem.name,
+            digest=version.md5,
+        )
+        mlflow.log_input(data_set, context=context)
+
+    def log_tuning(self, tuned: Tuned) -> None:
+        """Each trial as a child run; the winner's settings and cross-validation on the run itself."""
+        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.utils.time import get_current_time_millis
+
+        experiment = self._client.get_run(self.run_id).info.experiment_id
+        for trial in tuned.trials:
+            now = get_current_time_millis()
+            child = self._client.create_run(
+                experiment,
+                start_time=now - int(trial.seconds * 1000),
+                run_name=f"{trial.family} {trial.number + 1}",
+                tags={"mlflow.parentRunId": self.run_id},
+            )
+            self._client.log_batch(
+                child.info.run_id,
+                metrics=[Metric(tuned.metric, trial.score, now, 0), Metric("seconds", trial.seconds, now, 0)],
+                params=[Param("family", trial.family)] + [Param(key, str(value)) for key, value in trial.settings.items()],
+                tags=[RunTag("trial", str(trial.number + 1))],
+            )
+            self._client.set_terminated(child.info.run_id, end_time=now)
+        metrics = {}
+        for name in tuned.cross_validation[0].metrics:
+            metrics[f"cv_{name}_mean"] = tuned.mean(name)
+            metrics[f"cv_{name}_std"] = tuned.spread(name)
+        winner = {"winner": tuned.family} | {f"winner.{key}": str(value) for key, value in tuned.settings.items()}
+        self._log_batch(
+            metrics=metrics, parameters=winner, tags={"tuning_cut": ", ".join(tuned.cut) or "no"}
+        )
+        self._client.log_dict(self.run_id, tuned.model_dump(mode="json"), "tuning.json")
+
+    def log_evaluation(self, evaluation: Evaluation, plots: Mapping[str, Figure]) -> None:
+        """Holdout metrics with their intervals, and the plots."""
+        metrics = {"threshold": evaluation.threshold}
+        for name, found in evaluation.metrics.items():
+            metrics |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        self._log_batch(metrics=metrics)
+        self._client.log_dict(self.run_id, evaluation.model_dump(mode="json"), "evaluation.json")
+        for name, figure in plots.items():
+            self._client.log_figure(self.run_id, figure, f"plots/{name}.png")
+
+    def log_verdict(self, verdict: Verdict, page: str) -> None:
+        """The verdict as JSON and page, and as a tag to search by."""
+        self._log_batch(tags={"verdict": verdict.outcome})
+        self._client.log_dict(self.run_id, verdict.model_dump(mode="json"), "verdict.json")
+        self._client.log_text(self.run_id, page, "verdict.html")
+
+    def log_model(self, onnx: bytes, features: pd.DataFrame, probability: np.ndarray) -> str:
+        """The ONNX model with signature and example; no pickle.
+
+        Args:
+            onnx: The model.
+            features: Rows as models take them; the first ones become the example.
+            probability: Of the positive class, for these rows.
+
+        Returns:
+            The model's URI.
+        """
+        import mlflow
+        import numpy as np
+        import onnx as onnx_package
+        from mlflow.models import ModelSignature
+        from mlflow.types.utils import _infer_schema
+
+        example = features.head(EXAMPLE_ROWS)
+        head = probability[:EXAMPLE_ROWS].astype(np.float32)
+        outputs = {"label": (head >= 0.5).astype(np.int64), "probabilities": np.stack([1 - head, head], axis=1)}
+        info = mlflow.onnx.log_model(
+            onnx_package.load_from_string(onnx),
+            name="model",
+            signature=ModelSignature(inputs=_infer_schema(example), outputs=_infer_schema(outputs)),
+            input_example=example,
+            pip_requirements=[f"{name}=={_version_of(name)}" for name in ("mlflow", "onnx", "onnxruntime", "numpy")],
+            save_as_external_data=False,
+        )
+        return str(info.model_uri)
+
+    def register(self, problem: Problem, model_uri: str, *, tags: Mapping[str, str]) -> str:
+        """Make a version of the problem's model; aliases are not touched.
+
+        Returns:
+            The version, a whole number as text.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(problem.name, description=problem.description)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self._client.create_model_version(problem.name, model_uri, self.run_id, tags=dict(tags))
+        return str(made.version)
+
+    def keep_release(self, release: Release) -> None:
+        """Upload the release beside the run, so that it can be had from any machine."""
+        self._client.log_artifacts(self.run_id, str(release.folder), RELEASE_ARTIFACT)
+
+    def _log_batch(
+        self,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        parameters: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.utils.time import get_current_time_millis
+
+        now = get_current_time_millis()
+        known = list((parameters or {}).items())
+        for start in range(0, max(len(known), 1), 100):
+            self._client.log_batch(
+                self.run_id,
+                metrics=[Metric(key, value, now, 0) for key, value in (metrics or {}).items()] if not start else [],
+                params=[Param(key, str(value)[:6000]) for key, value in known[start : start + 100]],
+                tags=[RunTag(key, value) for key, value in (tags or {}).items()] if not start else [],
+            )
+
+
+def version_with_alias(name: str, alias: str, *, workspace: Workspace) -> ModelVersion | None:
+    """The version that an alias points at; None where there is no such model or alias."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client(workspace).get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def aliases_of(name: str, version: str, *, workspace: Workspace) -> list[str]:
+    """The aliases that point at a version."""
+    return sorted(client(workspace).get_model_version(name, version).aliases)
+
+
+def set_alias(name: str, alias: str, version: str, *, workspace: Workspace) -> None:
+    """Point an alias at a version."""
+    client(workspace).set_registered_model_alias(name, alias, version)
+
+
+def release_of(name: str, version: str, *, workspace: Workspace) -> Release:
+    """A version's release: the one on this machine, else the one kept with its MLflow run; verified by hash."""
+    folder = workspace.releases / name / version
+    if not folder.exists():
+        mlflow = client(workspace)
+        run_id = mlflow.get_model_version(name, version).run_id
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fetched = Path(mlflow.download_artifacts(run_id, RELEASE_ARTIFACT))
+        return read_release(fetched)
+    return read_release(folder)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested mappings and lists as one level, keys joined with dots."""
+    result: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            result |= flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for at, item in enumerate(value):
+                result |= flat(item, f"{prefix}{key}.{at}.")
+        elif value is not None:
+            result[f"{prefix}{key}"] = str(value)
+    return result
+
+
+def _installed_packages() -> str:
+    from importlib.metadata import distributions
+
+    lines = {f"{found.metadata['Name']}=={found.version}" for found in distributions() if found.metadata["Name"]}
+    return "\n".join(sorted(lines, key=str.lower)) + "\n"
+
+
+def _version_of(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)

@@ -1,0 +1,107 @@
+"""Where things are: the project folder, and the one folder that everything made goes to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from driftgate.errors import DriftgateError
+
+PROJECT = Path(__file__).resolve().parent.parent
+MINIMUM_FREE_BYTES = 500_000_000
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of everything made: `var/` in the project, or where `DRIFTGATE_HOME` points."""
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> Workspace:
+        return cls(Path(os.environ.get("DRIFTGATE_HOME") or PROJECT / "var").absolute())
+
+    @property
+    def zenml(self) -> Path:
+        return self.root / "zenml"
+
+    @property
+    def mlflow_database(self) -> Path:
+        return self.root / "mlflow" / "mlflow.db"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.mlflow_database}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.root / "mlflow" / "artifacts"
+
+    @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    @property
+    def bentoml(self) -> Path:
+        return self.root / "bentoml"
+
+    @property
+    def runs(self) -> Path:
+        """One JSON record a run, and beside it the lock that its process holds while it lives."""
+        return self.root / "runs"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def prepare(self) -> None:
+        """Make the folders.
+
+        Raises:
+            DriftgateError: If the folder can't be written, or its disk is nearly full.
+        """
+        try:
+            for folder in (self.zenml, self.mlflow_artifacts, self.releases, self.bentoml, self.runs, self.logs):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".writable-{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise DriftgateError(
+                f"The folder {self.root} can't be written: {error.strerror}.",
+                "Give yourself the right to write there, or name another folder in DRIFTGATE_HOME.",
+            ) from error
+        free = shutil.disk_usage(self.root).free
+        if free < MINIMUM_FREE_BYTES:
+            raise DriftgateError(
+                f"The disk of {self.root} is nearly full: {free / 1e6:.0f} MB are free, a run needs "
+                f"{MINIMUM_FREE_BYTES / 1e6:.0f} MB.",
+                "Free some space, or name a folder on another disk in DRIFTGATE_HOME.",
+            )
+
+    def set_environment(self) -> None:
+        """Point ZenML, BentoML and MLflow at this folder, and switch telemetry off. What is set already stays."""
+        defaults = {
+            "ZENML_CONFIG_PATH": str(self.zenml),
+            "ZENML_ANALYTICS_OPT_IN": "false",
+            "ZENML_ENABLE_RICH_TRACEBACK": "false",
+            "BENTOML_HOME": str(self.bentoml),
+            "BENTOML_DO_NOT_TRACK": "true",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+            "DO_NOT_TRACK": "1",
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_PYTHON_REFRESH": "quiet",
+            "MPLBACKEND": "Agg",
+            "ORT_LOGGING_LEVEL": "3",
+        }
+        for key, value in defaults.items():
+            os.environ.setdefault(key, value)
+
+
+def show_path(path: Path | str) -> str:
+    """A path as a person would type it: relative to the working folder where it lies below it."""
+    absolute = Path(path).absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
