@@ -45,6 +45,7 @@ class Lineage(_Frozen):
     data_md5: str
     data_rows: int
     as_of: str | None
+    trained_until: str | None
     mlflow_run: str
     zenml_run: str
     trained_at: str

@@ -104,6 +104,18 @@ def features_of(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index)
 
 
+def rows_of(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
+    """The feature columns as JSON has them: one mapping a row, whole numbers as int, missing values as None."""
+    columns: dict[str, list[Any]] = {}
+    for name, column in contract.columns.items():
+        kind: Any = {"category": str, "boolean": bool, "integer": int, "number": float}[column.type]
+        known = frame[name].notna()
+        columns[name] = [
+            kind(value) if there else None for value, there in zip(frame[name].tolist(), known.tolist(), strict=True)
+        ]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
 def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
     """1 where the target is the positive class, else 0; int8 of shape (n,)."""
     positive = (frame[problem.target.column] == problem.target.positive).to_numpy()

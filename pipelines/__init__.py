@@ -1,0 +1,1 @@
+"""ZenML pipelines: wiring only, each readable on one screen."""

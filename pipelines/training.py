@@ -1,0 +1,30 @@
+"""From raw data to a packaged model, or to a verdict that says why not."""
+
+from zenml import pipeline
+
+from driftgate.config import Problem
+from steps.data import check_contract, load_data, split_rows
+from steps.judge import decide, enforce, evaluate_model, look_for_leaks
+from steps.model import calibrate, export_model, tune
+from steps.ship import package, register
+
+
+@pipeline(name="training", enable_cache=False)
+def training(problem: Problem, as_of: str | None) -> None:
+    """Train on what was known at `as_of`, judge, and ship what passes the gate."""
+    rows, version = load_data(problem, as_of)
+    contract_verdict = check_contract(rows, version, problem)
+    kept = enforce(contract_verdict, id="enforce_contract")
+
+    development, holdout = split_rows(rows, version, problem, after=[kept])
+    leaks = look_for_leaks(development, problem)
+    tuned = tune(development, problem)
+    model, trained = calibrate(development, tuned, problem)
+    evaluation, plots = evaluate_model(model, trained, holdout, version, problem)
+    onnx, parity, latency, model_uri = export_model(model, trained, holdout, problem)
+
+    verdict, _ = decide(contract_verdict, leaks, evaluation, plots, parity, latency, version, problem)
+    passed = enforce(verdict, id="enforce_verdict")
+
+    made = register(model_uri, verdict, version, problem, after=[passed])
+    package(onnx, trained, evaluation, verdict, holdout, development, version, made, problem)

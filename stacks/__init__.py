@@ -1,0 +1,1 @@
+"""ZenML stacks as files: one YAML each, applied idempotently by `apply.py`."""

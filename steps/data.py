@@ -1,0 +1,56 @@
+"""Steps that read, check and split the data."""
+
+import datetime as dt
+from typing import Annotated
+
+import pandas as pd
+from zenml import get_step_context, step
+
+from driftgate.config import Problem
+from driftgate.contract_check import find_violations
+from driftgate.gate import Verdict, contract_checks
+from driftgate.page import verdict_page
+from driftgate.provenance import provenance
+from driftgate.splitting import split
+from driftgate.table import DataVersion, read_rows
+from driftgate.tracking import Tracker
+from driftgate.versions import ensure_data
+from driftgate.workspace import Workspace
+from steps import announce
+
+
+@step(experiment_tracker=True)
+def load_data(
+    problem: Problem, as_of: str | None
+) -> tuple[Annotated[pd.DataFrame, "rows"], Annotated[DataVersion, "data_version"]]:
+    """Read the rows dated before `as_of`, and write down what this run is of."""
+    announce("load", problem.data.path)
+    workspace = Workspace.current()
+    md5 = ensure_data(problem, workspace=workspace)
+    frame, version = read_rows(problem, md5=md5, as_of=dt.date.fromisoformat(as_of) if as_of else None)
+    tracker = Tracker.of_active_run(workspace=workspace)
+    tracker.start(problem, version, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
+    return frame, version
+
+
+@step(experiment_tracker=True)
+def check_contract(
+    rows: pd.DataFrame, version: DataVersion, problem: Problem
+) -> Annotated[Verdict, "contract_verdict"]:
+    """Check every rule of the contract, all faults at once."""
+    announce("contract", f"{len(rows):,} rows, {len(problem.contract.columns)} columns")
+    violations = find_violations(rows, problem, version=version)
+    verdict = Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(rows))))
+    if verdict.outcome == "block":
+        Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, verdict_page(verdict))
+    return verdict
+
+
+@step
+def split_rows(
+    rows: pd.DataFrame, version: DataVersion, problem: Problem
+) -> tuple[Annotated[pd.DataFrame, "development"], Annotated[pd.DataFrame, "holdout"]]:
+    """Part the development rows from the holdout."""
+    development, holdout = split(rows, problem, as_of=version.as_of)
+    announce("split", f"{len(development):,} to develop on, {len(holdout):,} held out")
+    return development, holdout

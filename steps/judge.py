@@ -1,0 +1,98 @@
+"""Steps that judge: evaluation, the verdict, and what holds a run to it."""
+
+from typing import Annotated
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from zenml import step
+from zenml.types import HTMLString
+
+from driftgate import gate, plots
+from driftgate.champion import score_champion
+from driftgate.config import Problem
+from driftgate.errors import GateBlocked
+from driftgate.evaluation import Evaluation, evaluate
+from driftgate.gate import ParityResult, Verdict
+from driftgate.leakage import ColumnLeak, column_leaks
+from driftgate.modelling import positive_probability
+from driftgate.page import verdict_page
+from driftgate.provenance import provenance
+from driftgate.table import DataVersion, features_of, labels_of
+from driftgate.tracking import Tracker
+from driftgate.tuning import Trained
+from driftgate.workspace import Workspace
+from steps import announce
+
+
+@step(experiment_tracker=True)
+def evaluate_model(
+    model: Pipeline, trained: Trained, holdout: pd.DataFrame, version: DataVersion, problem: Problem
+) -> tuple[Annotated[Evaluation, "evaluation"], Annotated[dict[str, bytes], "plots"]]:
+    """Read the holdout once: metrics with intervals, slices, plots, and the champion on the same rows."""
+    announce("evaluate", f"{len(holdout):,} holdout rows, {problem.gate.bootstrap:,} bootstrap samples")
+    workspace = Workspace.current()
+    features, labels = features_of(holdout, problem.contract), labels_of(holdout, problem)
+    probability = positive_probability(model, features)
+    champion = score_champion(holdout, problem, workspace=workspace)
+    evaluation = evaluate(
+        labels, probability, holdout, problem, threshold=trained.threshold, champion=champion
+    )
+    importance = plots.importances(model, features, labels, problem, threshold=trained.threshold)
+    figures = plots.training_plots(labels, probability, evaluation, problem, importance=importance)
+    tracker = Tracker.of_active_run(workspace=workspace)
+    tracker.log_data_set(holdout, problem, version, context="holdout")
+    tracker.log_evaluation(evaluation, figures)
+    return evaluation, {name: plots.png(figure) for name, figure in figures.items()}
+
+
+@step
+def look_for_leaks(development: pd.DataFrame, problem: Problem) -> Annotated[list[ColumnLeak], "leaks"]:
+    """What each column alone says of the target."""
+    features, labels = features_of(development, problem.contract), labels_of(development, problem)
+    return column_leaks(
+        features, labels, problem.contract, confidence=problem.gate.confidence, seed=problem.seed
+    )
+
+
+@step(experiment_tracker=True)
+def decide(
+    contract_verdict: Verdict,
+    leaks: list[ColumnLeak],
+    evaluation: Evaluation,
+    pictures: dict[str, bytes],
+    parity: ParityResult,
+    latency_p99_ms: float,
+    version: DataVersion,
+    problem: Problem,
+) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
+    """Hold every measured value against its limit; the verdict is stored here, and enforced by the next step."""
+    checks = [
+        *contract_verdict.checks,
+        *gate.leakage_checks(leaks, problem),
+        *gate.performance_checks(evaluation, problem),
+        gate.champion_check(evaluation, problem),
+        gate.slice_check(evaluation, problem),
+        *gate.calibration_checks(evaluation, problem),
+        *gate.parity_checks(parity, problem),
+        gate.latency_check(latency_p99_ms, problem),
+    ]
+    verdict = Verdict(problem=problem.name, checks=tuple(checks))
+    announce("verdict", f"{verdict.outcome}: {len(checks) - len(verdict.failed)} of {len(checks)} checks passed")
+    facts = {"data": f"{version.path}, md5 {version.md5}", "as of": str(version.as_of)}
+    facts["commit"] = provenance().commit or "none"
+    page = verdict_page(verdict, evaluation=evaluation, plots=pictures, facts=facts)
+    Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, page)
+    return verdict, HTMLString(page)
+
+
+@step(experiment_tracker=True)
+def enforce(verdict: Verdict) -> Annotated[str, "outcome"]:
+    """End the run red where the verdict blocks; nothing behind this step happens then.
+
+    Raises:
+        GateBlocked: If the verdict blocks.
+    """
+    if verdict.outcome == "block":
+        failed = [check for check in verdict.failed if check.severity == "block"]
+        raise GateBlocked("; ".join(f"{check.name}: {check.why}" for check in failed))
+    return verdict.outcome

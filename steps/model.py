@@ -1,0 +1,59 @@
+"""Steps that make the model: tuning, calibration with the final fit, export."""
+
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from zenml import step
+
+from driftgate import export, tuning
+from driftgate.config import Problem
+from driftgate.gate import ParityResult
+from driftgate.modelling import positive_probability, seed_everything
+from driftgate.table import features_of
+from driftgate.tracking import Tracker
+from driftgate.tuning import Trained, Tuned
+from driftgate.workspace import Workspace
+from steps import announce
+
+
+@step(experiment_tracker=True)
+def tune(development: pd.DataFrame, problem: Problem) -> Annotated[Tuned, "tuned"]:
+    """Choose family and settings on the development rows."""
+    announce("tune", f"{sum(candidate.trials for candidate in problem.tuning.candidates)} trials")
+    seed_everything(problem.seed)
+    tuned = tuning.tune(development, problem)
+    Tracker.of_active_run(workspace=Workspace.current()).log_tuning(tuned)
+    return tuned
+
+
+@step
+def calibrate(
+    development: pd.DataFrame, tuned: Tuned, problem: Problem
+) -> tuple[Annotated[Pipeline, "model"], Annotated[Trained, "trained"]]:
+    """Calibrate the best, choose its threshold on the validation rows, and refit on all development rows."""
+    announce("calibrate", problem.calibration.method)
+    seed_everything(problem.seed)
+    return tuning.train(development, problem, tuned=tuned)
+
+
+@step(experiment_tracker=True)
+def export_model(
+    model: Pipeline, trained: Trained, holdout: pd.DataFrame, problem: Problem
+) -> tuple[
+    Annotated[bytes, "onnx"],
+    Annotated[ParityResult, "parity"],
+    Annotated[float, "latency_p99_ms"],
+    Annotated[str, "model_uri"],
+]:
+    """Convert to ONNX, and prove over the whole holdout that it predicts alike."""
+    announce("export", f"{trained.family} to ONNX, compared on {len(holdout):,} rows")
+    features, contract = features_of(holdout, problem.contract), problem.contract
+    onnx = export.to_onnx(model, contract)
+    parity = export.parity(model, onnx, features, contract=contract, threshold=trained.threshold)
+    latency = export.single_row_p99_ms(onnx, features, contract=contract)
+    example = features.head(5)
+    probability: np.ndarray = positive_probability(model, example)
+    model_uri = Tracker.of_active_run(workspace=Workspace.current()).log_model(onnx, example, probability)
+    return onnx, parity, latency, model_uri

@@ -1,0 +1,92 @@
+"""Steps that ship what has passed: the registry, the release, the bento."""
+
+import datetime as dt
+from typing import Annotated
+
+import pandas as pd
+from zenml import get_step_context, step
+
+from bentos.build import build_bento
+from driftgate import tracking
+from driftgate.config import Problem
+from driftgate.evaluation import Evaluation
+from driftgate.gate import Verdict
+from driftgate.provenance import provenance
+from driftgate.release import GOLDEN_ROWS, Card, Lineage, write_release
+from driftgate.table import DataVersion, rows_of
+from driftgate.tracking import Tracker
+from driftgate.tuning import Trained
+from driftgate.workspace import Workspace
+from steps import announce
+
+
+@step(experiment_tracker=True)
+def register(
+    model_uri: str, verdict: Verdict, version: DataVersion, problem: Problem
+) -> Annotated[str, "model_version"]:
+    """Make a version in MLflow's registry, with its data version, commit, lock hash and verdict."""
+    state = provenance()
+    tags = {
+        "verdict": verdict.outcome,
+        "data_md5": version.md5,
+        "commit": state.commit or "none",
+        "dirty": str(state.dirty).lower(),
+        "lock_sha256": state.lock_sha256 or "none",
+    }
+    tracker = Tracker.of_active_run(workspace=Workspace.current())
+    made = tracker.register(problem, model_uri, tags=tags)
+    announce("register", f"{problem.name} {made}")
+    return made
+
+
+@step(experiment_tracker=True)
+def package(
+    onnx: bytes,
+    trained: Trained,
+    evaluation: Evaluation,
+    verdict: Verdict,
+    holdout: pd.DataFrame,
+    development: pd.DataFrame,
+    version: DataVersion,
+    model_version: str,
+    problem: Problem,
+) -> tuple[Annotated[str, "release"], Annotated[str, "bento"]]:
+    """Write the release, build the bento, and only then point `candidate` at the version: whoever reads it finds both."""
+    announce("package", f"release and bento of {problem.name} {model_version}")
+    workspace = Workspace.current()
+    tracker = Tracker.of_active_run(workspace=workspace)
+    timestamp = problem.data.timestamp
+    lineage = Lineage(
+        **provenance().model_dump(),
+        data_path=version.path,
+        data_md5=version.md5,
+        data_rows=version.rows,
+        as_of=version.as_of.isoformat() if version.as_of else None,
+        trained_until=development[timestamp].max().isoformat() if timestamp else None,
+        mlflow_run=tracker.run_id,
+        zenml_run=str(get_step_context().pipeline_run.id),
+        trained_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    )
+    card = Card(
+        name=problem.name,
+        version=model_version,
+        description=problem.description,
+        **trained.model_dump(include={"family", "settings", "calibrated", "threshold"}),
+        positive_name=problem.target.positive_name,
+        negative_name=problem.target.negative_name,
+        metrics={name: found.model_dump() for name, found in evaluation.metrics.items()},
+        holdout_rows=evaluation.rows,
+        lineage=lineage,
+        verdict=verdict.model_dump(mode="json"),
+    )
+    release = write_release(
+        workspace.releases / problem.name / model_version,
+        model=onnx,
+        contract=problem.contract,
+        card=card,
+        rows=rows_of(holdout.head(GOLDEN_ROWS), problem.contract),
+    )
+    tracker.keep_release(release)
+    bento = build_bento(release, workspace=workspace)
+    tracking.set_alias(problem.name, tracking.CANDIDATE, model_version, workspace=workspace)
+    return str(release.folder), str(bento)
