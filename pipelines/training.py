@@ -1,6 +1,7 @@
 """From raw data to a packaged model, or to a verdict that says why not."""
 
 from zenml import pipeline
+from zenml.enums import ExecutionMode
 
 from driftgate.config import Problem
 from steps.data import check_contract, load_data, split_rows
@@ -9,7 +10,8 @@ from steps.model import calibrate, export_model, tune
 from steps.ship import package, register
 
 
-@pipeline(name="training", enable_cache=False)
+# FAIL_FAST raises what a step raised, as it was: the gate's block is told from other failures by its type.
+@pipeline(name="training", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def training(problem: Problem, as_of: str | None) -> None:
     """Train on what was known at `as_of`, judge, and ship what passes the gate."""
     rows, version = load_data(problem, as_of)

@@ -35,7 +35,8 @@ def calibrate(
     """Calibrate the best, choose its threshold on the validation rows, and refit on all development rows."""
     announce("calibrate", problem.calibration.method)
     seed_everything(problem.seed)
-    return tuning.train(development, problem, tuned=tuned)
+    model, trained = tuning.train(development, problem, tuned=tuned)
+    return model, trained  # ZenML reads from this line that there are two
 
 
 @step(experiment_tracker=True)

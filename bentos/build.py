@@ -1,0 +1,74 @@
+"""Building the bento of a release: the release, the service, and the light part of the domain; no training library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from driftgate.errors import DriftgateError
+from driftgate.release import Release
+from driftgate.workspace import PROJECT, Workspace
+
+RUNTIME = ("bentoml", "numpy", "onnxruntime", "pydantic")
+DOMAIN = ("__init__.py", "contract.py", "errors.py", "release.py", "scoring.py")
+BENTOFILE = """\
+service: "bentos.service:Service"
+include: ["bentos/*.py", "driftgate/*.py", "release/*"]
+python:
+  lock_packages: false
+  packages: [{packages}]
+"""
+
+
+def build_bento(release: Release, *, workspace: Workspace) -> Path:
+    """Build a bento with `bentoml build`, under the release's name and version.
+
+    Returns:
+        The bento's folder, which `bentoml serve` takes as it is.
+
+    Raises:
+        DriftgateError: If the build fails.
+    """
+    name, number = release.card.name, release.card.version
+    with tempfile.TemporaryDirectory(prefix="bento-", dir=workspace.root) as context:
+        _lay_out(Path(context), release)
+        done = subprocess.run(
+            [sys.executable, "-m", "bentoml", "build", "--version", number, "--output", "tag", context],
+            capture_output=True,
+            text=True,
+            env=service_environment(workspace),
+        )
+    folder = workspace.bentoml / "bentos" / name / number
+    if done.returncode or not folder.exists():
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        raise DriftgateError(
+            f"`bentoml build` of {name} {number} failed: {said[-1].strip() if said else 'it said nothing'}",
+            f"The release is in {release.folder}; run again with --debug.",
+        )
+    return folder
+
+
+def service_environment(workspace: Workspace) -> dict[str, str]:
+    """The environment for BentoML's commands: its store in the workspace, the scripts of this Python on the path."""
+    scripts = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "BENTOML_HOME": str(workspace.bentoml),
+        "BENTOML_DO_NOT_TRACK": "true",
+        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
+    }
+
+
+def _lay_out(context: Path, release: Release) -> None:
+    for folder, names in (("bentos", ("__init__.py", "service.py")), ("driftgate", DOMAIN)):
+        (context / folder).mkdir()
+        for name in names:
+            shutil.copy(PROJECT / folder / name, context / folder / name)
+    shutil.copytree(release.folder, context / "release")
+    packages = ", ".join(f'"{name}=={version(name)}"' for name in RUNTIME)
+    (context / "bentofile.yaml").write_text(BENTOFILE.format(packages=packages))

@@ -1,0 +1,117 @@
+"""What a person sees: progress lines, the verdict's table, errors. One JSON document is all that machines see."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from driftgate.errors import DriftgateError
+from driftgate.gate import Verdict
+from driftgate.page import number, state_of
+
+COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
+
+
+def quiet_libraries(*, log_file: Path, debug: bool) -> tuple[IO[str], IO[str]]:
+    """Show Driftgate's own progress on standard error, and send what libraries say to a file.
+
+    Standard output is kept for results: what libraries print there goes to standard error.
+
+    Returns:
+        The real standard output, for the result, and the real standard error.
+    """
+    logging.captureWarnings(True)
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    to_file = logging.FileHandler(log_file, encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    own = logging.getLogger("driftgate")
+    own.setLevel(logging.INFO)
+    own.propagate = False
+    errors = os.fdopen(os.dup(2), "w", buffering=1)
+    shown = logging.StreamHandler(errors)
+    shown.setFormatter(_Progress())
+    own.handlers = [shown, to_file]
+    warnings = logging.getLogger("py.warnings")
+    warnings.handlers, warnings.propagate = [to_file], debug
+    os.environ["ZENML_LOGGING_VERBOSITY"] = "INFO" if debug else "CRITICAL"
+    sys.stdout.flush()
+    results = os.fdopen(os.dup(1), "w", buffering=1)
+    if debug:
+        os.dup2(2, 1)
+    else:
+        # Some libraries write past Python's logging; the file has it all.
+        os.dup2(to_file.stream.fileno(), 1)
+        os.dup2(to_file.stream.fileno(), 2)
+    return results, errors
+
+
+class _Progress(logging.Formatter):
+    """Seconds since the start, then the message."""
+
+    started = time.monotonic()
+
+    def format(self, record: logging.LogRecord) -> str:
+        topic = "" if record.name == "driftgate.step" else "          "
+        return f"{time.monotonic() - self.started:6.1f} s  {topic}{record.getMessage()}"
+
+
+def print_json(document: Mapping[str, Any], results: IO[str]) -> None:
+    """Write one JSON document."""
+    results.write(json.dumps(document, indent=2) + "\n")
+    results.flush()
+
+
+def print_error(error: DriftgateError, errors: IO[str]) -> None:
+    """One line: the cause and the remedy."""
+    errors.write(f"error: {error.cause} {error.remedy}\n")
+    errors.flush()
+
+
+def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
+    """The short page at the end of a run: the verdict's table and the model's figures."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=results, width=None if results.isatty() else 120, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (("", "left"), ("check", "left"), ("observed", "right"), ("limit", "right"), ("why", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for check in verdict.checks:
+        state = state_of(check)
+        table.add_row(
+            Text(state, style=COLOURS[state]), check.name, number(check.observed), number(check.limit), Text(check.why)
+        )
+    console.print(table)
+    _print_metrics(document, console)
+    model = document["model"]
+    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
+    if model["version"]:
+        aliases = ", ".join(model["aliases"]) or "no alias"
+        console.print(f"model    {model['name']} {model['version']} ({model['family']}), {aliases}")
+    if service := document.get("service"):
+        console.print(f"service  {service['equal']:,} of {service['rows']:,} answers equal the offline predictions")
+
+
+def _print_metrics(document: Mapping[str, Any], console: Any) -> None:
+    from rich import box
+    from rich.table import Table
+
+    if not document["metrics"]:
+        return
+    champion = (document.get("champion") or {}).get("metrics", {})
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("holdout metric")
+    for name in ("value", "low", "high", "champion"):
+        table.add_column(name, justify="right")
+    for name, found in document["metrics"].items():
+        values = [number(found[key]) for key in ("value", "low", "high")]
+        table.add_row(name, *values, number(champion.get(name)) if champion else "none yet")
+    console.print(table)

@@ -1,0 +1,74 @@
+"""A job from the command line: run, tell, and end with an exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import traceback
+from pathlib import Path
+from typing import IO, Any
+
+from driftgate import terminal
+from driftgate.config import load_problem
+from driftgate.errors import DriftgateError
+from driftgate.workspace import Workspace, show_path
+
+DONE, ERROR, BLOCKED = 0, 1, 3
+
+
+def run_job(
+    *, config: Path, as_of: dt.date | None, serve: bool, as_json: bool, debug: bool, workspace: Workspace, log_name: str
+) -> int:
+    """Train a problem, serve the result for a moment if asked to, and tell what came of it.
+
+    Returns:
+        The exit code: 0 done, 1 error, 3 blocked by the gate.
+    """
+    results: IO[str] = sys.stdout
+    errors: IO[str] = sys.stderr
+    log_file = workspace.logs / log_name
+    try:
+        problem = load_problem(config)
+        workspace.prepare()
+        results, errors = terminal.quiet_libraries(log_file=log_file, debug=debug)
+        from pipelines.launch import prove_service, train, verdict_of
+
+        document = train(problem, as_of=as_of, workspace=workspace)
+        if serve and document["bento"]:
+            document["service"] = prove_service(document, problem, workspace=workspace)
+    except KeyboardInterrupt:
+        errors.write("stopped\n")
+        return ERROR
+    except Exception as error:
+        known = error if isinstance(error, DriftgateError) else _unforeseen(error, log_file)
+        if debug:
+            traceback.print_exception(error, file=errors)
+        if as_json:
+            terminal.print_json({"error": {"cause": known.cause, "remedy": known.remedy}}, results)
+        terminal.print_error(known, errors)
+        return ERROR
+    if as_json:
+        terminal.print_json(document, results)
+    else:
+        terminal.print_run(document, verdict_of(document), results)
+        _print_where(document, results, workspace=workspace, log_file=log_file)
+    return BLOCKED if document["verdict"] == "block" else DONE
+
+
+def _unforeseen(error: Exception, log_file: Path) -> DriftgateError:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return DriftgateError(
+        f"{type(error).__name__}: {text[:300]}", f"Run again with --debug; what libraries said is in {show_path(log_file)}."
+    )
+
+
+def _print_where(document: dict[str, Any], results: IO[str], *, workspace: Workspace, log_file: Path) -> None:
+    lines = {"mlflow": f"run {document['runs']['mlflow']}", "zenml": f"run {document['runs']['zenml']}"}
+    for name in ("release", "bento"):
+        if document[name]:
+            lines[name] = show_path(document[name])
+    lines["log"] = f"{show_path(log_file)} ({document['seconds']:.0f} s)"
+    lines["next"] = "python run.py ui        MLflow's pages and ZenML's dashboard"
+    results.writelines(f"{key:<8} {value}\n" for key, value in lines.items())
+    if document["bento"]:
+        results.write(f"         bentoml serve {show_path(document['bento'])} --host 127.0.0.1\n")
