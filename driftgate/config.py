@@ -214,7 +214,9 @@ def load_problem(path: Path) -> Problem:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         known = ", ".join(sorted(f"configs/{file.name}" for file in (PROJECT / "configs").glob("*.yaml")))
-        raise DriftgateError(f"There is no problem file {path}.", f"Name one with --config; here are: {known}.") from error
+        raise DriftgateError(
+            f"There is no problem file {path}.", f"Name one with --config; here are: {known}."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DriftgateError(f"{path} can't be read: {error}.", "Name a readable YAML file with --config.") from error
     except yaml.YAMLError as error:
@@ -236,5 +238,7 @@ def _fault(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         expected = "no such key is known"
     got = fault.get("input")
-    shown = f" (got {got!r})" if isinstance(got, str | int | float | bool) and fault["type"] != "extra_forbidden" else ""
+    shown = (
+        f" (got {got!r})" if isinstance(got, str | int | float | bool) and fault["type"] != "extra_forbidden" else ""
+    )
     return f"{where}: {expected}{shown}" if where else f"{expected}{shown}"

@@ -119,7 +119,7 @@ def request_model(contract: Contract, *, name: str = "Row", example: dict[str, A
         default = None if column.nullable else ...
         text = column.description + (f" [{column.unit}]" if column.unit else "")
         fields[key] = (annotation, Field(default, description=text or None, **limits))
-    extra = {"example": example} if example else None
+    extra: Any = {"example": example} if example else None
     config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, json_schema_extra=extra, protected_namespaces=()
     )

@@ -29,7 +29,11 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
     Returns:
         One violation for each broken rule, in the contract's order; empty where all is kept.
     """
-    return [*_broken_rules(frame, problem), *_broken_target(frame, problem), *_impossible_dates(frame, problem, version)]
+    return [
+        *_broken_rules(frame, problem),
+        *_broken_target(frame, problem),
+        *_impossible_dates(frame, problem, version),
+    ]
 
 
 def _broken_rules(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
@@ -42,9 +46,7 @@ def _broken_rules(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
     missing = [name for name in columns if name not in frame]
     schema = pa.DataFrameSchema(
         {
-            name: pa.Column(
-                checks=[pa.Check(test, error=text, ignore_na=False) for text, test in rules], nullable=True
-            )
+            name: pa.Column(checks=[pa.Check(test, error=text, ignore_na=False) for text, test in rules], nullable=True)
             for name, rules in columns.items()
             if name in frame
         }
@@ -60,7 +62,9 @@ def _broken_rules(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
 def _violation(fault: Any, frame: pd.DataFrame) -> Violation:
     """Read pandera's record of one broken check: column, rule, and the values that broke it."""
     cases = fault.failure_cases
-    values = cases["failure_case"] if hasattr(cases, "columns") and "index" in cases and cases["index"].notna().any() else []
+    values = (
+        cases["failure_case"] if hasattr(cases, "columns") and "index" in cases and cases["index"].notna().any() else []
+    )
     unlike = list(dict.fromkeys(repr(value) for value in values))[:EXAMPLES]
     name = str(fault.schema.name)
     return Violation(column=name, rule=str(fault.check.error), rows=len(values), examples=tuple(unlike))
@@ -145,14 +149,20 @@ def _broken_target(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
     target = frame[name]
     found = []
     if target.isna().any():
-        found.append(Violation(column=name, rule="the target must not be missing", rows=int(target.isna().sum()), examples=()))
+        found.append(
+            Violation(column=name, rule="the target must not be missing", rows=int(target.isna().sum()), examples=())
+        )
     values = sorted(target.dropna().unique().tolist(), key=str)
     shown = tuple(repr(value) for value in values[:EXAMPLES])
     if problem.target.positive not in values:
         rule = f"the positive class {problem.target.positive!r} never occurs; the target holds {', '.join(shown) or 'nothing'}"
         found.append(Violation(column=name, rule=rule, rows=0, examples=()))
     elif len(values) != 2:
-        rule = "the target holds one class only" if len(values) == 1 else f"the target holds {len(values)} classes, not two"
+        rule = (
+            "the target holds one class only"
+            if len(values) == 1
+            else f"the target holds {len(values)} classes, not two"
+        )
         found.append(Violation(column=name, rule=f"{rule}: {', '.join(shown)}", rows=0, examples=()))
     return found
 

@@ -175,6 +175,4 @@ def _slices(
                 continue
             at = rows.to_numpy()
             found = point_metrics(labels[at], probability[at], threshold=threshold)[rule.metric]
-            yield Slice(
-                column=column, value=str(value), rows=len(at), metric=None if math.isnan(found) else found
-            )
+            yield Slice(column=column, value=str(value), rows=len(at), metric=None if math.isnan(found) else found)

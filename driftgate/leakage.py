@@ -70,9 +70,11 @@ def _codes(values: pd.Series[float], *, category: bool) -> np.ndarray:
     import pandas as pd
 
     if category or values.nunique() <= QUANTILE_BINS:
-        return pd.factorize(values, use_na_sentinel=False)[0]
+        codes: np.ndarray = pd.factorize(values, use_na_sentinel=False)[0]
+        return codes
     bins = pd.qcut(values, QUANTILE_BINS, labels=False, duplicates="drop")
-    return np.nan_to_num(bins.to_numpy(dtype=float), nan=QUANTILE_BINS).astype(np.int64)
+    numbers: np.ndarray = np.nan_to_num(bins.to_numpy(dtype=float), nan=QUANTILE_BINS).astype(np.int64)
+    return numbers
 
 
 def _lone_auc(codes: np.ndarray, labels: np.ndarray, half: np.ndarray) -> float:

@@ -26,9 +26,7 @@ FAMILY_NAMES = {
 }
 
 
-def build_model(
-    problem: Problem, *, family: str, settings: Settings, calibrated: bool = False
-) -> Pipeline:
+def build_model(problem: Problem, *, family: str, settings: Settings, calibrated: bool = False) -> Pipeline:
     """An unfitted pipeline from contract columns to class probabilities.
 
     Args:

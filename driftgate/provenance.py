@@ -52,6 +52,5 @@ def _git(*arguments: str) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    import os
 
     return {**os.environ, "GIT_CEILING_DIRECTORIES": str(PROJECT.parent), "GIT_OPTIONAL_LOCKS": "0"}

@@ -1,10 +1,10 @@
 """A release: a model version made ready to serve, each file of it known by its hash. Light: the service reads it too.
 
-    model.onnx       the model
-    contract.json    the columns it takes
-    card.json        what it is: metrics, lineage, verdict
-    golden.json      rows and the probabilities they must get, to the last bit
-    manifest.json    the sha256 of each of these
+model.onnx       the model
+contract.json    the columns it takes
+card.json        what it is: metrics, lineage, verdict
+golden.json      rows and the probabilities they must get, to the last bit
+manifest.json    the sha256 of each of these
 """
 
 from __future__ import annotations

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from driftgate.contract import Contract
+
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Scorer:
@@ -29,7 +33,7 @@ class Scorer:
         self._output = self._session.get_outputs()[1].name
         self._contract = contract
 
-    def probability(self, columns: Mapping[str, Any]) -> np.ndarray:
+    def probability(self, columns: Mapping[str, Any] | pd.DataFrame) -> np.ndarray:
         """Probability of the positive class.
 
         Args:

@@ -25,9 +25,7 @@ class Fold:
     test: np.ndarray
 
 
-def split(
-    frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split(frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the rows into those a model is developed on and the holdout, which is read once.
 
     Args:
@@ -44,7 +42,8 @@ def split(
     if isinstance(problem.split, TimeSplit):
         import pandas as pd
 
-        assert problem.data.timestamp and as_of
+        assert problem.data.timestamp
+        assert as_of
         border = pd.Timestamp(as_of) - _offset(problem.split.holdout)
         held = (frame[problem.data.timestamp] >= border).to_numpy()
         where = f"from {border:%Y-%m-%d} to {as_of:%Y-%m-%d}"

@@ -148,9 +148,7 @@ def _columns_of(path: Path) -> list[str]:
         ) from error
 
 
-def _read(
-    path: Path, *, problem: Problem, columns: list[str], before: dt.datetime | None
-) -> tuple[pd.DataFrame, int]:
+def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.datetime | None) -> tuple[pd.DataFrame, int]:
     """Rows before the moment, and the count of all rows. Parquet filters while it reads: later rows never load."""
     import pandas as pd
     import pyarrow.parquet as pq
@@ -161,7 +159,7 @@ def _read(
             filters = [(timestamp, "<", before)] if before else None
             frame = pq.read_table(path, columns=columns, filters=filters).to_pandas()
             return frame, pq.read_metadata(path).num_rows
-        texts = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
+        texts: Any = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
         frame = pd.read_csv(path, usecols=columns, dtype=texts, parse_dates=[timestamp] if timestamp else False)
     except Exception as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -28,7 +28,8 @@ def quiet_libraries(*, log_file: Path, debug: bool) -> tuple[IO[str], IO[str]]:
     """
     logging.captureWarnings(True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    to_file = logging.FileHandler(log_file, encoding="utf-8")
+    stream = log_file.open("a", encoding="utf-8", buffering=1)
+    to_file = logging.StreamHandler(stream)
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     own = logging.getLogger("driftgate")
     own.setLevel(logging.INFO)
@@ -46,8 +47,9 @@ def quiet_libraries(*, log_file: Path, debug: bool) -> tuple[IO[str], IO[str]]:
         os.dup2(2, 1)
     else:
         # Some libraries write past Python's logging; the file has it all.
-        os.dup2(to_file.stream.fileno(), 1)
-        os.dup2(to_file.stream.fileno(), 2)
+        file = stream.fileno()
+        os.dup2(file, 1)
+        os.dup2(file, 2)
     return results, errors
 
 

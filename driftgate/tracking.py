@@ -136,7 +136,8 @@ class Tracker:
             self._client.log_batch(
                 child.info.run_id,
                 metrics=[Metric(tuned.metric, trial.score, now, 0), Metric("seconds", trial.seconds, now, 0)],
-                params=[Param("family", trial.family)] + [Param(key, str(value)) for key, value in trial.settings.items()],
+                params=[Param("family", trial.family)]
+                + [Param(key, str(value)) for key, value in trial.settings.items()],
                 tags=[RunTag("trial", str(trial.number + 1))],
             )
             self._client.set_terminated(child.info.run_id, end_time=now)
@@ -145,9 +146,7 @@ class Tracker:
             metrics[f"cv_{name}_mean"] = tuned.mean(name)
             metrics[f"cv_{name}_std"] = tuned.spread(name)
         winner = {"winner": tuned.family} | {f"winner.{key}": str(value) for key, value in tuned.settings.items()}
-        self._log_batch(
-            metrics=metrics, parameters=winner, tags={"tuning_cut": ", ".join(tuned.cut) or "no"}
-        )
+        self._log_batch(metrics=metrics, parameters=winner, tags={"tuning_cut": ", ".join(tuned.cut) or "no"})
         self._client.log_dict(self.run_id, tuned.model_dump(mode="json"), "tuning.json")
 
     def log_evaluation(self, evaluation: Evaluation, plots: Mapping[str, Figure]) -> None:

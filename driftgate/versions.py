@@ -65,7 +65,9 @@ def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
     try:
         found = md5_of(path)
     except OSError as error:
-        raise DriftgateError(f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it.") from error
+        raise DriftgateError(
+            f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it."
+        ) from error
     if promised and found != promised:
         raise DriftgateError(
             f"{show_path(path)} is another version of the data: its md5 is {found}, DVC promises {promised}.",

@@ -14,8 +14,8 @@ from driftgate.config import Problem
 from driftgate.errors import DriftgateError, GateBlocked
 from driftgate.gate import Verdict
 from driftgate.release import read_release
-from driftgate.table import read_rows, rows_of
 from driftgate.splitting import split
+from driftgate.table import read_rows, rows_of
 from driftgate.workspace import Workspace
 from pipelines import runs
 

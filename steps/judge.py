@@ -34,9 +34,7 @@ def evaluate_model(
     features, labels = features_of(holdout, problem.contract), labels_of(holdout, problem)
     probability = positive_probability(model, features)
     champion = score_champion(holdout, problem, workspace=workspace)
-    evaluation = evaluate(
-        labels, probability, holdout, problem, threshold=trained.threshold, champion=champion
-    )
+    evaluation = evaluate(labels, probability, holdout, problem, threshold=trained.threshold, champion=champion)
     importance = plots.importances(model, features, labels, problem, threshold=trained.threshold)
     figures = plots.training_plots(labels, probability, evaluation, problem, importance=importance)
     tracker = Tracker.of_active_run(workspace=workspace)
@@ -49,9 +47,7 @@ def evaluate_model(
 def look_for_leaks(development: pd.DataFrame, problem: Problem) -> Annotated[list[ColumnLeak], "leaks"]:
     """What each column alone says of the target."""
     features, labels = features_of(development, problem.contract), labels_of(development, problem)
-    return column_leaks(
-        features, labels, problem.contract, confidence=problem.gate.confidence, seed=problem.seed
-    )
+    return column_leaks(features, labels, problem.contract, confidence=problem.gate.confidence, seed=problem.seed)
 
 
 @step(experiment_tracker=True)

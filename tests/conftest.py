@@ -1,0 +1,69 @@
+"""What tests share: problems, rows, and one main job on the small problem, run as its user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from driftgate.config import Problem, load_problem
+from driftgate.datasets import rules
+from driftgate.table import DataVersion
+from driftgate.workspace import PROJECT
+
+
+@pytest.fixture
+def problem() -> Problem:
+    return load_problem(PROJECT / "configs" / "rules.yaml")
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    return rules.build()
+
+
+@pytest.fixture
+def version() -> DataVersion:
+    return DataVersion(path="rules", md5="0" * 32, rows=1000, later_rows=0, as_of=None, as_of_given=False)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command: its exit code, what it wrote, and the workspace it wrote to."""
+
+    code: int
+    out: str
+    err: str
+    home: Path
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT) -> Ran:
+    """Run `run.py` in a process of its own, with a workspace of its own."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML_", "MLFLOW_", "BENTOML_"))}
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "run.py"), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**clean, "DRIFTGATE_HOME": str(home)},
+        timeout=500,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr, home)
+
+
+@pytest.fixture(scope="session")
+def main_job(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The main job on the rules, in a fresh workspace."""
+    return run_cli("--config", "configs/rules.yaml", "--json", home=tmp_path_factory.mktemp("home"))

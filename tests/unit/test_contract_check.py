@@ -1,0 +1,54 @@
+"""Each way in which data can be wrong is found, by name, with the others."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from driftgate.config import Problem
+from driftgate.contract_check import find_violations
+from driftgate.table import DataVersion
+
+
+def test_good_rows_pass(rows: pd.DataFrame, problem: Problem, version: DataVersion) -> None:
+    assert find_violations(rows, problem, version=version) == []
+
+
+def _set(column: str, value: object, count: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        values = frame[column].astype(object) if isinstance(value, str) else frame[column].astype(float)
+        values.iloc[:count] = value
+        return frame.assign(**{column: values})
+
+    return change
+
+
+FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str, int]] = {
+    "missing value": (_set("f1", np.nan, 3), "f1", "must not be missing", 3),
+    "all missing": (_set("f2", np.nan, 1000), "f2", "all its values are missing", 0),
+    "below": (_set("f4", -1.0, 2), "f4", "must be at least 0", 2),
+    "above": (_set("f4", 101.0, 5), "f4", "must be at most 100", 5),
+    "fraction": (_set("f5", 1.5, 4), "f5", "must be a whole number", 4),
+    "infinity": (_set("f3", np.inf, 2), "f3", "must be finite", 2),
+    "numbers as text": (lambda f: f.assign(f1=f.f1.astype(str)), "f1", "must be a number, not text", 1000),
+    "missing column": (lambda f: f.drop(columns="f3"), "f3", "no such column", 0),
+    "duplicate id": (lambda f: f.assign(row_id=["same"] * 2 + list(f.row_id[2:])), "row_id", "must be unique", 2),
+    "one class": (lambda f: f.assign(target=1), "target", "one class only", 0),
+    "other class": (lambda f: f.assign(target="no"), "target", "never occurs", 0),
+    "three classes": (lambda f: f.assign(target=np.arange(1000) % 3), "target", "3 classes", 0),
+    "missing target": (_set("target", np.nan, 6), "target", "must not be missing", 6),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_found(fault: str, rows: pd.DataFrame, problem: Problem, version: DataVersion) -> None:
+    change, column, rule, count = FAULTS[fault]
+    found = [item for item in find_violations(change(rows), problem, version=version) if item.column == column]
+    assert any(rule in item.rule and item.rows == count for item in found), found
+
+
+def test_all_faults_at_once(rows: pd.DataFrame, problem: Problem, version: DataVersion) -> None:
+    for change, *_ in (FAULTS["below"], FAULTS["missing value"], FAULTS["duplicate id"]):
+        rows = change(rows)
+    assert {item.column for item in find_violations(rows, problem, version=version)} == {"f1", "f4", "row_id"}
