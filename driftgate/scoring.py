@@ -9,7 +9,6 @@ import numpy as np
 
 from driftgate.contract import Contract
 
-
 if TYPE_CHECKING:
     import pandas as pd
 

@@ -39,7 +39,9 @@ def test_outcome_follows_the_worst_failed_check(failed: list[gate.Severity], out
 
 
 @pytest.mark.parametrize(("skill", "passed"), [(12.0, True), (0.5, False)])
-def test_performance_needs_the_bound_above_the_floor(skill: float, passed: bool, problem: Problem, rows: object) -> None:
+def test_performance_needs_the_bound_above_the_floor(
+    skill: float, passed: bool, problem: Problem, rows: object
+) -> None:
     evaluation = _judge(problem, rows=rows, skill=skill)
     assert all(check.passed is passed for check in gate.performance_checks(evaluation, problem))
 
