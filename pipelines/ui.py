@@ -1,0 +1,115 @@
+"""MLflow's pages and ZenML's dashboard, on this machine, for as long as a person looks."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+
+from bentos.server import HOST, demand_free
+from driftgate.errors import DriftgateError
+from driftgate.workspace import Workspace
+
+READY_WITHIN_SECONDS = 120
+
+
+def show(*, mlflow_port: int, zenml_port: int) -> None:
+    """Start both, print their addresses, and stop both on Ctrl-C or SIGTERM.
+
+    ZenML's server reads the workspace's database itself, so the client's own configuration is never touched.
+
+    Raises:
+        DriftgateError: If there is no run to look at, a port is taken, or a server doesn't start.
+    """
+    workspace = Workspace.current()
+    workspace.set_environment()
+    database = _zenml_database(Path(os.environ["ZENML_CONFIG_PATH"]))
+    if not database.exists():
+        raise DriftgateError("There is nothing to look at yet.", "Run `python run.py` first.")
+    demand_free(mlflow_port)
+    demand_free(zenml_port)
+    workspace.prepare()
+    servers = {
+        f"http://{HOST}:{mlflow_port}": _start(
+            "mlflow", ["mlflow", "server", "--backend-store-uri", workspace.mlflow_uri, "--artifacts-destination",
+                       str(workspace.mlflow_artifacts), "--host", HOST, "--port", str(mlflow_port), "--workers", "1"],
+            workspace, {},
+        ),
+        f"http://{HOST}:{zenml_port}": _start(
+            "zenml", ["uvicorn", "zenml.zen_server.zen_server_api:app", "--host", HOST, "--port", str(zenml_port)],
+            workspace, _zenml_environment(workspace, database),
+        ),
+    }  # fmt: skip
+    stopped = threading.Event()
+
+    def stop(_: int, __: FrameType | None) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        for name, (address, process) in zip(("MLflow", "ZenML"), servers.items(), strict=True):
+            _wait(name, address, process, stopped, workspace)
+            print(f"{name:<7} {address}", flush=True)
+        print("Ctrl-C stops both.", flush=True)
+        while not stopped.wait(1):
+            if any(process.poll() is not None for process in servers.values()):
+                raise DriftgateError("A server ended by itself.", f"Its log is in {workspace.logs}.")
+    finally:
+        for process in servers.values():
+            process.terminate()
+        for process in servers.values():
+            process.wait(20)
+
+
+def _zenml_database(config: Path) -> Path:
+    return config / "local_stores" / "default_zen_store" / "zenml.db"
+
+
+def _zenml_environment(workspace: Workspace, database: Path) -> dict[str, str]:
+    """The server has a configuration of its own; it shares only the database."""
+    return {
+        "ZENML_CONFIG_PATH": str(workspace.root / "zenml-server"),
+        "ZENML_STORE_TYPE": "sql",
+        "ZENML_STORE_URL": f"sqlite:///{database}",
+        "ZENML_SERVER_AUTH_SCHEME": "NO_AUTH",
+        "ZENML_SERVER_DEPLOYMENT_TYPE": "local",
+        "ZENML_SERVER_AUTO_ACTIVATE": "true",
+        "ZENML_SERVER_JWT_SECRET_KEY": secrets.token_hex(32),
+    }
+
+
+def _start(name: str, command: list[str], workspace: Workspace, extra: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (workspace.logs / f"ui-{name}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **extra},
+            cwd=workspace.root,
+            start_new_session=True,
+        )
+
+
+def _wait(
+    name: str, address: str, process: subprocess.Popen[bytes], stopped: threading.Event, workspace: Workspace
+) -> None:
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    while time.monotonic() < deadline and not stopped.is_set():
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    if not stopped.is_set():
+        raise DriftgateError(f"{name} did not start.", f"Its log is in {workspace.logs}.")
