@@ -38,7 +38,8 @@ def build_bento(release: Release, *, workspace: Workspace) -> Path:
     with tempfile.TemporaryDirectory(prefix="bento-", dir=workspace.root) as context:
         _lay_out(Path(context), release)
         done = subprocess.run(
-            [sys.executable, "-m", "bentoml", "build", "--version", number, "--output", "tag", context],
+            [sys.executable, "-m", "bentoml", "build", "--version", number, "--output", "tag", "."],
+            cwd=context,  # BentoML refuses a build file outside the working folder
             capture_output=True,
             text=True,
             env=service_environment(workspace),
