@@ -71,10 +71,9 @@ def status(as_json: bool) -> None:
 @click.option("--zenml-port", default=8237, show_default=True)
 def ui(mlflow_port: int, zenml_port: int) -> None:
     """Start MLflow's pages and ZenML's dashboard on this machine; Ctrl-C stops both."""
-    from pipelines.ui import show
-
     from driftgate.errors import DriftgateError
     from driftgate.terminal import print_error
+    from pipelines.ui import show
 
     try:
         show(mlflow_port=mlflow_port, zenml_port=zenml_port)

@@ -1,0 +1,97 @@
+"""The training pipeline's work as a plain script, without ZenML: the other side of `orchestration.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from driftgate.workspace import Workspace
+
+workspace = Workspace.current()
+workspace.set_environment()
+workspace.prepare()
+
+import mlflow
+
+from bentos.build import build_bento
+from driftgate import contract_check, evaluation, export, gate, leakage, modelling, page, plots, tracking, tuning
+from driftgate.config import load_problem
+from driftgate.provenance import provenance
+from driftgate.release import GOLDEN_ROWS, Card, Lineage, write_release
+from driftgate.splitting import split
+from driftgate.table import features_of, labels_of, read_rows, rows_of
+from driftgate.versions import ensure_data
+
+problem = load_problem(Path(sys.argv[1]))
+contract = problem.contract
+tracking.ensure_experiment("plain", workspace=workspace)
+mlflow.set_tracking_uri(workspace.mlflow_uri)
+mlflow.set_experiment("plain")
+with mlflow.start_run() as run:
+    tracker = tracking.Tracker(run.info.run_id, workspace=workspace)
+    frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=problem.data.as_of)
+    tracker.start(problem, version, provenance(), zenml_run="none")
+    violations = contract_check.find_violations(frame, problem, version=version)
+    development, holdout = split(frame, problem, as_of=version.as_of)
+    features, labels = features_of(development, contract), labels_of(development, problem)
+    leaks = leakage.column_leaks(features, labels, contract, confidence=problem.gate.confidence, seed=problem.seed)
+    modelling.seed_everything(problem.seed)
+    tuned = tuning.tune(development, problem)
+    tracker.log_tuning(tuned)
+    model, trained = tuning.train(development, problem, tuned=tuned)
+    features, labels = features_of(holdout, contract), labels_of(holdout, problem)
+    probability = modelling.positive_probability(model, features)
+    found = evaluation.evaluate(labels, probability, holdout, problem, threshold=trained.threshold)
+    importance = plots.importances(model, features, labels, problem, threshold=trained.threshold)
+    figures = plots.training_plots(labels, probability, found, problem, importance=importance)
+    tracker.log_data_set(holdout, problem, version, context="holdout")
+    tracker.log_evaluation(found, figures)
+    pictures = {name: plots.png(figure) for name, figure in figures.items()}
+    onnx = export.to_onnx(model, contract)
+    parity = export.parity(model, onnx, features, contract=contract, threshold=trained.threshold)
+    latency = export.single_row_p99_ms(onnx, features, contract=contract)
+    uri = tracker.log_model(onnx, features.head(5), probability[:5])
+    checks = [
+        *gate.contract_checks(violations, rows=len(frame)),
+        *gate.leakage_checks(leaks, problem),
+        *gate.performance_checks(found, problem),
+        gate.champion_check(found, problem),
+        gate.slice_check(found, problem),
+        *gate.calibration_checks(found, problem),
+        *gate.parity_checks(parity, problem),
+        gate.latency_check(latency, problem),
+    ]
+    verdict = gate.Verdict(problem=problem.name, checks=tuple(checks))
+    tracker.log_verdict(verdict, page.verdict_page(verdict, evaluation=found, plots=pictures))
+    number = tracker.register(problem, uri, tags={"verdict": verdict.outcome})
+    lineage = Lineage(
+        **provenance().model_dump(),
+        data_path=version.path,
+        data_md5=version.md5,
+        data_rows=version.rows,
+        as_of=None,
+        trained_until=None,
+        mlflow_run=run.info.run_id,
+        zenml_run="none",
+        trained_at="",
+    )
+    card = Card(
+        name=problem.name,
+        version=number,
+        description=problem.description,
+        **trained.model_dump(include={"family", "settings", "calibrated", "threshold"}),
+        positive_name=problem.target.positive_name,
+        negative_name=problem.target.negative_name,
+        metrics={name: value.model_dump() for name, value in found.metrics.items()},
+        holdout_rows=found.rows,
+        lineage=lineage,
+        verdict=verdict.model_dump(mode="json"),
+    )
+    rows = rows_of(holdout.head(GOLDEN_ROWS), contract)
+    folder = workspace.releases / problem.name / number
+    release = write_release(folder, model=onnx, contract=contract, card=card, rows=rows)
+    tracker.keep_release(release)
+    build_bento(release, workspace=workspace)
+    tracking.set_alias(problem.name, tracking.CANDIDATE, number, workspace=workspace)
