@@ -30,8 +30,9 @@ def common(command: Any) -> Any:
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
         click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Train as if that were today."),
         click.option(
-            "--config", type=click.Path(path_type=Path), default=Path("configs/flights.yaml"), show_default=True,
-            help="The problem file.",
+            "--config", type=click.Path(path_type=Path),
+            default=Path(__file__).parent / "configs" / "flights.yaml",
+            help="The problem file; by default configs/flights.yaml.",
         ),
     ):  # fmt: skip
         command = option(command)

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
+from driftgate.datasets import rules
 from driftgate.gate import Verdict
 from driftgate.release import read_release
 from driftgate.tracking import client
@@ -86,6 +88,42 @@ def test_gate_blocks_a_weak_model(tmp_path: Path) -> None:
     run = mlflow.get_run(document["runs"]["mlflow"])
     assert (run.info.status, run.data.tags["verdict"]) == ("FAILED", "block")
     assert not list((ran.home / "releases").iterdir())
+
+
+def test_broken_contract_ends_red_before_training(tmp_path: Path) -> None:
+    rows = rules.build()
+    rows.loc[:4, "f4"] = -7.0
+    rows.to_parquet(tmp_path / "rows.parquet")
+    content = yaml.safe_load((PROJECT / "configs" / "rules.yaml").read_text())
+    content["data"] = {"path": str(tmp_path / "rows.parquet"), "row_id": "row_id"}
+    path = tmp_path / "broken.yaml"
+    path.write_text(yaml.safe_dump(content))
+    ran = run_cli("train", "--config", str(path), "--json", home=tmp_path / "home")
+    assert ran.code == 3, ran.err
+    assert [check["name"] for check in ran.document["checks"]] == ["contract.f4"]
+    assert "must be at least 0 (5 rows, such as -7.0)" in ran.document["checks"][0]["why"]
+    assert "tune" not in ran.err
+
+
+def test_status_shows_the_run(main_job: Ran) -> None:
+    found = run_cli("status", "--json", home=main_job.home).document["runs"]
+    assert found[0]["runs"] == main_job.document["runs"]
+    assert "rules" in run_cli("status", home=main_job.home).out
+
+
+def test_error_as_json_has_cause_and_remedy(tmp_path: Path) -> None:
+    ran = run_cli("train", "--as-of", "2020-01-01", "--config", "configs/rules.yaml", "--json", home=tmp_path / "home")
+    assert ran.code == 1
+    assert set(ran.document["error"]) == {"cause", "remedy"}
+
+
+@pytest.mark.slow
+def test_two_at_once_both_finish(tmp_path: Path) -> None:
+    path = str(_config(tmp_path, performance={"accuracy": 0.5}))
+    with ThreadPoolExecutor(2) as pool:
+        ran = list(pool.map(lambda _: run_cli("train", "--config", path, "--json", home=tmp_path / "home"), range(2)))
+    assert [one.code for one in ran] == [0, 0], [one.err for one in ran]
+    assert {one.document["model"]["version"] for one in ran} == {"1", "2"}
 
 
 def test_bad_config_is_one_line(tmp_path: Path) -> None:
