@@ -22,6 +22,14 @@ class Provenance(BaseModel):
     lock_sha256: str | None
     python: str
 
+    def tags(self) -> dict[str, str]:
+        """Commit, dirt and lock hash as MLflow's tags have them."""
+        return {
+            "commit": self.commit or "none",
+            "dirty": str(self.dirty).lower(),
+            "lock_sha256": self.lock_sha256 or "none",
+        }
+
 
 def provenance() -> Provenance:
     """Look at the project folder as it is now."""

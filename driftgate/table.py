@@ -141,9 +141,8 @@ def _columns_of(path: Path) -> list[str]:
             return list(pq.read_schema(path).names)
         return list(pd.read_csv(path, nrows=0).columns)
     except Exception as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DriftgateError(
-            f"{path} can't be read as {'parquet' if path.suffix == '.parquet' else 'CSV'}: {first_line}.",
+            f"{path} can't be read as {'parquet' if path.suffix == '.parquet' else 'CSV'}: {_first_line(error)}.",
             "data.path must name a .parquet or .csv file.",
         ) from error
 
@@ -162,9 +161,8 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
         texts: Any = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
         frame = pd.read_csv(path, usecols=columns, dtype=texts, parse_dates=[timestamp] if timestamp else False)
     except Exception as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DriftgateError(
-            f"{path} can't be read: {first_line}.", "Check the file, and that data.timestamp holds dates."
+            f"{path} can't be read: {_first_line(error)}.", "Check the file, and that data.timestamp holds dates."
         ) from error
     total = len(frame)
     if before and timestamp:
@@ -175,3 +173,9 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
             )
         frame = frame[frame[timestamp] < before]
     return frame, total
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says first, or its type where it says nothing."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

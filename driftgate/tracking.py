@@ -88,9 +88,7 @@ class Tracker:
         tags = {
             "problem": problem.name,
             "data_md5": version.md5,
-            "commit": state.commit or "none",
-            "dirty": str(state.dirty).lower(),
-            "lock_sha256": state.lock_sha256 or "none",
+            **state.tags(),
             "zenml_run_id": zenml_run,
             "mlflow.source.git.commit": state.commit or "none",
         }

@@ -25,14 +25,7 @@ def register(
     model_uri: str, verdict: Verdict, version: DataVersion, problem: Problem
 ) -> Annotated[str, "model_version"]:
     """Make a version in MLflow's registry, with its data version, commit, lock hash and verdict."""
-    state = provenance()
-    tags = {
-        "verdict": verdict.outcome,
-        "data_md5": version.md5,
-        "commit": state.commit or "none",
-        "dirty": str(state.dirty).lower(),
-        "lock_sha256": state.lock_sha256 or "none",
-    }
+    tags = {"verdict": verdict.outcome, "data_md5": version.md5, **provenance().tags()}
     tracker = Tracker.of_active_run(workspace=Workspace.current())
     made = tracker.register(problem, model_uri, tags=tags)
     announce("register", f"{problem.name} {made}")
