@@ -17,9 +17,10 @@ import mlflow
 
 from bentos.build import build_bento
 from driftgate import contract_check, evaluation, export, gate, leakage, modelling, page, plots, tracking, tuning
+from driftgate.card import make_card
 from driftgate.config import load_problem
 from driftgate.provenance import provenance
-from driftgate.release import GOLDEN_ROWS, Card, Lineage, write_release
+from driftgate.release import GOLDEN_ROWS, write_release
 from driftgate.splitting import split
 from driftgate.table import features_of, labels_of, read_rows, rows_of
 from driftgate.versions import ensure_data
@@ -52,7 +53,7 @@ with mlflow.start_run() as run:
     onnx = export.to_onnx(model, contract)
     parity = export.parity(model, onnx, features, contract=contract, threshold=trained.threshold)
     latency = export.single_row_p99_ms(onnx, features, contract=contract)
-    uri = tracker.log_model(onnx, features.head(5), probability[:5])
+    uri = tracker.log_model(export.for_tables(onnx, contract), features.head(5), probability[:5])
     checks = [
         *gate.contract_checks(violations, rows=len(frame)),
         *gate.leakage_checks(leaks, problem),
@@ -66,28 +67,16 @@ with mlflow.start_run() as run:
     verdict = gate.Verdict(problem=problem.name, checks=tuple(checks))
     tracker.log_verdict(verdict, page.verdict_page(verdict, evaluation=found, plots=pictures))
     number = tracker.register(problem, uri, tags={"verdict": verdict.outcome})
-    lineage = Lineage(
-        **provenance().model_dump(),
-        data_path=version.path,
-        data_md5=version.md5,
-        data_rows=version.rows,
-        as_of=None,
-        trained_until=None,
+    card = make_card(
+        problem,
+        number=number,
+        trained=trained,
+        evaluation=found,
+        verdict=verdict,
+        version=version,
+        development=development,
         mlflow_run=run.info.run_id,
         zenml_run="none",
-        trained_at="",
-    )
-    card = Card(
-        name=problem.name,
-        version=number,
-        description=problem.description,
-        **trained.model_dump(include={"family", "settings", "calibrated", "threshold"}),
-        positive_name=problem.target.positive_name,
-        negative_name=problem.target.negative_name,
-        metrics={name: value.model_dump() for name, value in found.metrics.items()},
-        holdout_rows=found.rows,
-        lineage=lineage,
-        verdict=verdict.model_dump(mode="json"),
     )
     rows = rows_of(holdout.head(GOLDEN_ROWS), contract)
     folder = workspace.releases / problem.name / number

@@ -110,10 +110,15 @@ class Tuning(_Frozen):
 
 
 class Calibration(_Frozen):
-    """`auto` keeps the sigmoid only where it lowers the validation log loss."""
+    """`auto` keeps the sigmoid only where it lowers the validation log loss.
+
+    `ensemble` ships the mean of one model for each fold instead of a single one: slower, and less sure of itself
+    where one row more or less moves a threshold.
+    """
 
     method: Literal["auto", "sigmoid", "none"] = "auto"
     folds: int = Field(3, ge=2, le=10)
+    ensemble: bool = False
 
 
 class ChampionLimit(_Frozen):

@@ -44,6 +44,50 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     return data
 
 
+def for_tables(onnx: bytes, contract: Contract) -> bytes:
+    """The same model as MLflow's own scoring takes it: a column is one input of shape (n,), one output of shape (n,).
+
+    MLflow's pyfunc flavour hands over each column of a DataFrame flat, and flattens every output.
+
+    Args:
+        onnx: A model of `to_onnx`.
+        contract: Its columns.
+
+    Returns:
+        The bytes of a model with a single output, `probability`: that of the positive class.
+    """
+    from onnx import TensorProto, compose, helper, load_from_string
+
+    model = compose.add_prefix(load_from_string(onnx), "model_")
+    probabilities = model.graph.output[1].name
+    opsets, ir_version = list(model.opset_import), model.ir_version
+    kind = {
+        name: TensorProto.STRING if column.is_category else TensorProto.FLOAT
+        for name, column in contract.columns.items()
+    }
+    columns = helper.make_graph(
+        [helper.make_node("Unsqueeze", [name, "axis_1"], [f"column_{name}"]) for name in contract.columns],
+        "columns",
+        [helper.make_tensor_value_info(name, kind[name], [None]) for name in contract.columns],
+        [helper.make_tensor_value_info(f"column_{name}", kind[name], [None, 1]) for name in contract.columns],
+        [helper.make_tensor("axis_1", TensorProto.INT64, [1], [1])],
+    )
+    positive = helper.make_graph(
+        [helper.make_node("Gather", ["both", "positive"], ["probability"], axis=1)],
+        "positive",
+        [helper.make_tensor_value_info("both", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None])],
+        [helper.make_tensor("positive", TensorProto.INT64, [], [1])],
+    )
+    before, after = (
+        helper.make_model(graph, opset_imports=opsets, ir_version=ir_version) for graph in (columns, positive)
+    )
+    whole = compose.merge_models(before, model, [(f"column_{name}", f"model_{name}") for name in contract.columns])
+    whole = compose.merge_models(whole, after, [(probabilities, "both")], outputs=["probability"])
+    data: bytes = whole.SerializeToString(deterministic=True)
+    return data
+
+
 def parity(model: Any, onnx: bytes, features: pd.DataFrame, *, contract: Contract, threshold: float) -> ParityResult:
     """Compare labels and probabilities of both models over all rows given."""
     import numpy as np

@@ -45,7 +45,7 @@ def build_model(problem: Problem, *, family: str, settings: Settings, calibrated
 
         # Contiguous blocks: neighbours in time, which share their weather, are never on both sides.
         parts = KFold(problem.calibration.folds, shuffle=problem.data.timestamp is None, **_seed_if_shuffled(problem))
-        estimator = CalibratedClassifierCV(estimator, method="sigmoid", cv=parts, ensemble=False)
+        estimator = CalibratedClassifierCV(estimator, method="sigmoid", cv=parts, ensemble=problem.calibration.ensemble)
     return Pipeline([("columns", _columns(problem, family)), ("model", estimator)])
 
 

@@ -60,5 +60,4 @@ def _git(*arguments: str) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-
     return {**os.environ, "GIT_CEILING_DIRECTORIES": str(PROJECT.parent), "GIT_OPTIONAL_LOCKS": "0"}

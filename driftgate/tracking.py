@@ -164,10 +164,10 @@ class Tracker:
         self._client.log_text(self.run_id, page, "verdict.html")
 
     def log_model(self, onnx: bytes, features: pd.DataFrame, probability: np.ndarray) -> str:
-        """The ONNX model with signature and example; no pickle.
+        """The ONNX model with signature and example, as `mlflow models serve` can serve it; no pickle.
 
         Args:
-            onnx: The model.
+            onnx: The model, as of `export.for_tables`.
             features: Rows as models take them; the first ones become the example.
             probability: Of the positive class, for these rows.
 
@@ -181,8 +181,7 @@ class Tracker:
         from mlflow.types.utils import _infer_schema
 
         example = features.head(EXAMPLE_ROWS)
-        head = probability[:EXAMPLE_ROWS].astype(np.float32)
-        outputs = {"label": (head >= 0.5).astype(np.int64), "probabilities": np.stack([1 - head, head], axis=1)}
+        outputs = {"probability": probability[:EXAMPLE_ROWS].astype(np.float32)}
         info = mlflow.onnx.log_model(
             onnx_package.load_from_string(onnx),
             name="model",

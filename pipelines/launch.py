@@ -58,11 +58,14 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
     return document
 
 
-def prove_service(document: dict[str, Any], problem: Problem, *, workspace: Workspace) -> dict[str, Any]:
+def prove_service(document: dict[str, Any], problem: Problem, *, workspace: Workspace) -> dict[str, int]:
     """Serve the run's bento with the real `bentoml serve`, send it holdout rows, and compare with offline predictions.
 
     Returns:
-        `rows`: sent; `equal`: how many answers were equal to the last bit.
+        `rows`: sent; `equal`: how many answers were equal to the last bit, which is all of them.
+
+    Raises:
+        DriftgateError: If an answer differs.
     """
     release = read_release(Path(document["release"]))
     as_of = document["data"]["as_of"]
@@ -75,11 +78,25 @@ def prove_service(document: dict[str, Any], problem: Problem, *, workspace: Work
     log.info("serving %s with bentoml serve", Path(document["bento"]).name)
     with serving(Path(document["bento"]), workspace=workspace) as address:
         answers = post(f"{address}/predict/batch", {"instances": rows})["predictions"]
-        singles = [post(f"{address}/predict", row) for row in rows[:SINGLE_ROWS]]
-    found = [answer["probability"] for answer in answers]
-    equal = sum(1 for was, now in zip(expected, found, strict=True) if was == now)
-    equal += sum(1 for was, now in zip(expected, singles, strict=False) if was == now["probability"])
-    return {"rows": len(rows) + len(singles), "equal": equal}
+        answers += [post(f"{address}/predict", row) for row in rows[:SINGLE_ROWS]]
+    return compare_answers(expected + expected[:SINGLE_ROWS], [answer["probability"] for answer in answers])
+
+
+def compare_answers(expected: list[float], served: list[float]) -> dict[str, int]:
+    """Count the served probabilities that equal the offline ones to the last bit.
+
+    Raises:
+        DriftgateError: If one differs; tells how many, and the largest gap.
+    """
+    gaps = [abs(was - now) for was, now in zip(expected, served, strict=True)]
+    equal = sum(gap == 0 for gap in gaps)
+    if equal < len(gaps):
+        raise DriftgateError(
+            f"{len(gaps) - equal:,} of {len(gaps):,} served answers differ from the offline predictions, by up to "
+            f"{max(gaps):.1e}.",
+            "Compare the versions of onnxruntime and numpy in the bento with those of this environment.",
+        )
+    return {"rows": len(gaps), "equal": equal}
 
 
 def keep(document: dict[str, Any], name: str, *, workspace: Workspace) -> None:

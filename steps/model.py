@@ -56,5 +56,7 @@ def export_model(
     latency = export.single_row_p99_ms(onnx, features, contract=contract)
     example = features.head(5)
     probability: np.ndarray = positive_probability(model, example)
-    model_uri = Tracker.of_active_run(workspace=Workspace.current()).log_model(onnx, example, probability)
+    model_uri = Tracker.of_active_run(workspace=Workspace.current()).log_model(
+        export.for_tables(onnx, contract), example, probability
+    )
     return onnx, parity, latency, model_uri

@@ -1,6 +1,5 @@
 """Steps that ship what has passed: the registry, the release, the bento."""
 
-import datetime as dt
 from typing import Annotated
 
 import pandas as pd
@@ -8,11 +7,12 @@ from zenml import get_step_context, step
 
 from bentos.build import build_bento
 from driftgate import tracking
+from driftgate.card import make_card
 from driftgate.config import Problem
 from driftgate.evaluation import Evaluation
 from driftgate.gate import Verdict
 from driftgate.provenance import provenance
-from driftgate.release import GOLDEN_ROWS, Card, Lineage, write_release
+from driftgate.release import GOLDEN_ROWS, write_release
 from driftgate.table import DataVersion, rows_of
 from driftgate.tracking import Tracker
 from driftgate.tuning import Trained
@@ -48,29 +48,16 @@ def package(
     announce("package", f"release and bento of {problem.name} {model_version}")
     workspace = Workspace.current()
     tracker = Tracker.of_active_run(workspace=workspace)
-    timestamp = problem.data.timestamp
-    lineage = Lineage(
-        **provenance().model_dump(),
-        data_path=version.path,
-        data_md5=version.md5,
-        data_rows=version.rows,
-        as_of=version.as_of.isoformat() if version.as_of else None,
-        trained_until=development[timestamp].max().isoformat() if timestamp else None,
+    card = make_card(
+        problem,
+        number=model_version,
+        trained=trained,
+        evaluation=evaluation,
+        verdict=verdict,
+        version=version,
+        development=development,
         mlflow_run=tracker.run_id,
         zenml_run=str(get_step_context().pipeline_run.id),
-        trained_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    )
-    card = Card(
-        name=problem.name,
-        version=model_version,
-        description=problem.description,
-        **trained.model_dump(include={"family", "settings", "calibrated", "threshold"}),
-        positive_name=problem.target.positive_name,
-        negative_name=problem.target.negative_name,
-        metrics={name: found.model_dump() for name, found in evaluation.metrics.items()},
-        holdout_rows=evaluation.rows,
-        lineage=lineage,
-        verdict=verdict.model_dump(mode="json"),
     )
     release = write_release(
         workspace.releases / problem.name / model_version,

@@ -52,3 +52,16 @@ def test_all_faults_at_once(rows: pd.DataFrame, problem: Problem, version: DataV
     for change, *_ in (FAULTS["below"], FAULTS["missing value"], FAULTS["duplicate id"]):
         rows = change(rows)
     assert {item.column for item in find_violations(rows, problem, version=version)} == {"f1", "f4", "row_id"}
+
+
+def test_dates_later_than_now_are_found_unless_the_run_looks_back(
+    rows: pd.DataFrame, problem: Problem, version: DataVersion
+) -> None:
+    data = problem.data.model_copy(update={"timestamp": "at"})
+    dated, problem = rows.assign(at=pd.Timestamp("2020-01-01")), problem.model_copy(update={"data": data})
+    later = version.model_copy(update={"later_rows": 4})
+    assert [str(found) for found in find_violations(dated, problem, version=later)] == [
+        "at: must not lie in the future (4 rows)"
+    ]
+    looking_back = later.model_copy(update={"as_of_given": True})
+    assert find_violations(dated, problem, version=looking_back) == []

@@ -1,0 +1,68 @@
+"""The card of a release: what the model is, where it comes from, what it was judged by."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from driftgate.config import Problem
+from driftgate.evaluation import Evaluation
+from driftgate.gate import Verdict
+from driftgate.provenance import provenance
+from driftgate.release import Card, Lineage
+from driftgate.table import DataVersion
+from driftgate.tuning import Trained
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def make_card(
+    problem: Problem,
+    *,
+    number: str,
+    trained: Trained,
+    evaluation: Evaluation,
+    verdict: Verdict,
+    version: DataVersion,
+    development: pd.DataFrame,
+    mlflow_run: str,
+    zenml_run: str,
+) -> Card:
+    """Gather a card.
+
+    Args:
+        problem: The problem.
+        number: The model's version in the registry.
+        trained: How it was made.
+        evaluation: What it is worth on the holdout.
+        verdict: The gate's.
+        version: Which data it saw.
+        development: The rows it was fitted on; the newest one dates it.
+        mlflow_run: The run's id in MLflow.
+        zenml_run: The run's id in ZenML.
+    """
+    timestamp = problem.data.timestamp
+    lineage = Lineage(
+        **provenance().model_dump(),
+        data_path=version.path,
+        data_md5=version.md5,
+        data_rows=version.rows,
+        as_of=version.as_of.isoformat() if version.as_of else None,
+        trained_until=development[timestamp].max().isoformat() if timestamp else None,
+        mlflow_run=mlflow_run,
+        zenml_run=zenml_run,
+        trained_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    )
+    return Card(
+        name=problem.name,
+        version=number,
+        description=problem.description,
+        **trained.model_dump(include={"family", "settings", "calibrated", "threshold"}),
+        positive_name=problem.target.positive_name,
+        negative_name=problem.target.negative_name,
+        metrics={name: found.model_dump() for name, found in evaluation.metrics.items()},
+        holdout_rows=evaluation.rows,
+        lineage=lineage,
+        verdict=verdict.model_dump(mode="json"),
+    )
