@@ -15,6 +15,7 @@ Examples:
   python run.py                                  the main job on the flights
   python run.py train --config configs/rules.yaml
   python run.py train --as-of 2013-10-01 --json
+  python run.py drift --since 2013-07-01 --until 2013-07-08
   python run.py status
   python run.py ui
 
@@ -23,12 +24,14 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 3 blocked by the gate.
 """
 
 
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
 def common(command: Any) -> Any:
     """The options that every job on a problem takes."""
     for option in (
         click.option("--debug", is_flag=True, help="Show what libraries log, and tracebacks."),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
-        click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Train as if that were today."),
         click.option(
             "--config", type=click.Path(path_type=Path),
             default=Path(__file__).parent / "configs" / "flights.yaml",
@@ -39,23 +42,49 @@ def common(command: Any) -> Any:
     return command
 
 
+as_of_option = click.option("--as-of", type=DAY, help="Train as if that were today.")
+
+
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
+@as_of_option
 @common
 @click.pass_context
-def main(context: click.Context, **options: Any) -> None:
+def main(context: click.Context, as_of: Any, **options: Any) -> None:
     """From a table to a served model, behind a gate you can trust.
 
     Without a command, the main job: train, judge, package, serve for a moment, compare, tell.
     """
     if context.invoked_subcommand is None:
-        _job(serve=True, **options)
+        _train(serve=True, as_of=as_of, **options)
 
 
 @main.command(epilog="\b\nExample: python run.py train --config configs/rules.yaml --json")
+@as_of_option
 @common
-def train(**options: Any) -> None:
+def train(as_of: Any, **options: Any) -> None:
     """Train, judge, and package what passes the gate."""
-    _job(serve=False, **options)
+    _train(serve=False, as_of=as_of, **options)
+
+
+@main.command(
+    epilog="\b\nExamples:\n  python run.py drift --since 2013-07-01 --until 2013-07-08\n"
+    "  python run.py drift --current new.parquet --json\n\n\b\nExit codes: 0 no grave drift, 1 error, 2 wrong usage, 3 blocked."
+)
+@click.option("--current", type=click.Path(path_type=Path), help="A parquet or CSV file of rows that arrived.")
+@click.option("--since", type=DAY, help="First day of a window of the problem's data.")
+@click.option("--until", "--as-of", "until", type=DAY, help="The day after its last one; nothing later is read.")
+@click.option("--model", help="Alias or version to compare with; by default the champion, else the candidate.")
+@common
+def drift(current: Path | None, since: Any, until: Any, model: str | None, **options: Any) -> None:
+    """Hold what arrives against what a model was trained on.
+
+    Without --current, a window of the problem's data: by default the newest one before the problem's as-of date.
+    """
+    if current and (since or until):
+        raise click.UsageError("Give either --current or a window by --since and --until.")
+    from pipelines.job import drift_job
+
+    _run(drift_job(model=model, current=current, since=_day(since), until=_day(until)), **options)
 
 
 @main.command()
@@ -83,23 +112,24 @@ def ui(mlflow_port: int, zenml_port: int) -> None:
         sys.exit(1)
 
 
-def _job(*, serve: bool, config: Path, as_of: Any, as_json: bool, debug: bool) -> None:
+def _train(*, serve: bool, as_of: Any, **options: Any) -> None:
+    from pipelines.job import training_job
+
+    _run(training_job(as_of=_day(as_of), serve=serve), **options)
+
+
+def _run(job: Any, *, config: Path, as_json: bool, debug: bool) -> None:
     from driftgate.workspace import Workspace
     from pipelines.job import run_job
 
     workspace = Workspace.current()
     workspace.set_environment()
-    sys.exit(
-        run_job(
-            config=config,
-            as_of=as_of.date() if as_of else None,
-            serve=serve,
-            as_json=as_json,
-            debug=debug,
-            workspace=workspace,
-            log_name=f"{time.strftime('%Y%m%d-%H%M%S')}.log",
-        )
-    )
+    log_name = f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+    sys.exit(run_job(job, config=config, as_json=as_json, debug=debug, workspace=workspace, log_name=log_name))
+
+
+def _day(moment: Any) -> Any:
+    return moment.date() if moment else None
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from driftgate.contract import Contract
+from driftgate.drift.counting import PREDICTION
+from driftgate.drift.limits import Rule
 from driftgate.errors import DriftgateError
 from driftgate.workspace import PROJECT
 
@@ -153,6 +155,7 @@ class Gate(_Frozen):
     slices: SliceLimit = SliceLimit()
     calibration: CalibrationLimit = CalibrationLimit()
     leakage: LeakageLimit = LeakageLimit()
+    drift: Rule = Rule()
     parity: float = Field(1e-5, gt=0)
     latency_ms: float = Field(10.0, gt=0)
     confidence: Share = 0.95
@@ -185,6 +188,10 @@ class Problem(_Frozen):
         taken = {"target.column": self.target.column, "data.row_id": self.data.row_id}
         if self.data.timestamp:
             taken["data.timestamp"] = self.data.timestamp
+        if PREDICTION in self.contract.columns:
+            raise ValueError(
+                f"contract: {PREDICTION!r} is the name of what the model says, it can't be a feature as well"
+            )
         for key, column in taken.items():
             if column in self.contract.columns:
                 raise ValueError(f"contract: {column!r} is {key}, it can't be a feature as well")

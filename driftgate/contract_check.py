@@ -19,7 +19,7 @@ Rule = tuple[str, Callable[[Any], Any]]
 
 
 def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersion) -> list[Violation]:
-    """Check every rule of every column, and what any data set must keep.
+    """Check every rule of every column, and what any data set to train on must keep.
 
     Args:
         frame: The rows as read.
@@ -30,20 +30,26 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
         One violation for each broken rule, in the contract's order; empty where all is kept.
     """
     return [
-        *_broken_rules(frame, problem),
+        *_broken_rules(frame, problem, optional=()),
         *_broken_target(frame, problem),
         *_impossible_dates(frame, problem, version),
     ]
 
 
-def _broken_rules(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
+def find_arriving_violations(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
+    """Check rows as they arrive: they may lack target, row id and timestamp; what they have must keep the rules."""
+    optional = (problem.data.row_id, problem.data.timestamp or "")
+    return _broken_rules(frame, problem, optional=optional) if len(frame) else []
+
+
+def _broken_rules(frame: pd.DataFrame, problem: Problem, *, optional: tuple[str, ...]) -> list[Violation]:
     import pandera.pandas as pa
 
     columns = {name: _rules(column) for name, column in problem.contract.columns.items()}
     columns[problem.data.row_id] = [("must not be missing", _present), ("must be unique", _unique)]
     if problem.data.timestamp:
         columns[problem.data.timestamp] = [("must be a date", _is_date), ("must not be missing", _present)]
-    missing = [name for name in columns if name not in frame]
+    missing = [name for name in columns if name not in frame and name not in optional]
     schema = pa.DataFrameSchema(
         {
             name: pa.Column(checks=[pa.Check(test, error=text, ignore_na=False) for text, test in rules], nullable=True)

@@ -22,3 +22,9 @@ class DriftgateError(Exception):
 
 class GateBlocked(Exception):
     """A verdict said `block`. Raised by the step that enforces it, never by what decided it."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, or its type where it says nothing."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

@@ -131,6 +131,25 @@ def evaluate(
     )
 
 
+def bootstrap_metrics(
+    labels: np.ndarray, probability: np.ndarray, *, threshold: float, resamples: int, confidence: float, seed: int
+) -> dict[str, Estimate]:
+    """Every metric with its bootstrap percentile interval.
+
+    Args:
+        labels: 0 or 1, of shape (n,), both present.
+        probability: Of the positive class, of shape (n,).
+        threshold: A row counts as positive from here on.
+        resamples: How many.
+        confidence: Of the interval.
+        seed: Of the resampling.
+    """
+    scored = Scored(labels, probability, threshold=threshold)
+    draws = [scored.metrics(weights) for weights in _resamples(len(labels), count=resamples, seed=seed)]
+    point = scored.metrics()
+    return {name: _estimate(point[name], [draw[name] for draw in draws], confidence=confidence) for name in METRICS}
+
+
 def confusion(labels: np.ndarray, probability: np.ndarray, *, threshold: float) -> dict[str, int]:
     """Counts of true and false positives and negatives."""
     called = probability >= threshold

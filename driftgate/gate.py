@@ -46,6 +46,11 @@ class Verdict(BaseModel):
         return "block" if "block" in failed else "warn" if "warn" in failed else "pass"
 
     @property
+    def summary(self) -> str:
+        """The outcome, and how many checks passed."""
+        return f"{self.outcome}: {len(self.checks) - len(self.failed)} of {len(self.checks)} checks passed"
+
+    @property
     def failed(self) -> list[Check]:
         return [check for check in self.checks if not check.passed]
 

@@ -3,60 +3,19 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from driftgate.config import LOWER_IS_BETTER, Problem
+from driftgate.config import Problem
 from driftgate.evaluation import Evaluation
-from driftgate.metrics import CALIBRATION_BINS, point_metrics
-from driftgate.modelling import positive_probability
+from driftgate.importance import Importance
+from driftgate.metrics import CALIBRATION_BINS
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, ACCENT, SOFT = "#1f2937", "#2563eb", "#9ca3af"
-IMPORTANCE_ROWS = 5_000
-IMPORTANCE_REPEATS = 3
-
-
-def importances(
-    model: Any, features: pd.DataFrame, labels: np.ndarray, problem: Problem, *, threshold: float
-) -> dict[str, tuple[float, float]]:
-    """Permutation importance (Breiman 2001): how much the tuning metric loses when one column is shuffled.
-
-    Args:
-        model: The fitted pipeline.
-        features: Holdout rows; a seeded sample of `IMPORTANCE_ROWS` of them is used.
-        labels: 0 or 1, of shape (n,).
-        problem: Gives the metric and the seed.
-        threshold: Of the decision.
-
-    Returns:
-        Mean loss and its standard deviation over the repeats of each column, the most important first.
-    """
-    import numpy as np
-
-    draw = np.random.default_rng(problem.seed)
-    at = np.sort(draw.permutation(len(labels))[:IMPORTANCE_ROWS])
-    rows, truth = features.iloc[at], labels[at]
-    metric = problem.tuning.metric
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-
-    def score(frame: pd.DataFrame) -> float:
-        return sign * point_metrics(truth, positive_probability(model, frame), threshold=threshold)[metric]
-
-    base = score(rows)
-    result = {}
-    for name in problem.contract.features:
-        losses = []
-        for _ in range(IMPORTANCE_REPEATS):
-            shuffled = rows.copy()
-            shuffled[name] = rows[name].to_numpy()[draw.permutation(len(rows))]
-            losses.append(base - score(shuffled))
-        result[name] = (float(np.mean(losses)), float(np.std(losses)))
-    return dict(sorted(result.items(), key=lambda item: -item[1][0]))
 
 
 def training_plots(
@@ -65,7 +24,7 @@ def training_plots(
     evaluation: Evaluation,
     problem: Problem,
     *,
-    importance: dict[str, tuple[float, float]],
+    importance: dict[str, Importance],
 ) -> dict[str, Figure]:
     """Confusion matrix, ROC curve, precision-recall curve, calibration and permutation importance, by name."""
     return {
@@ -170,11 +129,12 @@ def _calibration(labels: np.ndarray, probability: np.ndarray, evaluation: Evalua
     return figure
 
 
-def _importance(importance: dict[str, tuple[float, float]], *, metric: str) -> Figure:
+def _importance(importance: dict[str, Importance], *, metric: str) -> Figure:
     shown = list(importance.items())[:20][::-1]
     figure, axes = _axes(f"Permutation importance: {metric} lost", width=6.4, height=0.9 + 0.28 * len(shown))
     names = [name for name, _ in shown]
-    axes.barh(names, [mean for _, (mean, _) in shown], xerr=[spread for _, (_, spread) in shown], color=ACCENT)
+    lost, spread = [found.loss for _, found in shown], [found.spread for _, found in shown]
+    axes.barh(names, lost, xerr=spread, color=ACCENT)
     axes.axvline(0, color=INK, linewidth=0.8)
     return figure
 

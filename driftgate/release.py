@@ -4,6 +4,7 @@ model.onnx       the model
 contract.json    the columns it takes
 card.json        what it is: metrics, lineage, verdict
 golden.json      rows and the probabilities they must get, to the last bit
+profile.json     what the reference looked like, for the drift checks; the service leaves it alone
 manifest.json    the sha256 of each of these
 """
 
@@ -22,10 +23,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.contract import Contract
-from driftgate.errors import DriftgateError
+from driftgate.errors import DriftgateError, first_line
 from driftgate.scoring import Scorer
 
-FILES = ("model.onnx", "contract.json", "card.json", "golden.json")
+FILES = ("model.onnx", "contract.json", "card.json", "golden.json", "profile.json")
 MANIFEST = "manifest.json"
 GOLDEN_ROWS = 64
 
@@ -85,6 +86,7 @@ class Release:
     contract: Contract
     golden: Golden
     model: bytes
+    profile: bytes
 
     def scorer(self) -> Scorer:
         """Make the scorer, and try it on the golden rows.
@@ -104,7 +106,7 @@ class Release:
 
 
 def write_release(
-    folder: Path, *, model: bytes, contract: Contract, card: Card, rows: Sequence[dict[str, Any]]
+    folder: Path, *, model: bytes, contract: Contract, card: Card, rows: Sequence[dict[str, Any]], profile: bytes
 ) -> Release:
     """Write a release beside `folder`, then move it there whole: nobody ever sees half of one.
 
@@ -113,6 +115,7 @@ def write_release(
         model: The ONNX model.
         contract: Its columns.
         card: What it is.
+        profile: The reference profile, as JSON.
         rows: Golden rows; their probabilities are taken from the model now.
 
     Raises:
@@ -127,6 +130,7 @@ def write_release(
         "contract.json": _json(contract.model_dump(mode="json", exclude_defaults=True)),
         "card.json": _json(card.model_dump(mode="json")),
         "golden.json": _json(golden.model_dump(mode="json")),
+        "profile.json": profile,
     }
     manifest = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     draft = None
@@ -168,9 +172,12 @@ def read_release(folder: Path) -> Release:
             contract=Contract.model_validate_json(contents["contract.json"]),
             golden=Golden.model_validate_json(contents["golden.json"]),
             model=contents["model.onnx"],
+            profile=contents["profile.json"],
         )
     except ValueError as error:
-        raise DriftgateError(f"{folder} was made by another version of Driftgate: {error}.", remedy) from error
+        raise DriftgateError(
+            f"{folder} was made by another version of Driftgate: {first_line(error)}.", remedy
+        ) from error
 
 
 def _json(value: Any) -> bytes:

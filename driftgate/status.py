@@ -12,9 +12,9 @@ NEWEST = 5
 
 
 def newest_runs(workspace: Workspace) -> list[dict[str, Any]]:
-    """The records of the newest runs, newest first."""
-    paths = sorted(workspace.runs.glob("training-*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [json.loads(path.read_text()) for path in paths[:NEWEST]]
+    """The records of the newest runs, newest first; `kind` says what each was."""
+    paths = sorted(workspace.runs.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [{"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())} for path in paths[:NEWEST]]
 
 
 def show_status(*, as_json: bool) -> None:
@@ -32,10 +32,12 @@ def show_status(*, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("finished (UTC)", "problem", "as of", "verdict", "model", "release", box=box.SIMPLE_HEAD)
+    table = Table("finished (UTC)", "kind", "problem", "data until", "verdict", "model", "kept in", box=box.SIMPLE_HEAD)
     for run in runs:
-        model = run["model"]["version"]
-        release = show_path(run["release"]) if run["release"] else "–"
-        as_of = (run["data"]["as_of"] or "–")[:10]
-        table.add_row(run["finished_at"][:16], run["problem"], as_of, run["verdict"], model or "–", release)
+        until = run["data"].get("as_of") or run["data"].get("until") or "–"
+        kept = run.get("release") or run.get("report")
+        table.add_row(
+            run["finished_at"][:16], run["kind"], run["problem"], until[:10], run["verdict"],
+            run["model"]["version"] or "–", show_path(kept) if kept else "–",
+        )  # fmt: skip
     Console(width=width, highlight=False).print(table)

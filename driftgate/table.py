@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
 from driftgate.contract import Contract
-from driftgate.errors import DriftgateError
+from driftgate.errors import DriftgateError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ def read_rows(problem: Problem, *, md5: str, as_of: dt.date | None) -> tuple[pd.
         DriftgateError: If the file can't be read, lacks the target, the row id or the timestamp, or holds no row.
     """
     path, timestamp = problem.data_path, problem.data.timestamp
-    header = _columns_of(path)
+    header = columns_of(path)
     for key, column in (
         ("target.column", problem.target.column),
         ("data.row_id", problem.data.row_id),
@@ -132,7 +132,12 @@ def _moment(as_of: dt.date | None) -> dt.datetime:
     return moment
 
 
-def _columns_of(path: Path) -> list[str]:
+def columns_of(path: Path) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        DriftgateError: If it can't be read.
+    """
     import pandas as pd
     import pyarrow.parquet as pq
 
@@ -142,9 +147,18 @@ def _columns_of(path: Path) -> list[str]:
         return list(pd.read_csv(path, nrows=0).columns)
     except Exception as error:
         raise DriftgateError(
-            f"{path} can't be read as {'parquet' if path.suffix == '.parquet' else 'CSV'}: {_first_line(error)}.",
+            f"{path} can't be read as {'parquet' if path.suffix == '.parquet' else 'CSV'}: {first_line(error)}.",
             "data.path must name a .parquet or .csv file.",
         ) from error
+
+
+def read_columns(path: Path, *, problem: Problem, columns: list[str]) -> pd.DataFrame:
+    """Read some columns of a parquet or CSV file, all rows.
+
+    Raises:
+        DriftgateError: If it can't be read.
+    """
+    return _read(path, problem=problem, columns=columns, before=None)[0]
 
 
 def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.datetime | None) -> tuple[pd.DataFrame, int]:
@@ -159,10 +173,11 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
             frame = pq.read_table(path, columns=columns, filters=filters).to_pandas()
             return frame, pq.read_metadata(path).num_rows
         texts: Any = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
-        frame = pd.read_csv(path, usecols=columns, dtype=texts, parse_dates=[timestamp] if timestamp else False)
+        dates = [timestamp] if timestamp in columns else False
+        frame = pd.read_csv(path, usecols=columns, dtype=texts, parse_dates=dates, low_memory=False)
     except Exception as error:
         raise DriftgateError(
-            f"{path} can't be read: {_first_line(error)}.", "Check the file, and that data.timestamp holds dates."
+            f"{path} can't be read: {first_line(error)}.", "Check the file, and that data.timestamp holds dates."
         ) from error
     total = len(frame)
     if before and timestamp:
@@ -173,9 +188,3 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
             )
         frame = frame[frame[timestamp] < before]
     return frame, total
-
-
-def _first_line(error: Exception) -> str:
-    """What an error says first, or its type where it says nothing."""
-    said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__

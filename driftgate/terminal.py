@@ -16,6 +16,10 @@ from driftgate.gate import Verdict
 from driftgate.page import number, state_of
 
 COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
+STATE_COLOURS = {"stable": "green", "drifted": "yellow", "gross": "bold red"}
+SHOWN_ESTIMATES = ("roc_auc", "accuracy")
+CLOSEST = 5
+BAR_CELLS = 24
 
 
 def quiet_libraries(*, log_file: Path, debug: bool) -> tuple[IO[str], IO[str]]:
@@ -77,12 +81,69 @@ def print_error(error: DriftgateError, errors: IO[str]) -> None:
 
 def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
     """The short page at the end of a run: the verdict's table and the model's figures."""
+    from rich.text import Text
+
+    console = _console(results)
+    _print_checks(verdict, console)
+    _print_metrics(document, console)
+    model = document["model"]
+    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
+    if model["version"]:
+        aliases = ", ".join(model["aliases"]) or "no alias"
+        console.print(f"model    {model['name']} {model['version']} ({model['family']}), {aliases}")
+    if service := document.get("service"):
+        console.print(f"service  {service['equal']:,} of {service['rows']:,} answers equal the offline predictions")
+
+
+def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
+    """The page of a drift check: the verdict's table, the columns that drifted, or came closest to it, and the estimate."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=results, width=None if results.isatty() else 120, highlight=False)
+    console = _console(results)
+    _print_checks(verdict, console)
+    order = {"gross": 0, "drifted": 1, "stable": 2}
+    columns = sorted(document["columns"], key=lambda found: (order[found["state"]], -_nearness(found)))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (
+        ("column", "left"), ("distance", "right"), ("limit", "right"), ("", "left"), ("missing", "right"), ("state", "left")
+    ):  # fmt: skip
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    shown = [found for found in columns if found["state"] != "stable"] or columns[:CLOSEST]
+    for found in shown:
+        colour = STATE_COLOURS[found["state"]]
+        table.add_row(
+            found["name"], f"{found['distance']:.3f}", f"{found['limit']:.3f}", Text(_bar(found), style=colour),
+            f"{found['missing']:.1%}", Text(found["state"], style=colour),
+        )  # fmt: skip
+    console.print(table)
+    rest = len(columns) - len(shown)
+    if rest:
+        console.print(f"{rest} more columns are stable")
+    for name in SHOWN_ESTIMATES:
+        if name in document["estimate"]:
+            console.print(f"{name:<8} {_estimate_text(document['estimate'][name])}")
+    data, windows = document["data"], document["windows"]
+    console.print(f"rows     {data['rows']:,} of {data['source']}")
+    console.print(
+        f"against  {document['model']['name']} {document['model']['version']}: {windows['compared']} windows of "
+        f"{windows['days']} days, {windows['joined']} of them seen since its training"
+    )
+    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
+
+
+def _console(results: IO[str]) -> Any:
+    from rich.console import Console
+
+    return Console(file=results, width=None if results.isatty() else 120, highlight=False)
+
+
+def _print_checks(verdict: Verdict, console: Any) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, justify in (("", "left"), ("check", "left"), ("observed", "right"), ("limit", "right"), ("why", "left")):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
@@ -92,14 +153,27 @@ def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -
             Text(state, style=COLOURS[state]), check.name, number(check.observed), number(check.limit), Text(check.why)
         )
     console.print(table)
-    _print_metrics(document, console)
-    model = document["model"]
-    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
-    if model["version"]:
-        aliases = ", ".join(model["aliases"]) or "no alias"
-        console.print(f"model    {model['name']} {model['version']} ({model['family']}), {aliases}")
-    if service := document.get("service"):
-        console.print(f"service  {service['equal']:,} of {service['rows']:,} answers equal the offline predictions")
+
+
+def _nearness(found: Mapping[str, Any]) -> float:
+    """How close a column comes to a limit: the nearest one where it is over any, else that of its distance."""
+    measures = found["measures"].values() if found["state"] != "stable" else [found["measures"]["distance"]]
+    return max(float(measure["value"] / measure["limit"]) for measure in measures)
+
+
+def _bar(found: Mapping[str, Any]) -> str:
+    """The distance as a bar, its limit as a mark: ████▌   │ is stable, ██████│███ is over."""
+    length = round(found["distance"] * BAR_CELLS)
+    at = min(BAR_CELLS - 1, round(found["limit"] * BAR_CELLS))
+    cells = ["█" if cell < length else " " for cell in range(BAR_CELLS)]
+    cells[at] = "│"
+    return "".join(cells)
+
+
+def _estimate_text(found: Mapping[str, Any]) -> str:
+    estimate, realised = found["estimate"], found["realised"]
+    text = f"expected {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+    return f"{text}, from the labels {realised['value']:.3f}" if realised else f"{text}; no labels yet"
 
 
 def _print_metrics(document: Mapping[str, Any], console: Any) -> None:

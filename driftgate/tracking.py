@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from driftgate.arrivals import Arrival
+    from driftgate.drift.check import Finding
+
 log = logging.getLogger("driftgate.mlflow")
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 RELEASE_ARTIFACT = "release"
 EXAMPLE_ROWS = 5
+EPOCH_ORDINAL = 719_163  # of 1970-01-01
 
 
 def client(workspace: Workspace) -> MlflowClient:
@@ -71,6 +75,7 @@ class Tracker:
 
     def __init__(self, run_id: str, *, workspace: Workspace) -> None:
         self.run_id = run_id
+        self._workspace = workspace
         self._client = client(workspace)
 
     @classmethod
@@ -100,6 +105,43 @@ class Tracker:
         self._client.log_text(self.run_id, _installed_packages(), "environment/packages.txt")
         if (PROJECT / "uv.lock").exists():
             self._client.log_artifact(self.run_id, str(PROJECT / "uv.lock"), "environment")
+
+    def start_drift(self, problem: Problem, arrival: Arrival, state: Provenance, *, zenml_run: str) -> None:
+        """Write what a drift check is of: model, rows, commit, lock hash, ZenML run."""
+        tags = {"problem": problem.name, "model": arrival.model, "data_md5": arrival.md5, "zenml_run_id": zenml_run}
+        self._log_batch(
+            tags={**tags, **state.tags()},
+            parameters={key: str(value) for key, value in arrival.model_dump().items()},
+        )
+
+    def log_drift(self, finding: Finding, page: str) -> None:
+        """The Evidently page, what was found as JSON, and each column's distance, limit and missing share as metrics."""
+        self._log_batch(metrics=drift_metrics(finding))
+        self._client.log_dict(self.run_id, finding.model_dump(mode="json"), "drift.json")
+        self._client.log_text(self.run_id, page, "drift.html")
+
+    def log_timeline(self, finding: Finding, *, name: str) -> None:
+        """The same metrics on one lasting run a model, so that MLflow charts them over time: a step is a day since 1970.
+
+        Args:
+            finding: Of a check whose rows have a time; others are left out.
+            name: Of the model and version.
+        """
+        from filelock import FileLock
+        from mlflow.entities import Metric
+
+        last = finding.drift.last
+        if last is None:
+            return
+        experiment = self._client.get_run(self.run_id).info.experiment_id
+        with FileLock(self._workspace.root / "timeline.lock"):
+            known = self._client.search_runs([experiment], f"tags.timeline = '{name}'")
+            timeline = known[0] if known else self._client.create_run(
+                experiment, run_name=f"timeline of {name}", tags={"timeline": name}
+            )  # fmt: skip
+        moment, day = int(last.timestamp() * 1000), last.toordinal() - EPOCH_ORDINAL
+        metrics = [Metric(key, value, moment, day) for key, value in drift_metrics(finding).items()]
+        self._client.log_batch(timeline.info.run_id, metrics=metrics)
 
     def log_data_set(self, frame: pd.DataFrame, problem: Problem, version: DataVersion, *, context: str) -> None:
         """Name the rows as an MLflow data set; its digest is the md5 by which DVC knows the file."""
@@ -231,6 +273,48 @@ class Tracker:
                 params=[Param(key, str(value)[:6000]) for key, value in known[start : start + 100]],
                 tags=[RunTag(key, value) for key, value in (tags or {}).items()] if not start else [],
             )
+
+
+def drift_metrics(finding: Finding) -> dict[str, float]:
+    """What a drift check measured, flat: `distance.wx_temp`, `limit.wx_temp`, `missing.wx_temp`, `estimate.roc_auc`, …"""
+    metrics: dict[str, float] = {"rows": finding.drift.rows, "columns_over_limit": len(finding.drift.drifted)}
+    for column in finding.drift.columns:
+        metrics |= {
+            f"distance.{column.name}": column.distance.value,
+            f"limit.{column.name}": column.distance.limit,
+            f"missing.{column.name}": column.missing,
+        }
+    for name, expected in finding.expected.items():
+        metrics[f"estimate.{name}"] = expected.estimate.value
+        if expected.realised is not None:
+            metrics[f"realised.{name}"] = expected.realised.value
+    return metrics
+
+
+def resolve_version(name: str, model: str | None, *, workspace: Workspace) -> str:
+    """The version that a word of the command line means: an alias, a number, or None for the champion, else the candidate.
+
+    Raises:
+        DriftgateError: If there is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if model is not None and model.isdecimal():
+        try:
+            return str(client(workspace).get_model_version(name, model).version)
+        except MlflowException as error:
+            raise DriftgateError(
+                f"There is no version {model} of {name}.", "`run.py status` shows what there is."
+            ) from error
+    for alias in (CHAMPION, CANDIDATE) if model is None else (model,):
+        found = version_with_alias(name, alias, workspace=workspace)
+        if found is not None:
+            return str(found.version)
+    if model is None:
+        raise DriftgateError(f"There is no model of {name} yet.", "Make one with `python run.py train`.")
+    raise DriftgateError(
+        f"No version of {name} has the alias {model!r}.", "Give an alias such as candidate, or a version."
+    )
 
 
 def version_with_alias(name: str, alias: str, *, workspace: Workspace) -> ModelVersion | None:

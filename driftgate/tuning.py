@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import LOWER_IS_BETTER, Candidate, Problem
+from driftgate.drift.counting import PREDICTION
+from driftgate.drift.estimate import LABEL
 from driftgate.metrics import point_metrics
 from driftgate.modelling import (
     FAMILY_NAMES,
@@ -184,23 +186,28 @@ class Trained(BaseModel):
     validation: dict[str, float]
 
 
-def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple[Any, Trained]:
+def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple[Any, Trained, pd.DataFrame]:
     """Choose calibration and threshold on the validation fold, then refit on all development rows.
 
     Returns:
-        The fitted scikit-learn pipeline, and how it was made.
+        The fitted scikit-learn pipeline, how it was made, and what models made alike said of rows they had not seen:
+        `prediction` and `label` of each fold's test rows, and the timestamp where there is one.
     """
     features, labels = features_of(development, problem.contract), labels_of(development, problem)
-    validation = folds(development, problem)[-1]
-    truth = labels[validation.test]
-    method = problem.calibration.method
-    tried = {
-        calibrated: _validation_probability(problem, tuned, features, labels, validation, calibrated=calibrated)
-        for calibrated in {"auto": (False, True), "sigmoid": (True,), "none": (False,)}[method]
-    }
+    parts = folds(development, problem)
+    truth = labels[parts[-1].test]
+
+    def probability(part: Fold, *, calibrated: bool) -> np.ndarray:
+        model = build_model(problem, family=tuned.family, settings=tuned.settings, calibrated=calibrated)
+        fit(model, features.iloc[part.train], labels[part.train])
+        return positive_probability(model, features.iloc[part.test])
+
+    choices = {"auto": (False, True), "sigmoid": (True,), "none": (False,)}[problem.calibration.method]
+    tried = {calibrated: probability(parts[-1], calibrated=calibrated) for calibrated in choices}
     calibrated = min(tried, key=lambda key: point_metrics(truth, tried[key], threshold=0.5)["log_loss"])
     chosen = tried[calibrated]
     threshold = best_f1_threshold(truth, chosen) if problem.threshold == "max_f1" else problem.threshold
+    said = [*(probability(part, calibrated=calibrated) for part in parts[:-1]), chosen]
     log.info(
         "%s, threshold %.3f; refitting on %s rows",
         "calibrated with a sigmoid" if calibrated else "not calibrated",
@@ -209,7 +216,7 @@ def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple
     )
     model = build_model(problem, family=tuned.family, settings=tuned.settings, calibrated=calibrated)
     fit(model, features, labels)
-    return model, Trained(
+    trained = Trained(
         family=tuned.family,
         settings=tuned.settings,
         calibrated=calibrated,
@@ -217,6 +224,20 @@ def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple
         train_rows=len(labels),
         validation=point_metrics(truth, chosen, threshold=threshold),
     )
+    return model, trained, _out_of_fold(development, problem, labels, parts, said)
+
+
+def _out_of_fold(
+    development: pd.DataFrame, problem: Problem, labels: np.ndarray, parts: list[Fold], said: list[np.ndarray]
+) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    rows = np.concatenate([part.test for part in parts])
+    columns = {PREDICTION: np.concatenate(said), LABEL: labels[rows]}
+    if problem.data.timestamp:
+        columns[problem.data.timestamp] = development[problem.data.timestamp].to_numpy()[rows]
+    return pd.DataFrame(columns)
 
 
 def best_f1_threshold(labels: np.ndarray, probability: np.ndarray) -> float:
@@ -235,17 +256,3 @@ def best_f1_threshold(labels: np.ndarray, probability: np.ndarray) -> float:
     at = int(np.argmax(np.where(last_of_its_score, f1, -1.0)))
     below = score[at + 1] if at + 1 < len(score) else 0.0
     return float((score[at] + below) / 2)
-
-
-def _validation_probability(
-    problem: Problem,
-    tuned: Tuned,
-    features: pd.DataFrame,
-    labels: np.ndarray,
-    part: Fold,
-    *,
-    calibrated: bool,
-) -> np.ndarray:
-    model = build_model(problem, family=tuned.family, settings=tuned.settings, calibrated=calibrated)
-    fit(model, features.iloc[part.train], labels[part.train])
-    return positive_probability(model, features.iloc[part.test])

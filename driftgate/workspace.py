@@ -53,6 +53,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def reports(self) -> Path:
+        """The Evidently page of each drift check."""
+        return self.root / "reports"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -63,7 +68,9 @@ class Workspace:
             DriftgateError: If the folder can't be written, or its disk is nearly full.
         """
         try:
-            for folder in (self.zenml, self.mlflow_artifacts, self.releases, self.bentoml, self.runs, self.logs):
+            for folder in (
+                self.zenml, self.mlflow_artifacts, self.releases, self.bentoml, self.runs, self.reports, self.logs
+            ):  # fmt: skip
                 folder.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".writable-{os.getpid()}"
             probe.write_bytes(b"")

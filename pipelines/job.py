@@ -5,25 +5,69 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from driftgate import terminal
-from driftgate.config import load_problem
+from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
 from driftgate.workspace import Workspace, show_path
 
 DONE, ERROR, BLOCKED = 0, 1, 3
 
+Work = Callable[[Problem, Workspace], dict[str, Any]]
+Show = Callable[[dict[str, Any], IO[str], Workspace, Path], None]
+
+
+def training_job(*, as_of: dt.date | None, serve: bool) -> tuple[Work, Show]:
+    """Train, and serve the result for a moment if asked to."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from pipelines.launch import prove_service, train
+
+        document = train(problem, as_of=as_of, workspace=workspace)
+        if serve and document["bento"]:
+            document["service"] = prove_service(document, problem, workspace=workspace)
+        return document
+
+    def show(document: dict[str, Any], results: IO[str], workspace: Workspace, log_file: Path) -> None:
+        from pipelines.documents import verdict_of
+
+        terminal.print_run(document, verdict_of(document), results)
+        _print_where(document, results, log_file=log_file)
+
+    return work, show
+
+
+def drift_job(
+    *, model: str | None, current: Path | None, since: dt.date | None, until: dt.date | None
+) -> tuple[Work, Show]:
+    """Hold rows against what a model was trained on."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from pipelines.launch import check_drift
+
+        return check_drift(problem, model=model, current=current, since=since, until=until, workspace=workspace)
+
+    def show(document: dict[str, Any], results: IO[str], workspace: Workspace, log_file: Path) -> None:
+        from pipelines.documents import verdict_of
+
+        terminal.print_drift(document, verdict_of(document), results)
+        _print_where(document, results, log_file=log_file)
+
+    return work, show
+
 
 def run_job(
-    *, config: Path, as_of: dt.date | None, serve: bool, as_json: bool, debug: bool, workspace: Workspace, log_name: str
+    job: tuple[Work, Show], *, config: Path, as_json: bool, debug: bool, workspace: Workspace, log_name: str
 ) -> int:
-    """Train a problem, serve the result for a moment if asked to, and tell what came of it.
+    """Do a job on a problem, and tell what came of it.
 
     Returns:
         The exit code: 0 done, 1 error, 3 blocked by the gate.
     """
+    work, show = job
     results: IO[str] = sys.stdout
     errors: IO[str] = sys.stderr
     log_file = workspace.logs / log_name
@@ -31,11 +75,7 @@ def run_job(
         problem = load_problem(config)
         workspace.prepare()
         results, errors = terminal.quiet_libraries(log_file=log_file, debug=debug)
-        from pipelines.launch import prove_service, train, verdict_of
-
-        document = train(problem, as_of=as_of, workspace=workspace)
-        if serve and document["bento"]:
-            document["service"] = prove_service(document, problem, workspace=workspace)
+        document = work(problem, workspace)
     except KeyboardInterrupt:
         errors.write("stopped\n")
         return ERROR
@@ -50,8 +90,7 @@ def run_job(
     if as_json:
         terminal.print_json(document, results)
     else:
-        terminal.print_run(document, verdict_of(document), results)
-        _print_where(document, results, workspace=workspace, log_file=log_file)
+        show(document, results, workspace, log_file)
     return BLOCKED if document["verdict"] == "block" else DONE
 
 
@@ -63,13 +102,14 @@ def _unforeseen(error: Exception, log_file: Path) -> DriftgateError:
     )
 
 
-def _print_where(document: dict[str, Any], results: IO[str], *, workspace: Workspace, log_file: Path) -> None:
+def _print_where(document: dict[str, Any], results: IO[str], *, log_file: Path) -> None:
     lines = {"mlflow": f"run {document['runs']['mlflow']}", "zenml": f"run {document['runs']['zenml']}"}
-    for name in ("release", "bento"):
-        if document[name]:
+    for name in ("release", "bento", "report"):
+        if document.get(name):
             lines[name] = show_path(document[name])
     lines["log"] = f"{show_path(log_file)} ({document['seconds']:.0f} s)"
     lines["next"] = "python run.py ui        MLflow's pages and ZenML's dashboard"
     results.writelines(f"{key:<8} {value}\n" for key, value in lines.items())
-    if document["bento"]:
+    if document.get("bento"):
+        results.write("         python run.py drift     what arrives, held against what the model was trained on\n")
         results.write(f"         bentoml serve {show_path(document['bento'])} --host 127.0.0.1\n")

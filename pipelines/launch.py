@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import time
 from pathlib import Path
 from typing import Any
 
 from bentos.server import post, serving
+from driftgate import tracking
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError, GateBlocked
-from driftgate.gate import Verdict
 from driftgate.release import read_release
 from driftgate.splitting import split
 from driftgate.table import read_rows, rows_of
 from driftgate.workspace import Workspace
-from pipelines import runs
+from pipelines import documents, runs
 
 log = logging.getLogger("driftgate.run")
 
@@ -31,6 +30,7 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
     Args:
         problem: What to train.
         as_of: Looks back from this date; None: from the problem's own, or from now.
+        workspace: Where everything goes.
 
     Returns:
         The document of the run; `verdict` says what the gate decided. It is also kept in the workspace's `runs`.
@@ -42,19 +42,77 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
     moment = (as_of or problem.data.as_of) if problem.data.timestamp else None
     if as_of and not problem.data.timestamp:
         raise DriftgateError(f"{problem.name} has no timestamp to look back from.", "Leave --as-of out.")
-    log.info("starting ZenML and its stack")
-    runs.set_up(workspace)
+    _set_up(workspace)
     from pipelines.training import training
 
-    name = f"training-{problem.name}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
+    name = _run_name(runs.TRAINING, problem)
+    _run(training, name, workspace=workspace, problem=problem, as_of=moment.isoformat() if moment else None)
+    found, ids = runs.outcome(name)
+    document = documents.training_document(problem, found, ids, workspace=workspace)
+    return _kept(document, name, started, workspace=workspace)
+
+
+def check_drift(
+    problem: Problem,
+    *,
+    model: str | None,
+    current: Path | None,
+    since: dt.date | None,
+    until: dt.date | None,
+    workspace: Workspace,
+) -> dict[str, Any]:
+    """Run the drift-check pipeline.
+
+    Args:
+        problem: Whose model and data.
+        model: Alias or version; None: the champion, else the candidate.
+        current: A file of rows; None: a window of the problem's data.
+        since: First day of the window; None: a window's length before `until`.
+        until: The day after its last one; None: the problem's as-of, or today.
+        workspace: Where everything is.
+
+    Returns:
+        The document of the check; also kept in the workspace's `runs`.
+
+    Raises:
+        DriftgateError: If there is no model, nothing to check, or the run failed for another reason than the gate.
+    """
+    started = time.monotonic()
+    version = tracking.resolve_version(problem.name, model, workspace=workspace)
+    _set_up(workspace)
+    from pipelines.drift import drift
+
+    name = _run_name(runs.DRIFT, problem)
+    _run(
+        drift, name, workspace=workspace, problem=problem, model=version,
+        current=str(current.absolute()) if current else None,
+        since=since.isoformat() if since else None, until=until.isoformat() if until else None,
+    )  # fmt: skip
+    found, ids = runs.outcome(name)
+    document = documents.drift_document(problem, name, found, ids, workspace=workspace)
+    return _kept(document, name, started, workspace=workspace)
+
+
+def _set_up(workspace: Workspace) -> None:
+    log.info("starting ZenML and its stack")
+    runs.set_up(workspace)
+
+
+def _run_name(pipeline: str, problem: Problem) -> str:
+    return f"{pipeline}-{problem.name}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
+
+
+def _run(pipeline: Any, name: str, *, workspace: Workspace, **parameters: Any) -> None:
     with runs.alive(name, workspace=workspace):
         try:
-            training.with_options(run_name=name)(problem=problem, as_of=moment.isoformat() if moment else None)
+            pipeline.with_options(run_name=name)(**parameters)
         except GateBlocked as blocked:
             log.info("blocked: %s", blocked)
-    document = runs.document(name, problem, workspace=workspace)
+
+
+def _kept(document: dict[str, Any], name: str, started: float, *, workspace: Workspace) -> dict[str, Any]:
     document["seconds"] = round(time.monotonic() - started, 1)
-    keep(document, name, workspace=workspace)
+    documents.keep(document, name, workspace=workspace)
     return document
 
 
@@ -97,16 +155,3 @@ def compare_answers(expected: list[float], served: list[float]) -> dict[str, int
             "Compare the versions of onnxruntime and numpy in the bento with those of this environment.",
         )
     return {"rows": len(gaps), "equal": equal}
-
-
-def keep(document: dict[str, Any], name: str, *, workspace: Workspace) -> None:
-    """Write a run's document whole, or not at all."""
-    path = workspace.runs / f"{name}.json"
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(document, indent=2))
-    draft.replace(path)
-
-
-def verdict_of(document: dict[str, Any]) -> Verdict:
-    """The verdict within a document."""
-    return Verdict(problem=document["problem"], checks=tuple(document["checks"]))

@@ -12,13 +12,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from driftgate import tracking
-from driftgate.config import Problem
 from driftgate.errors import DriftgateError
 from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.run")
 
-EXPERIMENT = "training"
+TRAINING, DRIFT = "training", "drift"  # a pipeline, its experiment in MLflow, and the first word of its runs' names
 STACK = PROJECT / "stacks" / "local.yaml"
 
 
@@ -27,7 +26,8 @@ def set_up(workspace: Workspace) -> None:
     from stacks.apply import apply_stack
 
     with FileLock(workspace.root / "setup.lock"):
-        tracking.ensure_experiment(EXPERIMENT, workspace=workspace)
+        for experiment in (TRAINING, DRIFT):
+            tracking.ensure_experiment(experiment, workspace=workspace)
         apply_stack(STACK, workspace=workspace)
         for name in reap(workspace):
             log.warning("the run %s was killed: marked as failed", name)
@@ -66,8 +66,8 @@ def reap(workspace: Workspace) -> list[str]:
     return reaped
 
 
-def document(name: str, problem: Problem, *, workspace: Workspace) -> dict[str, Any]:
-    """Gather a run's outcome from its artifacts.
+def outcome(name: str) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """A run's artifacts by name, and its ids in MLflow and ZenML.
 
     Raises:
         DriftgateError: If the run got no verdict.
@@ -75,57 +75,35 @@ def document(name: str, problem: Problem, *, workspace: Workspace) -> dict[str, 
     from zenml.client import Client
 
     run = Client().get_pipeline_run(name, allow_name_prefix_match=False)
-    found = _artifacts(run)
-    verdict = found.get("verdict") or found.get("contract_verdict")
-    version = found.get("data_version")
-    if verdict is None or version is None:
-        raise DriftgateError(f"The run {name} ended without a verdict.", "Run again with --debug.")
-    evaluation, made, trained = found.get("evaluation"), found.get("model_version"), found.get("trained")
-    aliases = tracking.aliases_of(problem.name, made, workspace=workspace) if made else []
-    return {
-        "problem": problem.name,
-        "verdict": verdict.outcome,
-        "checks": [check.model_dump(mode="json") for check in verdict.checks],
-        "metrics": {key: value.model_dump() for key, value in evaluation.metrics.items()} if evaluation else {},
-        "champion": evaluation.comparison.model_dump() if evaluation and evaluation.comparison else None,
-        "model": {
-            "name": problem.name,
-            "version": made,
-            "aliases": aliases,
-            "family": trained.family if trained else None,
-        },
-        "data": {
-            "md5": version.md5,
-            "rows": version.rows,
-            "as_of": version.as_of.isoformat() if version.as_of else None,
-        },
-        "release": found.get("release"),
-        "bento": found.get("bento"),
-        "runs": {"mlflow": _mlflow_run(run), "zenml": str(run.id)},
-        "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }
-
-
-WANTED = ("contract_verdict", "verdict", "data_version", "evaluation", "trained", "model_version", "release", "bento")
-
-
-def _artifacts(run: Any) -> dict[str, Any]:
-    """The loaded artifacts of a run that its document is made of, by name."""
     found = {}
     for step in run.steps.values():
-        for name, versions in step.outputs.items():
-            if name in WANTED and versions:
-                found[name] = versions[0].load()
-    return found
+        for output, versions in step.outputs.items():
+            if output in WANTED and versions:
+                found[output] = versions[0].load()
+    found.setdefault("verdict", found.get("contract_verdict"))
+    if found["verdict"] is None:
+        raise DriftgateError(f"The run {name} ended without a verdict.", "Run again with --debug.")
+    first = next((step for step in run.steps.values() if "mlflow_run_id" in step.run_metadata), None)
+    return found, {"mlflow": str(first.run_metadata["mlflow_run_id"]) if first else None, "zenml": str(run.id)}
+
+
+WANTED = (
+    "contract_verdict",
+    "verdict",
+    "data_version",
+    "evaluation",
+    "trained",
+    "model_version",
+    "release",
+    "bento",
+    "arrival",
+    "drift",
+    "drift_report",
+)
 
 
 def _lock_path(name: str, workspace: Workspace) -> Path:
     return workspace.runs / f"{name}.lock"
-
-
-def _mlflow_run(run: Any) -> str | None:
-    step = run.steps.get("load_data")
-    return str(step.run_metadata["mlflow_run_id"]) if step and "mlflow_run_id" in step.run_metadata else None
 
 
 def _mark_failed(name: str, *, workspace: Workspace) -> None:
@@ -145,7 +123,7 @@ def _mark_failed(name: str, *, workspace: Workspace) -> None:
     if not run.status.is_finished:
         store.update_run(run.id, PipelineRunUpdate(status=ExecutionStatus.FAILED, end_time=now))
     mlflow = tracking.client(workspace)
-    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+    experiment = mlflow.get_experiment_by_name(name.split("-", 1)[0])
     if experiment is not None:
         for left in mlflow.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"):
             mlflow.set_terminated(left.info.run_id, "FAILED")

@@ -5,6 +5,7 @@ from zenml.enums import ExecutionMode
 
 from driftgate.config import Problem
 from steps.data import check_contract, load_data, split_rows
+from steps.drift import check_newest, profile_reference
 from steps.judge import decide, enforce, evaluate_model, look_for_leaks
 from steps.model import calibrate, export_model, tune
 from steps.ship import package, register
@@ -21,12 +22,15 @@ def training(problem: Problem, as_of: str | None) -> None:
     development, holdout = split_rows(rows, version, problem, after=[kept])
     leaks = look_for_leaks(development, problem)
     tuned = tune(development, problem)
-    model, trained = calibrate(development, tuned, problem)
-    evaluation, plots = evaluate_model(model, trained, holdout, version, problem)
+    model, trained, out_of_fold = calibrate(development, tuned, problem)
+    evaluation, plots, importance = evaluate_model(model, trained, holdout, version, problem)
     onnx, parity, latency, model_uri = export_model(model, trained, holdout, problem)
 
-    verdict, _ = decide(contract_verdict, leaks, evaluation, plots, parity, latency, version, problem)
+    profile = profile_reference(development, out_of_fold, importance, trained, problem)
+    finding, _ = check_newest(holdout, profile, onnx, trained, problem)
+
+    verdict, _ = decide(contract_verdict, leaks, evaluation, plots, parity, latency, finding, version, problem)
     passed = enforce(verdict, id="enforce_verdict")
 
     made = register(model_uri, verdict, version, problem, after=[passed])
-    package(onnx, trained, evaluation, verdict, holdout, development, version, made, problem)
+    package(onnx, trained, evaluation, verdict, profile, holdout, development, version, made, problem)

@@ -10,9 +10,11 @@ from zenml.types import HTMLString
 from driftgate import gate, plots
 from driftgate.champion import score_champion
 from driftgate.config import Problem
+from driftgate.drift.check import Finding
 from driftgate.errors import GateBlocked
 from driftgate.evaluation import Evaluation, evaluate
 from driftgate.gate import ParityResult, Verdict
+from driftgate.importance import Importance, importances
 from driftgate.leakage import ColumnLeak, column_leaks
 from driftgate.modelling import positive_probability
 from driftgate.page import verdict_page
@@ -27,7 +29,11 @@ from steps import announce
 @step(experiment_tracker=True)
 def evaluate_model(
     model: Pipeline, trained: Trained, holdout: pd.DataFrame, version: DataVersion, problem: Problem
-) -> tuple[Annotated[Evaluation, "evaluation"], Annotated[dict[str, bytes], "plots"]]:
+) -> tuple[
+    Annotated[Evaluation, "evaluation"],
+    Annotated[dict[str, bytes], "plots"],
+    Annotated[dict[str, Importance], "importance"],
+]:
     """Read the holdout once: metrics with intervals, slices, plots, and the champion on the same rows."""
     announce("evaluate", f"{len(holdout):,} holdout rows, {problem.gate.bootstrap:,} bootstrap samples")
     workspace = Workspace.current()
@@ -35,12 +41,13 @@ def evaluate_model(
     probability = positive_probability(model, features)
     champion = score_champion(holdout, problem, workspace=workspace)
     evaluation = evaluate(labels, probability, holdout, problem, threshold=trained.threshold, champion=champion)
-    importance = plots.importances(model, features, labels, problem, threshold=trained.threshold)
+    importance = importances(model, features, labels, problem, threshold=trained.threshold)
     figures = plots.training_plots(labels, probability, evaluation, problem, importance=importance)
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.log_data_set(holdout, problem, version, context="holdout")
     tracker.log_evaluation(evaluation, figures)
-    return evaluation, {name: plots.png(figure) for name, figure in figures.items()}
+    pictures = {name: plots.png(figure) for name, figure in figures.items()}
+    return evaluation, pictures, importance
 
 
 @step
@@ -58,6 +65,7 @@ def decide(
     pictures: dict[str, bytes],
     parity: ParityResult,
     latency_p99_ms: float,
+    finding: Finding,
     version: DataVersion,
     problem: Problem,
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
@@ -71,9 +79,10 @@ def decide(
         *gate.calibration_checks(evaluation, problem),
         *gate.parity_checks(parity, problem),
         gate.latency_check(latency_p99_ms, problem),
+        *finding.checks(problem),
     ]
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
-    announce("verdict", f"{verdict.outcome}: {len(checks) - len(verdict.failed)} of {len(checks)} checks passed")
+    announce("verdict", verdict.summary)
     facts = {"data": f"{version.path}, md5 {version.md5}", "as of": str(version.as_of)}
     facts["commit"] = provenance().commit or "none"
     page = verdict_page(verdict, evaluation=evaluation, plots=pictures, facts=facts)

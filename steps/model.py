@@ -31,12 +31,12 @@ def tune(development: pd.DataFrame, problem: Problem) -> Annotated[Tuned, "tuned
 @step
 def calibrate(
     development: pd.DataFrame, tuned: Tuned, problem: Problem
-) -> tuple[Annotated[Pipeline, "model"], Annotated[Trained, "trained"]]:
+) -> tuple[Annotated[Pipeline, "model"], Annotated[Trained, "trained"], Annotated[pd.DataFrame, "out_of_fold"]]:
     """Calibrate the best, choose its threshold on the validation rows, and refit on all development rows."""
     announce("calibrate", problem.calibration.method)
     seed_everything(problem.seed)
-    model, trained = tuning.train(development, problem, tuned=tuned)
-    return model, trained  # ZenML reads from this line that there are two
+    model, trained, out_of_fold = tuning.train(development, problem, tuned=tuned)
+    return model, trained, out_of_fold  # ZenML reads from this line that there are three
 
 
 @step(experiment_tracker=True)

@@ -9,6 +9,7 @@ from bentos.build import build_bento
 from driftgate import tracking
 from driftgate.card import make_card
 from driftgate.config import Problem
+from driftgate.drift.profile import Profile
 from driftgate.evaluation import Evaluation
 from driftgate.gate import Verdict
 from driftgate.provenance import provenance
@@ -38,6 +39,7 @@ def package(
     trained: Trained,
     evaluation: Evaluation,
     verdict: Verdict,
+    profile: Profile,
     holdout: pd.DataFrame,
     development: pd.DataFrame,
     version: DataVersion,
@@ -65,6 +67,7 @@ def package(
         contract=problem.contract,
         card=card,
         rows=rows_of(holdout.head(GOLDEN_ROWS), problem.contract),
+        profile=profile.model_dump_json().encode(),
     )
     tracker.keep_release(release)
     bento = build_bento(release, workspace=workspace)

@@ -1,0 +1,1 @@
+"""The measured comparisons, each with its peers."""

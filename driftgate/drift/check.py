@@ -1,0 +1,136 @@
+"""One drift check: the rows that arrived, against the profile of a release and what was seen and accepted since."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.config import Problem
+from driftgate.drift.compare import Drift, History, drift_checks, estimate_checks
+from driftgate.drift.counting import PREDICTION, Counts, count
+from driftgate.drift.estimate import Expected, expect
+from driftgate.drift.profile import Profile
+from driftgate.gate import Check
+from driftgate.scoring import Scorer
+from driftgate.table import features_of, labels_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger("driftgate.drift")
+
+
+class Finding(BaseModel):
+    """What a drift check found; `expected` is empty where the model can't be asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    drift: Drift
+    expected: dict[str, Expected]
+
+    def checks(self, problem: Problem) -> list[Check]:
+        """The checks of the gate that follow."""
+        return [*drift_checks(self.drift, rule=problem.gate.drift), *estimate_checks(self.expected, problem)]
+
+
+def check_drift(
+    current: pd.DataFrame,
+    problem: Problem,
+    *,
+    profile: Profile,
+    scorer: Scorer | None,
+    threshold: float,
+    seen: pd.DataFrame | None = None,
+    whole_window: bool = False,
+) -> tuple[Finding, str]:
+    """Compare rows with the reference.
+
+    Args:
+        current: The rows; columns of the contract that they lack count as missing, target and timestamp may be absent.
+        problem: Gives contract, target and timestamp.
+        profile: Of the release.
+        scorer: The release's model; None where the rows break the contract, so that it can't be asked.
+        threshold: Of its decision.
+        seen: Rows dated after the reference and before `current`: window after window, what isn't grossly off joins.
+        whole_window: Whether `current` holds all rows of its time, so that their number says something.
+
+    Returns:
+        What was found, and the Evidently page.
+    """
+    from driftgate.drift.report import drift_page
+
+    first, last = _times(current, problem.data.timestamp)
+    days = (last.date() - first.date()).days + 1 if first and last else profile.rule.window_days
+    history = History(profile, days=days)
+    if seen is not None and first is not None and len(seen):
+        _replay(history, seen, problem, until=first, scorer=scorer)
+    counts = _count(current, problem, profile=profile, scorer=scorer)
+    drift = history.judge(counts, rows=len(current), first=first, last=last, whole_window=whole_window)
+    expected: dict[str, Expected] = {}
+    if scorer is not None and len(current):
+        probability = scorer.probability(features_of(current, problem.contract)).astype(float)
+        labels = labels_of(current, problem) if _labelled(current, problem) else None
+        expected = expect(
+            probability, labels=labels, threshold=threshold, spread=profile.spread,
+            confidence=problem.gate.confidence, seed=problem.seed,
+        )  # fmt: skip
+    page, _ = drift_page(drift, history, counts)
+    return Finding(drift=drift, expected=expected), page
+
+
+def _replay(
+    history: History, seen: pd.DataFrame, problem: Problem, *, until: dt.datetime, scorer: Scorer | None
+) -> None:
+    """Judge the windows before the batch as they came; those that don't block join the reference."""
+    import pandas as pd
+
+    timestamp = problem.data.timestamp
+    assert timestamp
+    border = pd.Timestamp(until).normalize()
+    age = (border - seen[timestamp].dt.normalize()) / pd.Timedelta(days=1) - 1
+    start = seen[timestamp].min().normalize()
+    refused = 0
+    for number in range(int((border - start) / pd.Timedelta(days=history.days)) - 1, -1, -1):
+        window = seen[(age >= number * history.days) & (age < (number + 1) * history.days)]
+        if window.empty:
+            continue
+        counts = _count(window, problem, profile=history.profile, scorer=scorer)
+        if any(column.blocks for column in history.judge(counts, rows=len(window)).columns):
+            refused += 1
+        else:
+            history.join(counts)
+    log.info("%d windows seen since the training joined the reference, %d refused", history.joined, refused)
+
+
+def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, scorer: Scorer | None) -> Counts:
+    """Of every column that says something: without the model no prediction, without labels no target."""
+    layouts = dict(profile.layouts)
+    told = frame
+    if scorer is not None and len(frame):
+        told = told.assign(**{PREDICTION: scorer.probability(features_of(frame, problem.contract))})
+    else:
+        del layouts[PREDICTION]
+    if _labelled(frame, problem):
+        told = told.assign(**{profile.target: labels_of(frame, problem).astype(float)})
+    else:
+        del layouts[profile.target]
+    return count(told, layouts)
+
+
+def _labelled(frame: pd.DataFrame, problem: Problem) -> bool:
+    target = problem.target.column
+    return target in frame and len(frame) > 0 and bool(frame[target].notna().all())
+
+
+def _times(frame: pd.DataFrame, timestamp: str | None) -> tuple[dt.datetime | None, dt.datetime | None]:
+    import pandas as pd
+
+    if timestamp is None or timestamp not in frame or not pd.api.types.is_datetime64_any_dtype(frame[timestamp]):
+        return None, None
+    known = frame[timestamp].dropna()
+    if known.empty:
+        return None, None
+    return known.min().to_pydatetime(), known.max().to_pydatetime()

@@ -1,0 +1,153 @@
+"""Counting a column's values in cells: all that a drift check needs to know of rows, whatever their number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    import pandas as pd
+
+BINS = 64
+OUTSIDE = 16
+NAMED_CATEGORIES = 128
+PREDICTION = "prediction"
+
+
+class Layout(BaseModel):
+    """Into which cells one column's values are counted.
+
+    Numbers: cell i holds the values above `edges[i - 1]` and up to `edges[i]`, the last one those above all edges.
+    Categories: one cell for each of `named`, one for the rest of `known`, one for what the reference never held. The
+    last cell of either counts missing values.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    edges: tuple[float, ...] = ()
+    named: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    category: bool
+
+    @property
+    def cells(self) -> int:
+        return (len(self.named) + 3) if self.category else (len(self.edges) + 2)
+
+    def cells_of(self, values: pd.Series[Any]) -> np.ndarray:
+        """The cell of each value; int64 of shape (n,)."""
+        return self._category_cells(values) if self.category else self._number_cells(values)
+
+    def _number_cells(self, values: pd.Series[Any]) -> np.ndarray:
+        import numpy as np
+        import pandas as pd
+
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        cells = np.searchsorted(np.array(self.edges), numbers, side="left")
+        return np.where(np.isnan(numbers), self.cells - 1, cells)
+
+    def _category_cells(self, values: pd.Series[Any]) -> np.ndarray:
+        import numpy as np
+        import pandas as pd
+
+        codes, unlike = pd.factorize(values, use_na_sentinel=True)
+        place = {name: at for at, name in enumerate(self.named)}
+        rest, unseen, missing = len(self.named), len(self.named) + 1, len(self.named) + 2
+        known = set(self.known)
+        of_code = [place.get(str(value), rest if str(value) in known else unseen) for value in unlike]
+        return np.append(np.array(of_code, dtype=np.int64), missing)[codes]
+
+
+def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
+    """Choose the cells of a column by its reference: bins of equal share, and of equal width beyond its range, as far as
+    the range is wide; or the commonest categories.
+
+    Args:
+        values: The reference's values, of shape (n,).
+        category: Whether they are names or numbers.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if category:
+        counts = values.dropna().astype(str).value_counts()
+        # Equal counts in the order of their names, so that the same rows give the same layout.
+        names = sorted(counts.index, key=lambda name: (-counts[name], name))
+        return Layout(category=True, named=tuple(names[:NAMED_CATEGORIES]), known=tuple(sorted(names)))
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return Layout(category=False)
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1), method="lower"))
+    # Beyond what was seen, a few cells more: a season to come is not all one value.
+    step = (edges[-1] - edges[0]) / OUTSIDE
+    if step > 0:
+        beyond = step * np.arange(1, OUTSIDE + 1)
+        edges = np.concatenate([edges[0] - beyond[::-1], edges, edges[-1] + beyond])
+    return Layout(category=False, edges=tuple(float(edge) for edge in edges))
+
+
+Counts = dict[str, "np.ndarray"]
+
+
+def count(frame: pd.DataFrame, layouts: Mapping[str, Layout]) -> Counts:
+    """Count the rows of a frame in the cells of each column.
+
+    Args:
+        frame: Has at least some of the columns; one that it lacks is counted as missing in every row.
+        layouts: The cells.
+
+    Returns:
+        int64 of shape (cells,) for each column.
+    """
+    import numpy as np
+
+    found: Counts = {}
+    for name, layout in layouts.items():
+        if name in frame:
+            found[name] = np.bincount(layout.cells_of(frame[name]), minlength=layout.cells)
+        else:
+            found[name] = np.zeros(layout.cells, dtype=np.int64)
+            found[name][-1] = len(frame)
+    return found
+
+
+def count_batches(batches: Iterable[pd.DataFrame], layouts: Mapping[str, Layout]) -> tuple[Counts, int]:
+    """Count frame after frame: memory stays that of one, however many rows there are.
+
+    Returns:
+        The counts of all, and the number of rows.
+    """
+    import numpy as np
+
+    total: Counts = {name: np.zeros(layout.cells, dtype=np.int64) for name, layout in layouts.items()}
+    rows = 0
+    for batch in batches:
+        rows += len(batch)
+        for name, counts in count(batch, layouts).items():
+            total[name] += counts
+    return total, rows
+
+
+def count_days(frame: pd.DataFrame, layouts: Mapping[str, Layout], days: np.ndarray, *, span: int) -> Counts:
+    """Count each day by itself.
+
+    Args:
+        frame: The rows.
+        layouts: The cells.
+        days: The day of each row, from 0; int64 of shape (n,).
+        span: How many days there are.
+
+    Returns:
+        int64 of shape (span, cells) for each column.
+    """
+    import numpy as np
+
+    found: Counts = {}
+    for name, layout in layouts.items():
+        flat = days * layout.cells + layout.cells_of(frame[name])
+        found[name] = np.bincount(flat, minlength=span * layout.cells).reshape(span, layout.cells)
+    return found

@@ -1,0 +1,91 @@
+"""How unlike two counts are, and how unlike they would be by chance."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def known_rows(counts: np.ndarray) -> float:
+    """Rows whose value is not missing."""
+    return float(counts[:-1].sum())
+
+
+def distances(counts: np.ndarray, windows: np.ndarray, *, category: bool) -> np.ndarray:
+    """Distance between 0 and 1 of the known values; missing ones are left out.
+
+    Numbers: the Kolmogorov–Smirnov distance, at the borders of the cells. Categories: the largest change in the share
+    of any one known category; what was never seen has a measure of its own.
+
+    Args:
+        counts: Of the batch, of shape (cells,).
+        windows: Of shape (k, cells).
+        category: Whether the cells have no order.
+
+    Returns:
+        float64 of shape (k,); 0 where one side knows no value: the missing share tells that.
+    """
+    import numpy as np
+
+    total, totals = known_rows(counts), windows[:, :-1].sum(axis=1)
+    gaps = counts[:-1] / max(total, 1) - windows[:, :-1] / np.maximum(totals, 1)[:, None]
+    found = np.abs(gaps[:, :-1] if category else np.cumsum(gaps, axis=1)).max(axis=1)
+    return np.where((totals > 0) & (total > 0), found, 0.0)
+
+
+def missing_gaps(counts: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """By how much the missing share differs; float64 of shape (k,)."""
+    import numpy as np
+
+    here = counts[-1] / max(counts.sum(), 1)
+    found: np.ndarray = np.abs(here - windows[:, -1] / np.maximum(windows.sum(axis=1), 1))
+    return found
+
+
+def unseen_share(counts: np.ndarray, windows: np.ndarray) -> float:
+    """Share of the known values that lie in cells which are empty in every window."""
+    import numpy as np
+
+    empty = windows[:, :-1].sum(axis=0) == 0
+    return float(np.where(empty, counts[:-1], 0).sum() / max(known_rows(counts), 1))
+
+
+def unseen_mass(counts: np.ndarray) -> float:
+    """The share of values to expect in categories not seen so far: that of the categories seen once (Good 1953)."""
+    return float((counts[:-1] == 1).sum() / max(known_rows(counts), 1))
+
+
+def commonest_share(counts: np.ndarray) -> float:
+    """Share of the known values that lie in the fullest cell; 1 for a sensor that is stuck."""
+    return float(counts[:-1].max() / max(known_rows(counts), 1))
+
+
+def distance_noise(pooled: np.ndarray, rows: float, others: float, *, category: bool, z: float) -> float:
+    """How far two samples of one population may lie apart by chance, at `z` standard errors.
+
+    Numbers: the two-sample bound of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), at the level of `z`.
+    Categories: `z` standard errors of the share that varies most.
+
+    Args:
+        pooled: Counts of the population, of shape (cells,).
+        rows: Known values of the batch.
+        others: Known values of what it is held against.
+        category: Whether the cells have no order.
+        z: Standard errors.
+    """
+    if rows < 1 or others < 1:
+        return 1.0
+    scale = 1 / rows + 1 / others
+    if category:
+        share = pooled[:-1] / max(known_rows(pooled), 1)
+        return min(1.0, z * math.sqrt(float((share * (1 - share)).max()) * scale))
+    level = math.erfc(z / math.sqrt(2))
+    return min(1.0, math.sqrt(-math.log(level / 2) / 2 * scale))
+
+
+def share_noise(share: float, rows: float, *, z: float) -> float:
+    """`z` standard errors of a share among so many rows."""
+    return min(1.0, z * math.sqrt(share * (1 - share) / max(rows, 1)))

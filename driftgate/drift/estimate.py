@@ -1,0 +1,193 @@
+"""Performance without labels, from calibrated probabilities; with labels, the realised one beside it.
+
+Confidence-based estimation: a calibrated probability p of the positive class is right of a share p of such rows, so each
+row counts as p of a positive and 1 - p of a negative one, and every metric has an expected value (NannyML's CBPE; Białek,
+Kuberski, Perrakis and Bifet, *Estimating Model Performance Under Covariate Shift Without Labels*, 2024; for accuracy
+already Guillory et al., *Predicting with Confidence on Unseen Distributions*, 2021). It sees a change of the features. A
+change of what the features mean for the target it can't see: where labels disagree with it, that is what happened.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.drift.counting import PREDICTION
+from driftgate.evaluation import Estimate, bootstrap_metrics
+from driftgate.metrics import METRICS, Scored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import pandas as pd
+
+LABEL = "label"
+MAXIMUM_ROWS = 20_000
+SIMULATIONS = 100
+LEAST_ROWS = 50
+LEAST_WINDOWS = 4
+
+
+class Spread(BaseModel):
+    """How far estimates were off on windows of unseen rows, beyond chance: root mean square, and how many windows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    error: float
+    windows: int
+
+
+class Expected(BaseModel):
+    """One metric: estimated, with the interval in which the realised value is expected, and realised where labels are."""
+
+    model_config = ConfigDict(frozen=True)
+
+    estimate: Estimate
+    realised: Estimate | None
+
+    @property
+    def surprising(self) -> bool:
+        """The labels disagree with the probabilities by more than the interval allows."""
+        return self.realised is not None and not self.estimate.low <= self.realised.value <= self.estimate.high
+
+
+def expected_metrics(probability: np.ndarray, *, threshold: float) -> dict[str, float]:
+    """The expected value of every metric, if the probabilities are calibrated.
+
+    Args:
+        probability: Of the positive class, of shape (n,).
+        threshold: Of the decision.
+    """
+    return _both_ways(probability, threshold=threshold).metrics(_weights(probability))
+
+
+def expect(
+    probability: np.ndarray,
+    *,
+    labels: np.ndarray | None,
+    threshold: float,
+    spread: dict[str, Spread],
+    confidence: float,
+    seed: int,
+) -> dict[str, Expected]:
+    """Estimate every metric, and compare with the labels where they are there.
+
+    The interval is that of a realised value: chance among these rows (labels drawn from the probabilities) and the
+    errors that estimates had on windows of the past add up.
+
+    Args:
+        probability: Of the positive class, of shape (n,); a sample of `MAXIMUM_ROWS` is used where there are more.
+        labels: 0 or 1, of shape (n,), or None.
+        threshold: Of the decision.
+        spread: Errors of the past, by metric; empty: none known.
+        confidence: Of the intervals.
+        seed: Of sample and simulation.
+
+    Returns:
+        By metric; empty where there are fewer than `LEAST_ROWS` rows.
+    """
+    import numpy as np
+
+    if len(probability) < LEAST_ROWS:
+        return {}
+    draw = np.random.default_rng(seed)
+    if len(probability) > MAXIMUM_ROWS:
+        at = draw.permutation(len(probability))[:MAXIMUM_ROWS]
+        probability, labels = probability[at], None if labels is None else labels[at]
+    value = expected_metrics(probability, threshold=threshold)
+    chance = _chance(probability, threshold=threshold, seed=seed)
+    realised: dict[str, Estimate] = {}
+    if labels is not None and 0 < labels.sum() < len(labels):
+        realised = bootstrap_metrics(
+            labels, probability, threshold=threshold, resamples=SIMULATIONS, confidence=confidence, seed=seed
+        )
+    found = {}
+    for name in METRICS:
+        if math.isnan(value[name]):
+            continue
+        past = spread.get(name)
+        margin = _quantile(confidence, past.windows if past else None) * math.hypot(
+            chance[name], past.error if past else 0.0
+        )
+        estimate = Estimate(value=value[name], low=max(0.0, value[name] - margin), high=value[name] + margin)
+        found[name] = Expected(estimate=estimate, realised=realised.get(name))
+    return found
+
+
+def spread_of(
+    out_of_fold: pd.DataFrame, timestamp: str | None, *, threshold: float, window_days: int
+) -> dict[str, Spread]:
+    """How far estimates were off on the windows of rows that the model had not seen, beyond chance.
+
+    Args:
+        out_of_fold: `prediction`, `label`, and the timestamp.
+        timestamp: None: there are no windows, and the result is empty.
+        threshold: Of the decision.
+        window_days: Length of a window.
+    """
+    import numpy as np
+
+    errors: dict[str, list[float]] = {name: [] for name in METRICS}
+    chances: dict[str, list[float]] = {name: [] for name in METRICS}
+    for probability, labels in _windows(out_of_fold, timestamp, days=window_days):
+        expected = expected_metrics(probability, threshold=threshold)
+        realised = Scored(labels, probability, threshold=threshold).metrics()
+        chance = _chance(probability, threshold=threshold, seed=0)
+        for name in METRICS:
+            errors[name].append(realised[name] - expected[name])
+            chances[name].append(chance[name])
+    number = len(errors[METRICS[0]])
+    if number < LEAST_WINDOWS:
+        return {}
+    beyond = {name: float(np.mean(np.square(errors[name])) - np.mean(np.square(chances[name]))) for name in METRICS}
+    return {name: Spread(error=math.sqrt(max(0.0, square)), windows=number) for name, square in beyond.items()}
+
+
+def _windows(frame: pd.DataFrame, timestamp: str | None, *, days: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    import pandas as pd
+
+    if timestamp is None:
+        return
+    age = (frame[timestamp].max().normalize() - frame[timestamp].dt.normalize()) // pd.Timedelta(days=days)
+    for _, part in frame.groupby(age):
+        labels = part[LABEL].to_numpy()
+        if len(part) >= LEAST_ROWS and 0 < labels.sum() < len(labels):
+            yield part[PREDICTION].to_numpy(), labels
+
+
+def _both_ways(probability: np.ndarray, *, threshold: float) -> Scored:
+    """Each row twice: once as a positive one, once as a negative one."""
+    import numpy as np
+
+    labels = np.repeat([1, 0], len(probability))
+    return Scored(labels, np.concatenate([probability, probability]), threshold=threshold)
+
+
+def _weights(positive: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    weights: np.ndarray = np.concatenate([positive, 1 - positive])
+    return weights
+
+
+def _chance(probability: np.ndarray, *, threshold: float, seed: int) -> dict[str, float]:
+    """Standard deviation of each metric over labels drawn from the probabilities."""
+    import numpy as np
+
+    draw, scored = np.random.default_rng(seed), _both_ways(probability, threshold=threshold)
+    drawn = [
+        scored.metrics(_weights((draw.random(len(probability)) < probability).astype(float)))
+        for _ in range(SIMULATIONS)
+    ]
+    return {name: float(np.nanstd([metrics[name] for metrics in drawn])) for name in METRICS}
+
+
+def _quantile(confidence: float, windows: int | None) -> float:
+    """Of the normal distribution, or of Student's where the spread comes from a few windows."""
+    from scipy import stats
+
+    tail = 0.5 + confidence / 2
+    return float(stats.norm.ppf(tail) if windows is None else stats.t.ppf(tail, windows))

@@ -1,0 +1,177 @@
+"""The reference profile: what a release remembers of the rows it was trained on, so that nobody needs them again.
+
+Counts a day and column, what is ordinary among windows of them, how much each column moves the model, and how far the
+estimate of performance was off on rows the model had not seen. A few hundred kilobytes, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.config import Problem
+from driftgate.drift.counting import PREDICTION, Counts, Layout, count_days, layout_of
+from driftgate.drift.estimate import Spread, spread_of
+from driftgate.drift.limits import Ordinary, Rule, ordinary_of
+from driftgate.errors import DriftgateError, first_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from driftgate.release import Release
+
+MAXIMUM_DAYS = 400
+
+
+class Profile(BaseModel):
+    """A reference, counted.
+
+    `first_day` is the day of the first row of counts; None where the problem has no timestamp: then all rows are one
+    day. `counts` hold a row a day and a number a cell. `ordinary` is for windows of `rule.window_days`. `effects` are
+    the mean absolute changes of the probability when a column is shuffled.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: Rule
+    first_day: dt.date | None
+    layouts: dict[str, Layout]
+    counts: dict[str, list[list[int]]]
+    ordinary: dict[str, Ordinary | None]
+    effects: dict[str, float]
+    spread: dict[str, Spread]
+    target: str
+
+    @property
+    def days(self) -> int:
+        return len(next(iter(self.counts.values())))
+
+    @property
+    def end(self) -> dt.date | None:
+        """The day after the last one; None where there is no timestamp."""
+        return self.first_day + dt.timedelta(days=self.days) if self.first_day else None
+
+    @cached_property
+    def _arrays(self) -> Counts:
+        import numpy as np
+
+        return {name: np.array(rows, dtype=np.int64) for name, rows in self.counts.items()}
+
+    def windows(self, days: int) -> Counts:
+        """Counts of windows of so many days, of shape (k, cells) a column, the newest one last and ending the reference.
+
+        Days that don't fill a window are left out. Without a timestamp, or where the reference is shorter than a window,
+        it is the one window.
+        """
+        days = min(days, self.days)
+        number = self.days // days
+        return {
+            name: rows[self.days - number * days :].reshape(number, days, -1).sum(axis=1)
+            for name, rows in self._arrays.items()
+        }
+
+    def ordinary_for(self, days: int) -> dict[str, Ordinary | None]:
+        """What is ordinary among windows of so many days."""
+        if days == self.rule.window_days or self.first_day is None:
+            return self.ordinary
+        return {
+            name: ordinary_of(windows, layout=self.layouts[name], rule=self.rule)
+            for name, windows in self.windows(days).items()
+        }
+
+    def matters(self, column: str) -> bool:
+        """Whether the model uses the column; what it predicts, and the target, always matter."""
+        return self.effects.get(column, 1.0) >= self.rule.matters
+
+
+def fit_profile(
+    development: pd.DataFrame,
+    problem: Problem,
+    *,
+    out_of_fold: pd.DataFrame,
+    effects: dict[str, float],
+    threshold: float,
+) -> Profile:
+    """Count the reference, and find what is ordinary in it.
+
+    Args:
+        development: The rows that a model was fitted on; the newest `MAXIMUM_DAYS` days of them are counted.
+        problem: Gives the contract, the timestamp and `gate.drift`.
+        out_of_fold: Probabilities of rows by models that had not seen them: `prediction`, `label` (0 or 1), and the
+            timestamp where there is one.
+        effects: Mean absolute change of the probability when a column is shuffled.
+        threshold: Of the decision.
+    """
+    rule, timestamp = problem.gate.drift, problem.data.timestamp
+    newest = _newest(development, timestamp)
+    day, first, span = _days(newest, timestamp, first=None)
+    layouts = {
+        name: layout_of(development[name], category=column.is_category)
+        for name, column in problem.contract.columns.items()
+    }
+    target = problem.target.column
+    told = newest.assign(**{target: (newest[target] == problem.target.positive).astype(float)})
+    layouts[target] = Layout(category=False, edges=(0.0, 1.0))
+    counts = count_days(told, layouts, day, span=span)
+    judged = _newest(out_of_fold, timestamp)
+    layouts[PREDICTION] = layout_of(out_of_fold[PREDICTION], category=False)
+    day, _, _ = _days(judged, timestamp, first=first)
+    inside = (day >= 0) & (day < span)
+    counts |= count_days(judged[inside], {PREDICTION: layouts[PREDICTION]}, day[inside], span=span)
+    profile = Profile(
+        rule=rule,
+        first_day=first,
+        layouts=layouts,
+        counts={name: rows.tolist() for name, rows in counts.items()},
+        ordinary={},
+        effects=effects,
+        spread=spread_of(out_of_fold, timestamp, threshold=threshold, window_days=rule.window_days),
+        target=target,
+    )
+    windows = profile.windows(rule.window_days)
+    usual = {name: ordinary_of(windows[name], layout=layout, rule=rule) for name, layout in layouts.items()}
+    return profile.model_copy(update={"ordinary": usual})
+
+
+def profile_of(release: Release) -> Profile:
+    """The profile kept with a release.
+
+    Raises:
+        DriftgateError: If it can't be understood.
+    """
+    try:
+        return Profile.model_validate_json(release.profile)
+    except ValueError as error:
+        raise DriftgateError(
+            f"The profile of {release.folder} was made by another version of Driftgate: {first_line(error)}.",
+            "Train again.",
+        ) from error
+
+
+def _newest(frame: pd.DataFrame, timestamp: str | None) -> pd.DataFrame:
+    import pandas as pd
+
+    if timestamp is None:
+        return frame
+    last = frame[timestamp].max().normalize()
+    newest: pd.DataFrame = frame[frame[timestamp] > last - pd.Timedelta(days=MAXIMUM_DAYS - 1)]
+    return newest
+
+
+def _days(
+    frame: pd.DataFrame, timestamp: str | None, *, first: dt.date | None
+) -> tuple[np.ndarray, dt.date | None, int]:
+    """Each row's day from the first one, the first one, and how many there are."""
+    import numpy as np
+    import pandas as pd
+
+    if timestamp is None:
+        return np.zeros(len(frame), dtype=np.int64), None, 1
+    days: Any = frame[timestamp].dt.normalize()
+    start = pd.Timestamp(first) if first else days.min()
+    number = ((days - start) / pd.Timedelta(days=1)).to_numpy().astype(np.int64)
+    return number, start.date(), int(number.max()) + 1 if len(number) else 0

@@ -1,0 +1,213 @@
+"""The Evidently page of a drift check: each column's distribution beside the reference, under the limits of the gate.
+
+Evidently's own tests choose their limits by the size of the reference. Here custom metrics carry each measured value
+and its calibrated limit, so that the page and the verdict say the same, column by column. The page is made of counts:
+it needs no row, of the reference or of the batch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+import plotly.graph_objects as go
+from evidently import Report
+from evidently.core.datasets import Dataset
+from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
+from evidently.core.report import Context
+from evidently.legacy.model.widget import BaseWidgetInfo
+from evidently.legacy.renderers.html_widgets import CounterData, counter, plotly_figure, table_data
+from evidently.tests import lte
+
+from driftgate.drift.compare import ColumnDrift, Drift, History
+from driftgate.drift.counting import Counts, Layout
+
+if TYPE_CHECKING:
+    import numpy as np
+
+INK, CURRENT, SOFT = "#1f2937", "#2563eb", "#9ca3af"
+STATE_COLOURS = {"stable": "#15803d", "drifted": "#b45309", "gross": "#b91c1c"}
+SHOWN_CATEGORIES = 12
+MEASURES = {
+    "distance": "distance",
+    "missing": "change of the missing share",
+    "commonest": "share of the commonest value",
+    "unseen": "share of unseen categories",
+}
+
+
+class Overview(SingleValueMetric):
+    """How many columns are over a limit."""
+
+    value: int
+
+
+class OverviewCalculation(SingleValueCalculation[Overview]):
+    """Shows every column in one table, the worst first."""
+
+    widgets: ClassVar[list[BaseWidgetInfo]] = []
+
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
+        result = self.result(self.metric.value)
+        result.widget = self.widgets
+        return result
+
+    def display_name(self) -> str:
+        return "columns over a limit"
+
+
+class Calibrated(SingleValueMetric):
+    """One measure of one column, already taken; its test holds it against the calibrated limit."""
+
+    column: str
+    measure: str
+    value: float
+    limit: float
+    question: str
+
+
+class CalibratedCalculation(SingleValueCalculation[Calibrated]):
+    """Hands Evidently the measured value; the first measure of a column shows them all, with their distributions."""
+
+    widgets: ClassVar[dict[tuple[str, str], list[BaseWidgetInfo]]] = {}
+
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
+        result = self.result(self.metric.value)
+        result.widget = self.widgets.get((self.metric.column, self.metric.measure), [])
+        return result
+
+    def display_name(self) -> str:
+        return f"{self.metric.column}: {MEASURES[self.metric.measure]}"
+
+
+def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dict[tuple[str, str], str]]:
+    """Render a drift check with Evidently.
+
+    Args:
+        drift: What was found.
+        history: What the batch was held against.
+        counts: Of the batch.
+
+    Returns:
+        The page, one HTML file that needs no other, and Evidently's own test results by column and measure: SUCCESS,
+        WARNING (over the limit) or FAIL (blocks).
+    """
+    ordered = sorted(
+        drift.columns, key=lambda column: (column.state == "stable", not column.blocks, -column.worst.ratio)
+    )
+    metrics: list[Any] = [Overview(value=len(drift.drifted))]
+    metrics += [
+        Calibrated(
+            column=column.name,
+            measure=reading.measure,
+            value=reading.value,
+            limit=reading.limit,
+            question=reading.question,
+            tests=[lte(reading.limit, is_critical=column.blocks and reading.state == "gross")],
+        )
+        for column in ordered
+        for reading in column.readings
+    ]
+    OverviewCalculation.widgets = [_overview(ordered)]
+    CalibratedCalculation.widgets = {
+        (column.name, column.readings[0].measure): _widgets(column, history, counts[column.name]) for column in ordered
+    }
+    try:
+        run = Report(metrics, include_tests=False).run(pd.DataFrame({"rows": [drift.rows]}), None)
+        page: str = run.get_html_str(as_iframe=False)
+    finally:
+        OverviewCalculation.widgets, CalibratedCalculation.widgets = [], {}
+    tests: dict[tuple[str, str], str] = {}
+    for result in run._metrics.values():
+        config = result.metric_value_location.metric.params
+        for test in result.tests:
+            tests[config["column"], config["measure"]] = test.status.value
+    return page, tests
+
+
+def _overview(columns: list[ColumnDrift]) -> BaseWidgetInfo:
+    return table_data(
+        title="Columns, the worst first",
+        column_names=["column", "state", "decided by", "value", "limit", "held against", "missing now"],
+        data=[
+            [
+                column.name, column.state + (", blocks" if column.blocks else ""), MEASURES[column.worst.measure],
+                f"{column.worst.value:.3f}", f"{column.worst.limit:.3f}", column.worst.question, f"{column.missing:.1%}",
+            ]
+            for column in columns
+        ],
+    )  # fmt: skip
+
+
+def _widgets(column: ColumnDrift, history: History, counts: np.ndarray) -> list[BaseWidgetInfo]:
+    counters = [
+        CounterData(label=f"{MEASURES[reading.measure]}, limit {reading.limit:.3f}", value=f"{reading.value:.3f}")
+        for reading in column.readings
+    ]
+    picture = _picture(column, history.profile.layouts[column.name], history.windows(column.name), counts)
+    return [counter(title=f"{column.name}: {column.state}", counters=counters), plotly_figure(title="", figure=picture)]
+
+
+def _picture(column: ColumnDrift, layout: Layout, windows: np.ndarray, counts: np.ndarray) -> go.Figure:
+    colour = CURRENT if column.state == "stable" else STATE_COLOURS[column.state]
+    figure = (_shares if layout.category else _cumulative)(layout, windows, counts, colour)
+    figure.update_layout(
+        height=480, margin={"l": 50, "r": 20, "t": 10, "b": 40}, plot_bgcolor="white", font={"color": INK, "size": 12},
+        legend={"orientation": "h", "y": 1.15},
+    )  # fmt: skip
+    return figure
+
+
+def _cumulative(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour: str) -> go.Figure:
+    """Cumulative shares: the batch, and the band in which every window of the past lies."""
+    import numpy as np
+
+    known = windows[windows[:, :-1].sum(axis=1) > 0]
+    steps = np.cumsum(known[:, :-1], axis=1) / np.maximum(known[:, :-1].sum(axis=1), 1)[:, None]
+    here = np.cumsum(counts[:-1]) / max(counts[:-1].sum(), 1)
+    edges, last = list(layout.edges), len(layout.edges)
+    figure = go.Figure()
+    if len(edges) and len(known):
+        low, high = steps[:, :last].min(axis=0), steps[:, :last].max(axis=0)
+        band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+        figure.add_trace(go.Scatter(x=edges, y=high.tolist(), showlegend=False, **band))
+        figure.add_trace(
+            go.Scatter(
+                x=edges, y=low.tolist(), fill="tonexty", fillcolor="rgba(156,163,175,0.35)", name="windows of the past",
+                **band,
+            )
+        )  # fmt: skip
+        newest = {"mode": "lines", "line": {"color": SOFT, "dash": "dot"}, "name": "newest window of the past"}
+        figure.add_trace(go.Scatter(x=edges, y=steps[-1, :last].tolist(), **newest))
+    figure.add_trace(
+        go.Scatter(x=edges, y=here[:last].tolist(), mode="lines", line={"color": colour, "width": 2.5}, name="current")
+    )
+    if len(edges):
+        moving = [
+            at for at in range(last) if here[at] > here[max(at - 1, 0)] or (len(known) and np.ptp(steps[:, at]) > 0)
+        ]
+        figure.update_xaxes(
+            range=[edges[max(min(moving, default=0) - 1, 0)], edges[min(max(moving, default=0) + 1, last - 1)]]
+        )
+    figure.update_yaxes(title_text="share of rows up to here", range=[0, 1.02], gridcolor="#e5e7eb")
+    return figure
+
+
+def _shares(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour: str) -> go.Figure:
+    """Shares of the commonest categories, with the range that the past had, and of those never seen."""
+    import numpy as np
+
+    past = windows[:, :-1] / np.maximum(windows[:, :-1].sum(axis=1), 1)[:, None]
+    here = counts[:-1] / max(counts[:-1].sum(), 1)
+    names = [*layout.named, "(others)", "(never seen)"]
+    change = np.abs(here - past.mean(axis=0))
+    order = [int(at) for at in np.argsort(-np.maximum(change, here / 10), kind="stable")[:SHOWN_CATEGORIES]]
+    shown = [names[at] for at in order]
+    mean, low, high = (getattr(past[:, order], how)(axis=0) for how in ("mean", "min", "max"))
+    reach: dict[str, Any] = {"type": "data", "array": (high - mean).tolist(), "arrayminus": (mean - low).tolist()}
+    figure = go.Figure()
+    figure.add_trace(go.Bar(x=shown, y=mean.tolist(), error_y=reach, marker_color=SOFT, name="past: mean and range"))
+    figure.add_trace(go.Bar(x=shown, y=here[order].tolist(), marker_color=colour, name="current"))
+    figure.update_layout(barmode="group")
+    figure.update_yaxes(title_text="share of rows", gridcolor="#e5e7eb")
+    return figure

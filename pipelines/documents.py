@@ -1,0 +1,109 @@
+"""What came of a run, in one document: the same for the terminal, `--json`, and the records in the workspace."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+from driftgate import tracking
+from driftgate.config import Problem
+from driftgate.gate import Verdict
+from driftgate.workspace import Workspace
+
+
+def training_document(
+    problem: Problem, found: dict[str, Any], ids: dict[str, str | None], *, workspace: Workspace
+) -> dict[str, Any]:
+    """The document of a training run, from its artifacts."""
+    version, evaluation = found["data_version"], found.get("evaluation")
+    made, trained = found.get("model_version"), found.get("trained")
+    return {
+        **_common(problem, found["verdict"], ids),
+        "metrics": {key: value.model_dump() for key, value in evaluation.metrics.items()} if evaluation else {},
+        "champion": evaluation.comparison.model_dump() if evaluation and evaluation.comparison else None,
+        "model": {
+            "name": problem.name,
+            "version": made,
+            "aliases": tracking.aliases_of(problem.name, made, workspace=workspace) if made else [],
+            "family": trained.family if trained else None,
+        },
+        "data": {
+            "md5": version.md5,
+            "rows": version.rows,
+            "as_of": version.as_of.isoformat() if version.as_of else None,
+        },
+        "release": found.get("release"),
+        "bento": found.get("bento"),
+    }
+
+
+def drift_document(
+    problem: Problem, name: str, found: dict[str, Any], ids: dict[str, str | None], *, workspace: Workspace
+) -> dict[str, Any]:
+    """The document of a drift check, from its artifacts; writes the Evidently page to the workspace."""
+    arrival, finding = found["arrival"], found["drift"]
+    report = workspace.reports / f"{name}.html"
+    report.write_text(str(found["drift_report"]))
+    return {
+        **_common(problem, found["verdict"], ids),
+        "columns": [
+            {
+                "name": column.name,
+                "distance": column.distance.value,
+                "limit": column.distance.limit,
+                "missing": column.missing,
+                "state": column.state,
+                "blocks": column.blocks,
+                "measures": {
+                    reading.measure: {
+                        "value": reading.value, "limit": reading.limit, "gross_limit": reading.gross_limit,
+                        "question": reading.question,
+                    }
+                    for reading in column.readings
+                },
+            }
+            for column in finding.drift.columns
+        ],
+        "estimate": {key: value.model_dump() for key, value in finding.expected.items()},
+        "model": {"name": problem.name, "version": arrival.model},
+        "data": {
+            "source": arrival.source,
+            "md5": arrival.md5,
+            "rows": arrival.rows,
+            "since": _date(finding.drift.first),
+            "until": _date(finding.drift.last),
+            "ignored": list(arrival.ignored),
+        },
+        "windows": {
+            "days": finding.drift.window_days, "compared": finding.drift.windows, "joined": finding.drift.joined,
+        },
+        "report": str(report),
+    }  # fmt: skip
+
+
+def keep(document: dict[str, Any], name: str, *, workspace: Workspace) -> None:
+    """Write a run's document whole, or not at all."""
+    path = workspace.runs / f"{name}.json"
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(document, indent=2))
+    draft.replace(path)
+
+
+def verdict_of(document: dict[str, Any]) -> Verdict:
+    """The verdict within a document."""
+    return Verdict(problem=document["problem"], checks=tuple(document["checks"]))
+
+
+def _common(problem: Problem, verdict: Verdict, ids: dict[str, str | None]) -> dict[str, Any]:
+    return {
+        "problem": problem.name,
+        "verdict": verdict.outcome,
+        "checks": [check.model_dump(mode="json") for check in verdict.checks],
+        "runs": ids,
+        "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _date(moment: dt.datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

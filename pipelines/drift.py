@@ -1,0 +1,18 @@
+"""From rows that arrived to a verdict on their drift."""
+
+from zenml import pipeline
+from zenml.enums import ExecutionMode
+
+from driftgate.config import Problem
+from steps.drift import check_arrivals, compare_arrivals, decide_drift, load_arrivals
+from steps.judge import enforce
+
+
+@pipeline(name="drift", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
+def drift(problem: Problem, model: str, current: str | None, since: str | None, until: str | None) -> None:
+    """Hold a file, or a window of the problem's data, against what a model was trained on."""
+    rows, seen, arrival = load_arrivals(problem, model, current, since, until)
+    contract_verdict = check_arrivals(rows, problem)
+    finding, _ = compare_arrivals(rows, seen, arrival, contract_verdict, problem)
+    verdict, _ = decide_drift(contract_verdict, finding, arrival, problem)
+    enforce(verdict, id="enforce_verdict")

@@ -1,0 +1,129 @@
+"""Steps about drift: the reference profile, what arrives against it, and the verdict of a drift check."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from zenml import get_step_context, step
+from zenml.types import HTMLString
+
+from driftgate.arrivals import Arrival, read_file, read_window, release_for
+from driftgate.config import Problem
+from driftgate.contract_check import find_arriving_violations
+from driftgate.drift.check import Finding, check_drift
+from driftgate.drift.profile import Profile, fit_profile, profile_of
+from driftgate.gate import Verdict, contract_checks
+from driftgate.importance import Importance
+from driftgate.page import verdict_page
+from driftgate.provenance import provenance
+from driftgate.scoring import Scorer
+from driftgate.tracking import Tracker
+from driftgate.tuning import Trained
+from driftgate.workspace import Workspace
+from steps import announce
+
+
+@step
+def profile_reference(
+    development: pd.DataFrame,
+    out_of_fold: pd.DataFrame,
+    importance: dict[str, Importance],
+    trained: Trained,
+    problem: Problem,
+) -> Annotated[Profile, "profile"]:
+    """Count the rows that the model was trained on, and find what is ordinary among them."""
+    effects = {name: found.effect for name, found in importance.items()}
+    return fit_profile(development, problem, out_of_fold=out_of_fold, effects=effects, threshold=trained.threshold)
+
+
+@step(experiment_tracker=True)
+def check_newest(
+    holdout: pd.DataFrame, profile: Profile, onnx: bytes, trained: Trained, problem: Problem
+) -> tuple[Annotated[Finding, "drift"], Annotated[HTMLString, "drift_report"]]:
+    """Hold the newest window before as-of, or the whole holdout where there is no timestamp, against the reference."""
+    current, seen = _newest_window(holdout, problem)
+    announce("drift", f"{len(current):,} newest rows against the reference")
+    scorer = Scorer(onnx, problem.contract)
+    finding, page = check_drift(
+        current, problem, profile=profile, scorer=scorer, threshold=trained.threshold, seen=seen,
+        whole_window=seen is not None,
+    )  # fmt: skip
+    Tracker.of_active_run(workspace=Workspace.current()).log_drift(finding, page)
+    return finding, HTMLString(page)
+
+
+@step(experiment_tracker=True)
+def load_arrivals(
+    problem: Problem, model: str, current: str | None, since: str | None, until: str | None
+) -> tuple[Annotated[pd.DataFrame, "current"], Annotated[pd.DataFrame, "seen"], Annotated[Arrival, "arrival"]]:
+    """Read what is to be held against a model's reference, and write down what this run is of."""
+    announce("load", current or problem.data.path)
+    workspace = Workspace.current()
+    if current:
+        rows, seen, arrival = read_file(Path(current), problem, model=model, workspace=workspace)
+    else:
+        rows, seen, arrival = read_window(
+            problem,
+            model=model,
+            since=dt.date.fromisoformat(since) if since else None,
+            until=dt.date.fromisoformat(until) if until else None,
+            workspace=workspace,
+        )
+    tracker = Tracker.of_active_run(workspace=workspace)
+    tracker.start_drift(problem, arrival, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
+    return rows, seen, arrival
+
+
+@step
+def check_arrivals(current: pd.DataFrame, problem: Problem) -> Annotated[Verdict, "contract_verdict"]:
+    """Check every rule of the contract on the rows that arrived."""
+    announce("contract", f"{len(current):,} rows")
+    violations = find_arriving_violations(current, problem)
+    return Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(current))))
+
+
+@step(experiment_tracker=True)
+def compare_arrivals(
+    current: pd.DataFrame, seen: pd.DataFrame, arrival: Arrival, contract_verdict: Verdict, problem: Problem
+) -> tuple[Annotated[Finding, "drift"], Annotated[HTMLString, "drift_report"]]:
+    """Hold the rows against the reference. The model is asked only for rows that keep the contract."""
+    announce("drift", f"against {problem.name} {arrival.model}, {len(seen):,} rows seen since its training")
+    workspace = Workspace.current()
+    release = release_for(problem, arrival.model, workspace=workspace)
+    finding, page = check_drift(
+        current,
+        problem,
+        profile=profile_of(release),
+        scorer=release.scorer() if contract_verdict.outcome != "block" else None,
+        threshold=release.card.threshold,
+        seen=seen,
+        whole_window=arrival.whole_window,
+    )
+    tracker = Tracker.of_active_run(workspace=workspace)
+    tracker.log_drift(finding, page)
+    tracker.log_timeline(finding, name=f"{problem.name} {arrival.model}")
+    return finding, HTMLString(page)
+
+
+@step(experiment_tracker=True)
+def decide_drift(
+    contract_verdict: Verdict, finding: Finding, arrival: Arrival, problem: Problem
+) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
+    """The verdict of a drift check; it is stored here, and enforced by the next step."""
+    verdict = Verdict(problem=problem.name, checks=(*contract_verdict.checks, *finding.checks(problem)))
+    announce("verdict", verdict.summary)
+    facts = {"rows": arrival.source, "md5": arrival.md5, "model": f"{problem.name} {arrival.model}"}
+    page = verdict_page(verdict, facts=facts)
+    Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, page)
+    return verdict, HTMLString(page)
+
+
+def _newest_window(holdout: pd.DataFrame, problem: Problem) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The newest window of the holdout, and the rows before it; all of it, and None, where there is no timestamp."""
+    timestamp = problem.data.timestamp
+    if timestamp is None:
+        return holdout, None
+    border = holdout[timestamp].max().normalize() - pd.Timedelta(days=problem.gate.drift.window_days - 1)
+    newest = holdout[timestamp] >= border
+    return holdout[newest], holdout[~newest]
