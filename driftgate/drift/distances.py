@@ -46,10 +46,12 @@ def missing_gaps(counts: np.ndarray, windows: np.ndarray) -> np.ndarray:
 
 
 def unseen_share(counts: np.ndarray, windows: np.ndarray) -> float:
-    """Share of the known values that lie in cells which are empty in every window."""
+    """Share of the categories that no window held, or that the reference has no cell for."""
     import numpy as np
 
     empty = windows[:, :-1].sum(axis=0) == 0
+    # One cell for all that was never seen: that some of it came before doesn't make the rest known.
+    empty[-1] = True
     return float(np.where(empty, counts[:-1], 0).sum() / max(known_rows(counts), 1))
 
 

@@ -216,13 +216,11 @@ def _reading(
     def limit(times: float, least: float) -> float:
         return min(1.0, max(least, math.hypot(_times_odds(ordinary, times), noise)))
 
-    return Reading(
-        measure=measure,
-        value=float(value),
-        limit=limit(rule.margin, floor),
-        gross_limit=limit(rule.margin * rule.gross, _times_odds(floor, rule.gross)),
-        question=question,
-    )
+    over = limit(rule.margin, floor)
+    gross = limit(rule.margin * rule.gross, _times_odds(floor, rule.gross))
+    # Where chance alone makes the limit, being beyond chance is not yet gross.
+    gross = gross if ordinary else _times_odds(over, rule.gross)
+    return Reading(measure=measure, value=float(value), limit=over, gross_limit=gross, question=question)
 
 
 def _times_odds(share: float, times: float) -> float:

@@ -177,6 +177,16 @@ def test_windows_seen_join_unless_they_block(world: tuple[Problem, Profile]) -> 
     assert states(finding) == {}
 
 
+def test_what_was_never_seen_stays_unseen_when_some_of_it_has_come(world: tuple[Problem, Profile]) -> None:
+    """A new kind in a few accepted rows must not make every other new kind known."""
+    seen = made("2021-12-31", 7, seed=5)
+    seen.loc[seen.index[:2], "kind"] = "y"
+    week = made("2022-01-07", 7, seed=6)
+    finding = check(FAULTS["unknown category"][0](week), world, seen=seen)
+    assert finding.drift.joined == 1
+    assert states(finding) == {"kind": "gross"}
+
+
 def test_page_and_verdict_agree_column_by_column(world: tuple[Problem, Profile]) -> None:
     """Evidently's own test results, and the verdict's checks, are the same for every measure of every column."""
     problem, profile = world

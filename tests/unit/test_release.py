@@ -31,7 +31,7 @@ def make(folder: Path, problem: Problem) -> Release:
     model = modelling.build_model(problem, family="logistic_regression", settings={})
     onnx = export.to_onnx(modelling.fit(model, features, labels), problem.contract)
     rows = rows_of(frame.head(8), problem.contract)
-    return write_release(folder, model=onnx, contract=problem.contract, card=CARD, rows=rows)
+    return write_release(folder, model=onnx, contract=problem.contract, card=CARD, rows=rows, profile=b"{}")
 
 
 def test_what_is_written_is_read(tmp_path: Path, problem: Problem) -> None:

@@ -1,0 +1,191 @@
+"""`run.py drift` as its user runs it: on a small problem with a season, trained by the real pipeline."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from driftgate.drift.counting import PREDICTION
+from driftgate.drift.profile import profile_of
+from driftgate.release import read_release
+from driftgate.tracking import client
+from driftgate.workspace import Workspace
+from tests.conftest import Ran, run_cli
+from tests.unit.test_drift_check import made
+
+AS_OF, NEXT_WEEK = "2022-01-08", "2022-01-15"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A trained problem: its config, and where everything is."""
+
+    config: Path
+    trained: Ran
+
+    def drift(self, *arguments: str) -> Ran:
+        return run_cli("drift", "--config", str(self.config), *arguments, home=self.trained.home)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    rows = pd.concat([made("2021-03-01", 313), made("2022-01-08", 7, seed=1), made("2022-01-15", 7, seed=2)])
+    late = rows["at"] >= NEXT_WEEK
+    rows.assign(x=rows["x"].mask(late & (np.arange(len(rows)) % 3 == 0))).to_parquet(folder / "shop.parquet")
+    content = {
+        "name": "shop",
+        "data": {"path": str(folder / "shop.parquet"), "row_id": "id", "timestamp": "at", "as_of": AS_OF},
+        "target": {"column": "target", "positive": 1},
+        "contract": {
+            "x": {"type": "number", "nullable": True},
+            "temp": {"type": "number", "nullable": True, "minimum": -100, "maximum": 200},
+            "unused": {"type": "number"},
+            "kind": {"type": "category"},
+        },
+        "split": {"method": "time", "holdout": {"days": 21}, "validation": {"days": 28}, "folds": 4},
+        "tuning": {"candidates": [{"family": "logistic_regression", "trials": 1}]},
+        "gate": {"performance": {"roc_auc": 0.75}, "champion": {"margin": 0.01}, "calibration": {"brier": 0.3}},
+    }
+    config = folder / "shop.yaml"
+    config.write_text(yaml.safe_dump(content))
+    trained = run_cli("train", "--config", str(config), "--json", home=folder / "home")
+    assert trained.code == 0, trained.err
+    return Shop(config, trained)
+
+
+def test_training_holds_the_newest_window_against_the_reference(shop: Shop) -> None:
+    names = [check["name"] for check in shop.trained.document["checks"]]
+    assert {"rows", "drift", "estimate.roc_auc", "realised.roc_auc", "concept.roc_auc"} <= set(names)
+
+
+def test_release_keeps_the_profile(shop: Shop) -> None:
+    profile = profile_of(read_release(Path(shop.trained.document["release"])))
+    assert str(profile.end) == "2021-12-18"
+    assert set(profile.layouts) == {"x", "temp", "unused", "kind", "target", PREDICTION}
+    assert profile.ordinary["x"] is not None
+    assert profile.matters("x")
+    assert not profile.matters("unused")
+
+
+def test_ordinary_week_passes_and_tells_in_one_document(shop: Shop) -> None:
+    ran = shop.drift("--until", NEXT_WEEK, "--json")
+    assert ran.code == 0, ran.out + ran.err
+    document = ran.document
+    assert document["verdict"] == "pass"
+    assert {"name", "distance", "limit", "missing", "state"} <= set(document["columns"][0])
+    assert {column["state"] for column in document["columns"]} == {"stable"}
+    assert {column["name"] for column in document["columns"]} == {"x", "temp", "unused", "kind", "target", PREDICTION}
+    assert document["data"]["rows"] == 700
+    # Since the training's end on 18 December: three whole weeks before this one.
+    assert document["windows"] == {"days": 7, "compared": 41 + 3, "joined": 3}
+    found = document["estimate"]["roc_auc"]
+    assert found["estimate"]["low"] <= found["realised"]["value"] <= found["estimate"]["high"]
+    page = Path(document["report"]).read_text()
+    assert "Columns, the worst first" in page
+
+
+def test_default_window_ends_at_as_of(shop: Shop) -> None:
+    document = shop.drift("--json").document
+    assert document["data"]["until"] < AS_OF
+    assert document["data"]["since"][:10] == "2022-01-01"
+
+
+def test_broken_week_blocks(shop: Shop) -> None:
+    """Of the last week a third of the values is missing: exit code 3, the run red, the evidence kept."""
+    ran = shop.drift("--since", NEXT_WEEK, "--until", "2022-01-22", "--json")
+    assert ran.code == 3, ran.err
+    column = next(column for column in ran.document["columns"] if column["name"] == "x")
+    assert (column["state"], column["blocks"]) == ("gross", True)
+    failed = [check for check in ran.document["checks"] if not check["passed"] and check["severity"] == "block"]
+    assert [check["name"] for check in failed] == ["drift.x.missing"]
+    mlflow = client(Workspace(ran.home))
+    run = mlflow.get_run(ran.document["runs"]["mlflow"])
+    assert (run.info.status, run.data.tags["verdict"]) == ("FAILED", "block")
+    assert {"drift.html", "drift.json", "verdict.html"} <= {
+        item.path for item in mlflow.list_artifacts(run.info.run_id)
+    }
+    assert run.data.metrics["missing.x"] == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_mlflow_charts_drift_over_time(shop: Shop) -> None:
+    for until in (AS_OF, NEXT_WEEK):
+        shop.drift("--until", until, "--json")
+    mlflow = client(Workspace(shop.trained.home))
+    experiment = mlflow.get_experiment_by_name("drift")
+    assert experiment is not None
+    (timeline,) = mlflow.search_runs([experiment.experiment_id], "tags.timeline = 'shop 1'")
+    days = {point.step for point in mlflow.get_metric_history(timeline.info.run_id, "distance.x")}
+    assert {(pd.Timestamp(until) - pd.Timestamp("1970-01-02")).days for until in (AS_OF, NEXT_WEEK)} <= days
+
+
+FILES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], int, str]] = {
+    "ordinary": (lambda f: f, 0, ""),
+    "without target, id and time": (lambda f: f[["x", "temp", "unused", "kind"]], 0, ""),
+    "extra column": (lambda f: f.assign(more=1), 0, ""),
+    "another unit": (lambda f: f.assign(x=f["x"] * 1.8 + 32), 3, "drift.x"),
+    "another unit, unused": (lambda f: f.assign(temp=(f["temp"] - 32) / 1.8), 0, "drift.temp"),
+    "missing column": (lambda f: f.drop(columns="temp"), 3, "contract.temp"),
+    "text": (lambda f: f.assign(x="much"), 3, "contract.x"),
+    "all null": (lambda f: f.assign(x=np.nan), 3, "contract.x"),
+    "infinite": (lambda f: f.assign(temp=np.inf), 3, "contract.temp"),
+    "constant": (lambda f: f.assign(x=0.3), 3, "drift.x"),
+    "duplicated": (lambda f: pd.concat([f] * 10), 3, "contract.id"),
+    "no rows": (lambda f: f.head(0), 3, "rows"),
+    "one row": (lambda f: f.head(1), 0, "rows"),
+}
+
+
+OFTEN = ("another unit", "missing column", "no rows", "without target, id and time")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in OFTEN else pytest.mark.slow) for name in FILES]
+)
+def test_any_file_gets_a_clear_result(name: str, shop: Shop, tmp_path: Path) -> None:
+    change, code, failing = FILES[name]
+    change(made("2022-01-08", 7, seed=3)).to_parquet(tmp_path / "new.parquet")
+    ran = shop.drift("--current", str(tmp_path / "new.parquet"), "--json")
+    assert ran.code == code, ran.out + ran.err
+    failed = [check["name"] for check in ran.document["checks"] if not check["passed"]]
+    assert any(name.startswith(failing) for name in failed) if failing else failed == []
+    assert Path(ran.document["report"]).exists()
+
+
+def test_terminal_page_names_columns_and_report(shop: Shop) -> None:
+    ran = shop.drift("--since", NEXT_WEEK, "--until", "2022-01-22")
+    assert ran.code == 3
+    for text in ("drift.x.missing", "gross", "█", "report", "BLOCK", "shop 1"):
+        assert text in ran.out
+
+
+ERRORS: dict[str, tuple[list[str], str]] = {
+    "no such file": (["--current", "none.parquet"], "There is no file"),
+    "no such version": (["--model", "99"], "There is no version 99"),
+    "no such alias": (["--model", "champion"], "has the alias 'champion'"),
+    "upside down": (["--since", "2022-01-08", "--until", "2022-01-01"], "is empty"),
+    "future": (["--until", "2200-01-01"], "lies in the future"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_error_is_one_document_with_cause(name: str, shop: Shop) -> None:
+    arguments, cause = ERRORS[name]
+    ran = shop.drift(*arguments, "--json")
+    assert ran.code == 1
+    assert cause in json.loads(ran.out)["error"]["cause"]
+
+
+def test_file_and_window_together_are_wrong_usage(shop: Shop) -> None:
+    assert shop.drift("--current", "new.parquet", "--until", AS_OF).code == 2
+
+
+def test_no_model_yet_is_told(shop: Shop, tmp_path: Path) -> None:
+    ran = run_cli("drift", "--config", str(shop.config), home=tmp_path)
+    assert ran.code == 1
+    assert "There is no model of shop yet" in ran.err
