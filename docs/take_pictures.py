@@ -1,0 +1,101 @@
+"""Take the pictures of the README and the docs from real runs.
+
+    uv run docs/take_pictures.py        # needs Chromium; on Debian: apt-get install chromium
+
+Runs the main job and two drift checks in the workspace (`var/`, or where `DRIFTGATE_HOME` points), and writes PNG files
+to docs/pictures: the terminal at the end of the main job and of a drift check, the verdict's page, and the Evidently
+pages of an ordinary week and of one with two faults put into it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.text import Text
+
+PROJECT = Path(__file__).resolve().parent.parent
+PICTURES = PROJECT / "docs" / "pictures"
+COLUMNS = 128
+BROWSER = (
+    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=10000",
+)  # fmt: skip
+
+
+def run(*arguments: str) -> str:
+    """Run `run.py` on a terminal of `COLUMNS` columns, and return what it shows there."""
+    shown = bytearray()
+
+    def read(descriptor: int) -> bytes:
+        data = os.read(descriptor, 4096)
+        shown.extend(data)
+        return data
+
+    os.environ |= {"COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    pty.spawn([sys.executable, str(PROJECT / "run.py"), *arguments], read)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def terminal(text: str, name: str, *, lines: int) -> None:
+    """Draw the last lines of a terminal."""
+    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115
+    body = text.rstrip().split("\n")[-lines:]
+    console.print(Text.from_ansi("\n".join(body)))
+    style = "body{margin:0;background:#101418;color:#e5e7eb}pre{padding:18px;font-size:14px!important;line-height:1.3}"
+    page = console.export_html(inline_styles=True).replace("<style>", f"<style>{style}", 1)
+    page = page.replace("</head>", f"<style>{style}</style></head>")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "terminal.html"
+        path.write_text(page)
+        shoot(path, name, width=COLUMNS * 9 + 20, height=len(body) * 19 + 40)
+
+
+def shoot(page: Path, name: str, *, width: int, height: int) -> None:
+    """A page as a picture."""
+    with tempfile.TemporaryDirectory() as profile:
+        command = [*BROWSER, f"--user-data-dir={profile}", f"--window-size={width},{height}"]
+        picture = PICTURES / f"{name}.png"
+        subprocess.run([*command, f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True)
+    print(f"{picture.relative_to(PROJECT)}")
+
+
+def broken_week(folder: Path) -> Path:
+    """The first week of July with temperatures in °C, and two carriers swapped."""
+    rows = pd.read_parquet(PROJECT / "data" / "flights.parquet")
+    week = rows[(rows["scheduled_at"] >= "2013-07-01") & (rows["scheduled_at"] < "2013-07-08")].copy()
+    week["wx_temp"] = (week["wx_temp"] - 32) / 1.8
+    week["carrier"] = week["carrier"].replace({"UA": "9E", "9E": "UA"})
+    week.to_parquet(folder / "new.parquet")
+    return folder / "new.parquet"
+
+
+def newest(kind: str, workspace: Path) -> dict[str, object]:
+    """The record of the newest run of a kind."""
+    path = max(workspace.joinpath("runs").glob(f"{kind}-*.json"), key=lambda found: found.stat().st_mtime)
+    document: dict[str, object] = json.loads(path.read_text())
+    return document
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    workspace = Path(os.environ.get("DRIFTGATE_HOME") or PROJECT / "var").absolute()
+    terminal(run(), "main-job", lines=58)
+    verdict = next(workspace.rglob(f"{newest('training', workspace)['runs']['mlflow']}/artifacts/verdict.html"))  # type: ignore[index]
+    shoot(verdict, "verdict", width=1120, height=1500)
+    run("drift", "--since", "2013-07-01", "--until", "2013-07-08")
+    shoot(Path(str(newest("drift", workspace)["report"])), "drift-ordinary", width=1200, height=1250)
+    with tempfile.TemporaryDirectory() as folder:
+        terminal(run("drift", "--current", str(broken_week(Path(folder)))), "drift-terminal", lines=46)
+    shoot(Path(str(newest("drift", workspace)["report"])), "drift-broken", width=1200, height=1900)
+
+
+if __name__ == "__main__":
+    main()
