@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -50,7 +51,7 @@ def terminal(text: str, name: str, *, lines: int) -> None:
     body = text.rstrip().split("\n")[-lines:]
     console.print(Text.from_ansi("\n".join(body)))
     style = "body{margin:0;background:#101418;color:#e5e7eb}pre{padding:18px;font-size:14px!important;line-height:1.3}"
-    page = console.export_html(inline_styles=True).replace("<style>", f"<style>{style}", 1)
+    page = console.export_html(inline_styles=True, theme=MONOKAI).replace("<style>", f"<style>{style}", 1)
     page = page.replace("</head>", f"<style>{style}</style></head>")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "terminal.html"
@@ -73,7 +74,7 @@ def broken_week(folder: Path) -> Path:
     week = rows[(rows["scheduled_at"] >= "2013-07-01") & (rows["scheduled_at"] < "2013-07-08")].copy()
     week["wx_temp"] = (week["wx_temp"] - 32) / 1.8
     week["carrier"] = week["carrier"].replace({"UA": "9E", "9E": "UA"})
-    week.to_parquet(folder / "new.parquet")
+    week.to_parquet(folder / "new.parquet", index=False)
     return folder / "new.parquet"
 
 
@@ -87,13 +88,12 @@ def newest(kind: str, workspace: Path) -> dict[str, object]:
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     workspace = Path(os.environ.get("DRIFTGATE_HOME") or PROJECT / "var").absolute()
-    terminal(run(), "main-job", lines=58)
+    terminal(run(), "main-job", lines=62)
     verdict = next(workspace.rglob(f"{newest('training', workspace)['runs']['mlflow']}/artifacts/verdict.html"))  # type: ignore[index]
     shoot(verdict, "verdict", width=1120, height=1500)
     run("drift", "--since", "2013-07-01", "--until", "2013-07-08")
     shoot(Path(str(newest("drift", workspace)["report"])), "drift-ordinary", width=1200, height=1250)
-    with tempfile.TemporaryDirectory() as folder:
-        terminal(run("drift", "--current", str(broken_week(Path(folder)))), "drift-terminal", lines=46)
+    terminal(run("drift", "--current", str(broken_week(workspace))), "drift-terminal", lines=46)
     shoot(Path(str(newest("drift", workspace)["report"])), "drift-broken", width=1200, height=1900)
 
 

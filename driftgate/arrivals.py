@@ -117,7 +117,7 @@ def read_file(
         if profile.end and begin.date() > profile.end:
             before, _ = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=begin.date())
             seen = _between(before, timestamp, profile, begin)
-    ignored = tuple(name for name in header if name not in ours)
+    ignored = tuple(name for name in header if name not in ours and not name.startswith("__index_level_"))
     if ignored:
         log.info("columns that the problem doesn't name are left alone: %s", ", ".join(ignored[:10]))
     arrival = Arrival(
