@@ -20,7 +20,7 @@ from driftgate.provenance import provenance
 from driftgate.scoring import Scorer
 from driftgate.tracking import Tracker
 from driftgate.tuning import Trained
-from driftgate.workspace import Workspace
+from driftgate.workspace import Workspace, show_path
 from steps import announce
 
 
@@ -58,7 +58,7 @@ def load_arrivals(
     problem: Problem, model: str, current: str | None, since: str | None, until: str | None
 ) -> tuple[Annotated[pd.DataFrame, "current"], Annotated[pd.DataFrame, "seen"], Annotated[Arrival, "arrival"]]:
     """Read what is to be held against a model's reference, and write down what this run is of."""
-    announce("load", current or problem.data.path)
+    announce("load", show_path(current) if current else problem.data.path)
     workspace = Workspace.current()
     if current:
         rows, seen, arrival = read_file(Path(current), problem, model=model, workspace=workspace)
