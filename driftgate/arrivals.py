@@ -68,6 +68,7 @@ def read_window(
     if start >= end:
         raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
     profile = profile_of(release_for(problem, model, workspace=workspace))
+    _demand_unseen(start, profile, model, f"The window from {start}")
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=end)
     begin = dt.datetime.combine(start, dt.time())
     current = frame[frame[timestamp] >= begin].reset_index(drop=True)
@@ -112,9 +113,10 @@ def read_file(
     current = read_columns(path, problem=problem, columns=wanted)
     profile = profile_of(release_for(problem, model, workspace=workspace))
     seen, known = current.head(0), current[timestamp].dropna() if timestamp in current else None
-    if timestamp and known is not None and len(known) and known.dtype.kind == "M" and problem.data_path.exists():
+    if timestamp and known is not None and len(known) and known.dtype.kind == "M":
         begin = known.min().normalize().to_pydatetime()
-        if profile.end and begin.date() > profile.end:
+        _demand_unseen(begin.date(), profile, model, show_path(path))
+        if profile.end and begin.date() > profile.end and problem.data_path.exists():
             before, _ = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=begin.date())
             seen = _between(before, timestamp, profile, begin)
     ignored = tuple(name for name in header if name not in ours and not name.startswith("__index_level_"))
@@ -136,6 +138,14 @@ def read_file(
 def release_for(problem: Problem, version: str, *, workspace: Workspace) -> Release:
     """The release of a version of the problem's model, verified by hash."""
     return tracking.release_of(problem.name, version, workspace=workspace)
+
+
+def _demand_unseen(begin: dt.date, profile: Profile, model: str, what: str) -> None:
+    if profile.end and begin < profile.end:
+        raise DriftgateError(
+            f"{what} begins on {begin}, but model {model} was trained on the days up to {profile.end}.",
+            f"Choose rows from {profile.end} on, or an older model with --model.",
+        )
 
 
 def _between(frame: pd.DataFrame, timestamp: str, profile: Profile, begin: dt.datetime) -> pd.DataFrame:

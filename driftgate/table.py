@@ -148,7 +148,7 @@ def columns_of(path: Path) -> list[str]:
     except Exception as error:
         raise DriftgateError(
             f"{path} can't be read as {'parquet' if path.suffix == '.parquet' else 'CSV'}: {first_line(error)}.",
-            "data.path must name a .parquet or .csv file.",
+            "Name a .parquet or .csv file.",
         ) from error
 
 
@@ -170,6 +170,8 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
     try:
         if path.suffix == ".parquet":
             filters = [(timestamp, "<", before)] if before else None
+            if timestamp in columns and getattr(pq.read_schema(path).field(timestamp).type, "tz", None):
+                raise ValueError(f"{timestamp!r} has a time zone, give local times without one")
             frame = pq.read_table(path, columns=columns, filters=filters).to_pandas()
             return frame, pq.read_metadata(path).num_rows
         texts: Any = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
@@ -179,6 +181,8 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
         raise DriftgateError(
             f"{path} can't be read: {first_line(error)}.", "Check the file, and that data.timestamp holds dates."
         ) from error
+    if timestamp in frame and getattr(frame[timestamp].dtype, "tz", None):
+        raise DriftgateError(f"{path}: {timestamp!r} has a time zone.", "Give local times without one.")
     total = len(frame)
     if before and timestamp:
         if not pd.api.types.is_datetime64_any_dtype(frame[timestamp]):

@@ -97,7 +97,7 @@ def run_job(
 def _unforeseen(error: Exception, log_file: Path) -> DriftgateError:
     text = " ".join(str(error).split()) or type(error).__name__
     return DriftgateError(
-        f"{type(error).__name__}: {text[:300]}",
+        f"{type(error).__name__}: {text[:300].rstrip('.')}.",
         f"Run again with --debug; what libraries said is in {show_path(log_file)}.",
     )
 

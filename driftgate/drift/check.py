@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from driftgate.config import Problem
 from driftgate.drift.compare import Drift, History, drift_checks, estimate_checks
 from driftgate.drift.counting import PREDICTION, Counts, count
-from driftgate.drift.estimate import Expected, expect
+from driftgate.drift.estimate import Expected, Spread, expect
 from driftgate.drift.profile import Profile
 from driftgate.gate import Check
 from driftgate.scoring import Scorer
@@ -74,7 +74,7 @@ def check_drift(
         probability = scorer.probability(features_of(current, problem.contract)).astype(float)
         labels = labels_of(current, problem) if _labelled(current, problem) else None
         expected = expect(
-            probability, labels=labels, threshold=threshold, spread=profile.spread,
+            probability, labels=labels, threshold=threshold, spread=_spread_for(profile, days),
             confidence=problem.gate.confidence, seed=problem.seed,
         )  # fmt: skip
     page, _ = drift_page(drift, history, counts)
@@ -118,6 +118,12 @@ def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, scorer: S
     else:
         del layouts[profile.target]
     return count(told, layouts)
+
+
+def _spread_for(profile: Profile, days: int) -> dict[str, Spread]:
+    """Errors of the estimate for a batch of so many days: a shorter one averages over less, as independent days would."""
+    wider = max(1.0, profile.rule.window_days / days) ** 0.5
+    return {name: Spread(error=found.error * wider, windows=found.windows) for name, found in profile.spread.items()}
 
 
 def _labelled(frame: pd.DataFrame, problem: Problem) -> bool:

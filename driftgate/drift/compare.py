@@ -13,7 +13,7 @@ from driftgate.drift.estimate import Expected
 from driftgate.drift.limits import Reading, Rule, State, read_column
 from driftgate.drift.profile import Profile
 from driftgate.evaluation import Estimate
-from driftgate.gate import Check
+from driftgate.gate import Check, Severity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -214,22 +214,18 @@ def _floor_check(kind: str, metric: str, found: Estimate, floor: float, *, sourc
 
 def _rows_check(drift: Drift, *, rule: Rule) -> Check:
     low, high = rule.least_rows, None
-    if drift.whole_window:
-        low = max(low, int(FEWEST_OF_WINDOW * drift.fewest_rows))
-        high = int(MOST_OF_WINDOW * drift.most_rows)
-    passed = drift.rows >= low and (high is None or drift.rows <= high)
-    empty = drift.rows == 0
     why = f"{drift.rows:,} rows"
-    if drift.rows < rule.least_rows:
-        why += (
-            f": fewer than {rule.least_rows:,} rows say little, and never block" if not empty else ": nothing arrived"
-        )
-    elif drift.whole_window:
+    if drift.whole_window:
+        low, high = int(FEWEST_OF_WINDOW * drift.fewest_rows), int(MOST_OF_WINDOW * drift.most_rows)
         why += f"; windows of {drift.window_days} days held {drift.fewest_rows:,} to {drift.most_rows:,}"
+    if drift.rows == 0:
+        why = "nothing arrived"
+    elif drift.rows < rule.least_rows:
+        why += f"; fewer than {rule.least_rows:,} say little, and never block"
+    passed = drift.rows >= max(low, 1) and (high is None or drift.rows <= high)
     limit = f"{low:,} to {high:,}" if high is not None else low
-    return Check(
-        name="rows", severity="block" if empty else "warn", observed=drift.rows, limit=limit, passed=passed, why=why
-    )
+    severity: Severity = "warn" if drift.rows else "block"
+    return Check(name="rows", severity=severity, observed=drift.rows, limit=limit, passed=passed, why=why)
 
 
 def _why(column: ColumnDrift, drift: Drift, *, rule: Rule) -> str:
@@ -237,8 +233,10 @@ def _why(column: ColumnDrift, drift: Drift, *, rule: Rule) -> str:
     if column.blocks:
         return f"{text}: grossly over, in a column that the model uses"
     if column.state == "gross":
-        few = "too few rows to block" if drift.rows < rule.least_rows else "the model hardly uses the column"
-        return f"{text}: grossly over, but {few}"
+        if drift.rows < rule.least_rows:
+            return f"{text}: grossly over, but too few rows to block"
+        why = "what the model says only warns" if column.name == PREDICTION else "the model hardly uses the column"
+        return f"{text}: grossly over, but {why}"
     return text
 
 

@@ -57,7 +57,7 @@ class Rule(BaseModel):
     commonest_floor: float = Field(0.9, gt=0, lt=1)
     recent: int = Field(8, ge=1)
     least_windows: int = Field(6, ge=3)
-    least_rows: int = Field(200, ge=1)
+    least_rows: int = Field(100, ge=1)
     z: float = Field(3.5, gt=0)
     matters: float = Field(0.002, ge=0)
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from driftgate.release import Release
 
 MAXIMUM_DAYS = 400
+# Not by the reference's own quantiles: it was made by other models than the one that ships, and a model that is sure of
+# itself says nearly the same of many rows, another one nearly that.
+PROBABILITY_EDGES = tuple(number / 20 for number in range(21))
 
 
 class Profile(BaseModel):
@@ -84,8 +87,11 @@ class Profile(BaseModel):
         }
 
     def matters(self, column: str) -> bool:
-        """Whether the model uses the column; what it predicts, and the target, always matter."""
-        return self.effects.get(column, 1.0) >= self.rule.matters
+        """Whether the model uses the column. The target always matters.
+
+        What the model says never does: its reference comes from models made alike, not from the one that ships.
+        """
+        return column != PREDICTION and self.effects.get(column, 1.0) >= self.rule.matters
 
 
 def fit_profile(
@@ -118,7 +124,7 @@ def fit_profile(
     layouts[target] = Layout(category=False, edges=(0.0, 1.0))
     counts = count_days(told, layouts, day, span=span)
     judged = _newest(out_of_fold, timestamp)
-    layouts[PREDICTION] = layout_of(out_of_fold[PREDICTION], category=False)
+    layouts[PREDICTION] = Layout(category=False, edges=PROBABILITY_EDGES)
     day, _, _ = _days(judged, timestamp, first=first)
     inside = (day >= 0) & (day < span)
     counts |= count_days(judged[inside], {PREDICTION: layouts[PREDICTION]}, day[inside], span=span)

@@ -146,6 +146,12 @@ def test_a_column_the_model_hardly_uses_warns_only(world: tuple[Problem, Profile
     assert "hardly uses" in found.why
 
 
+def test_what_the_model_says_only_warns(world: tuple[Problem, Profile]) -> None:
+    finding = check(made(*WEEK, seed=3).assign(x=lambda f: f["x"] + 3), world)
+    column = next(column for column in finding.drift.columns if column.name == PREDICTION)
+    assert (column.state, column.blocks) == ("gross", False)
+
+
 @pytest.mark.parametrize("rows", [0, 1, 50])
 def test_few_rows_are_told_and_never_block_by_drift(rows: int, world: tuple[Problem, Profile]) -> None:
     finding = check(made(*WEEK, seed=3).head(rows).assign(temp=0.0), world)
