@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 EXAMPLES = """
 \b
@@ -54,6 +55,9 @@ def main(context: click.Context, as_of: Any, **options: Any) -> None:
 
     Without a command, the main job: train, judge, package, serve for a moment, compare, tell.
     """
+    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if context.invoked_subcommand and given:
+        raise click.UsageError(f"Give options after the verb: run.py {context.invoked_subcommand} --…")
     if context.invoked_subcommand is None:
         _train(serve=True, as_of=as_of, **options)
 

@@ -27,7 +27,7 @@ log = logging.getLogger("driftgate.drift")
 class Arrival(BaseModel):
     """Which rows are held against which model. `ignored` names columns of the file that the problem doesn't.
 
-    `whole_window` says that all rows of that time are there.
+    With `since` and `until`, all rows of that time are there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,7 +39,6 @@ class Arrival(BaseModel):
     since: dt.datetime | None
     until: dt.datetime | None
     ignored: tuple[str, ...]
-    whole_window: bool
 
 
 def read_window(
@@ -80,7 +79,6 @@ def read_window(
         since=begin,
         until=dt.datetime.combine(end, dt.time()),
         ignored=(),
-        whole_window=True,
     )
     return current, _between(frame, timestamp, profile, begin), arrival
 
@@ -117,7 +115,9 @@ def read_file(
         begin = known.min().normalize().to_pydatetime()
         _demand_unseen(begin.date(), profile, model, show_path(path))
         if profile.end and begin.date() > profile.end and problem.data_path.exists():
-            before, _ = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=begin.date())
+            before, _ = read_rows(
+                problem, md5=ensure_data(problem, workspace=workspace), as_of=min(begin.date(), dt.date.today())
+            )
             seen = _between(before, timestamp, profile, begin)
     ignored = tuple(name for name in header if name not in ours and not name.startswith("__index_level_"))
     if ignored:
@@ -130,7 +130,6 @@ def read_file(
         since=None,
         until=None,
         ignored=ignored,
-        whole_window=False,
     )
     return current, seen, arrival
 
@@ -143,7 +142,7 @@ def release_for(problem: Problem, version: str, *, workspace: Workspace) -> Rele
 def _demand_unseen(begin: dt.date, profile: Profile, model: str, what: str) -> None:
     if profile.end and begin < profile.end:
         raise DriftgateError(
-            f"{what} begins on {begin}, but model {model} was trained on the days up to {profile.end}.",
+            f"{what} begins on {begin}, but model {model} was trained on the days before {profile.end}.",
             f"Choose rows from {profile.end} on, or an older model with --model.",
         )
 

@@ -42,12 +42,12 @@ def check_newest(
     holdout: pd.DataFrame, profile: Profile, onnx: bytes, trained: Trained, problem: Problem
 ) -> tuple[Annotated[Finding, "drift"], Annotated[HTMLString, "drift_report"]]:
     """Hold the newest window before as-of, or the whole holdout where there is no timestamp, against the reference."""
-    current, seen = _newest_window(holdout, problem)
+    current, seen, window = _newest_window(holdout, problem)
     announce("drift", f"{len(current):,} newest rows against the reference")
     scorer = Scorer(onnx, problem.contract)
     finding, page = check_drift(
         current, problem, profile=profile, scorer=scorer, threshold=trained.threshold, seen=seen,
-        whole_window=seen is not None,
+        window=window,
     )  # fmt: skip
     Tracker.of_active_run(workspace=Workspace.current()).log_drift(finding, page)
     return finding, HTMLString(page)
@@ -98,7 +98,7 @@ def compare_arrivals(
         scorer=release.scorer() if contract_verdict.outcome != "block" else None,
         threshold=release.card.threshold,
         seen=seen,
-        whole_window=arrival.whole_window,
+        window=(arrival.since, arrival.until) if arrival.since and arrival.until else None,
     )
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.log_drift(finding, page)
@@ -119,11 +119,14 @@ def decide_drift(
     return verdict, HTMLString(page)
 
 
-def _newest_window(holdout: pd.DataFrame, problem: Problem) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """The newest window of the holdout, and the rows before it; all of it, and None, where there is no timestamp."""
+def _newest_window(
+    holdout: pd.DataFrame, problem: Problem
+) -> tuple[pd.DataFrame, pd.DataFrame | None, tuple[dt.datetime, dt.datetime] | None]:
+    """The newest window of the holdout, the rows before it, and its bounds; all rows where there is no timestamp."""
     timestamp = problem.data.timestamp
     if timestamp is None:
-        return holdout, None
-    border = holdout[timestamp].max().normalize() - pd.Timedelta(days=problem.gate.drift.window_days - 1)
-    newest = holdout[timestamp] >= border
-    return holdout[newest], holdout[~newest]
+        return holdout, None, None
+    end = holdout[timestamp].max().normalize() + pd.Timedelta(days=1)
+    start = end - pd.Timedelta(days=problem.gate.drift.window_days)
+    newest = holdout[timestamp] >= start
+    return holdout[newest], holdout[~newest], (start.to_pydatetime(), end.to_pydatetime())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
+from driftgate.contract_check import find_arriving_violations
 from driftgate.drift.compare import Drift, History, drift_checks, estimate_checks
 from driftgate.drift.counting import PREDICTION, Counts, count
 from driftgate.drift.estimate import Expected, Spread, expect
@@ -44,7 +45,7 @@ def check_drift(
     scorer: Scorer | None,
     threshold: float,
     seen: pd.DataFrame | None = None,
-    whole_window: bool = False,
+    window: tuple[dt.datetime, dt.datetime] | None = None,
 ) -> tuple[Finding, str]:
     """Compare rows with the reference.
 
@@ -55,7 +56,8 @@ def check_drift(
         scorer: The release's model; None where the rows break the contract, so that it can't be asked.
         threshold: Of its decision.
         seen: Rows dated after the reference and before `current`: window after window, what isn't grossly off joins.
-        whole_window: Whether `current` holds all rows of its time, so that their number says something.
+        window: Start and end of the days that `current` holds all rows of, so that their number says something; None: its
+            rows alone tell its time.
 
     Returns:
         What was found, and the Evidently page.
@@ -64,11 +66,13 @@ def check_drift(
 
     first, last = _times(current, problem.data.timestamp)
     days = (last.date() - first.date()).days + 1 if first and last else profile.rule.window_days
+    if window is not None:
+        first, days = window[0], (window[1] - window[0]).days
     history = History(profile, days=days)
     if seen is not None and first is not None and len(seen):
         _replay(history, seen, problem, until=first, scorer=scorer)
     counts = _count(current, problem, profile=profile, scorer=scorer)
-    drift = history.judge(counts, rows=len(current), first=first, last=last, whole_window=whole_window)
+    drift = history.judge(counts, rows=len(current), first=first, last=last, whole_window=window is not None)
     expected: dict[str, Expected] = {}
     if scorer is not None and len(current):
         probability = scorer.probability(features_of(current, problem.contract)).astype(float)
@@ -97,11 +101,14 @@ def _replay(
         window = seen[(age >= number * history.days) & (age < (number + 1) * history.days)]
         if window.empty:
             continue
+        if find_arriving_violations(window, problem):
+            refused += 1
+            continue
         counts = _count(window, problem, profile=history.profile, scorer=scorer)
         if any(column.blocks for column in history.judge(counts, rows=len(window)).columns):
             refused += 1
         else:
-            history.join(counts)
+            history.join(counts, until=(border - pd.Timedelta(days=number * history.days)).date())
     log.info("%d windows seen since the training joined the reference, %d refused", history.joined, refused)
 
 

@@ -88,6 +88,7 @@ class History:
         self._windows = dict(profile.windows(self.days))
         self._ordinary = profile.ordinary_for(self.days)
         self.joined = 0
+        self.newest = profile.end
 
     def judge(
         self,
@@ -107,7 +108,12 @@ class History:
             last: The time of its last row.
             whole_window: Whether it holds all rows of its time, so that their number says something.
         """
-        columns = tuple(self._judge_column(name, counts[name], rows=rows) for name in self._windows if name in counts)
+        # What lies months back is no neighbour: a limit for weeks that follow each other says nothing of it.
+        reach = dt.timedelta(days=self.profile.rule.recent * self.days)
+        near = first is None or self.newest is None or first.date() - self.newest <= reach
+        columns = tuple(
+            self._judge_column(name, counts[name], rows=rows, near=near) for name in self._windows if name in counts
+        )
         sizes = self._sizes()
         return Drift(
             rows=rows,
@@ -122,20 +128,26 @@ class History:
             columns=columns,
         )
 
-    def join(self, counts: Counts) -> None:
-        """Let a window that was accepted stand beside the reference from now on; the limits stay as they were."""
+    def join(self, counts: Counts, *, until: dt.date | None = None) -> None:
+        """Let a window that was accepted stand beside the reference from now on; the limits stay as they were.
+
+        Args:
+            counts: Of the window.
+            until: The day after its last one.
+        """
         import numpy as np
 
         for name, windows in self._windows.items():
             if name in counts:
                 self._windows[name] = np.vstack([windows, counts[name][None]])
         self.joined += 1
+        self.newest = until or self.newest
 
-    def _judge_column(self, name: str, counts: np.ndarray, *, rows: int) -> ColumnDrift:
+    def _judge_column(self, name: str, counts: np.ndarray, *, rows: int, near: bool) -> ColumnDrift:
         profile = self.profile
         readings = read_column(
             counts, self._windows[name], self._ordinary[name], layout=profile.layouts[name], rule=profile.rule,
-            pooled=self.pooled,
+            pooled=self.pooled, near=near,
         )  # fmt: skip
         states: set[State] = {reading.state for reading in readings}
         state: State = "gross" if "gross" in states else "drifted" if "drifted" in states else "stable"
@@ -154,7 +166,7 @@ class History:
     def _sizes(self) -> np.ndarray:
         column = next(name for name in self._windows if name != PREDICTION)
         sizes: np.ndarray = self._windows[column].sum(axis=1)
-        return sizes
+        return sizes[sizes > 0]
 
 
 def drift_checks(drift: Drift, *, rule: Rule) -> list[Check]:

@@ -23,7 +23,8 @@ class Layout(BaseModel):
 
     Numbers: cell i holds the values above `edges[i - 1]` and up to `edges[i]`, the last one those above all edges.
     Categories: one cell for each of `named`, one for the rest of `known`, one for what the reference never held. The
-    last cell of either counts missing values.
+    last cell of either counts missing values. `rare` is the share of the reference's rows whose category occurs once: as
+    much is to be expected of categories not seen so far (Good 1953).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +32,7 @@ class Layout(BaseModel):
     edges: tuple[float, ...] = ()
     named: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    rare: float = 0.0
     category: bool
 
     @property
@@ -76,7 +78,8 @@ def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
         counts = values.dropna().astype(str).value_counts()
         # Equal counts in the order of their names, so that the same rows give the same layout.
         names = sorted(counts.index, key=lambda name: (-counts[name], name))
-        return Layout(category=True, named=tuple(names[:NAMED_CATEGORIES]), known=tuple(sorted(names)))
+        rare = float((counts == 1).sum() / max(counts.sum(), 1))
+        return Layout(category=True, named=tuple(names[:NAMED_CATEGORIES]), known=tuple(sorted(names)), rare=rare)
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):

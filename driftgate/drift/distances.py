@@ -30,9 +30,10 @@ def distances(counts: np.ndarray, windows: np.ndarray, *, category: bool) -> np.
     """
     import numpy as np
 
-    total, totals = known_rows(counts), windows[:, :-1].sum(axis=1)
-    gaps = counts[:-1] / max(total, 1) - windows[:, :-1] / np.maximum(totals, 1)[:, None]
-    found = np.abs(gaps[:, :-1] if category else np.cumsum(gaps, axis=1)).max(axis=1)
+    cells = -2 if category else -1  # without what was never seen, and what is missing
+    total, totals = counts[:cells].sum(), windows[:, :cells].sum(axis=1)
+    gaps = counts[:cells] / max(total, 1) - windows[:, :cells] / np.maximum(totals, 1)[:, None]
+    found = np.abs(gaps if category else np.cumsum(gaps, axis=1)).max(axis=1, initial=0.0)
     return np.where((totals > 0) & (total > 0), found, 0.0)
 
 
@@ -53,11 +54,6 @@ def unseen_share(counts: np.ndarray, windows: np.ndarray) -> float:
     # One cell for all that was never seen: that some of it came before doesn't make the rest known.
     empty[-1] = True
     return float(np.where(empty, counts[:-1], 0).sum() / max(known_rows(counts), 1))
-
-
-def unseen_mass(counts: np.ndarray) -> float:
-    """The share of values to expect in categories not seen so far: that of the categories seen once (Good 1953)."""
-    return float((counts[:-1] == 1).sum() / max(known_rows(counts), 1))
 
 
 def commonest_share(counts: np.ndarray) -> float:

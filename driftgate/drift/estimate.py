@@ -112,7 +112,9 @@ def expect(
         margin = _quantile(confidence, past.windows if past else None) * math.hypot(
             chance[name], past.error if past else 0.0
         )
-        estimate = Estimate(value=value[name], low=max(0.0, value[name] - margin), high=value[name] + margin)
+        most = math.inf if name == "log_loss" else 1.0
+        high = min(most, value[name] + margin)
+        estimate = Estimate(value=value[name], low=max(0.0, value[name] - margin), high=high)
         found[name] = Expected(estimate=estimate, realised=realised.get(name))
     return found
 

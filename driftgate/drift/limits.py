@@ -5,7 +5,7 @@ Two questions are asked of a batch, column by column. *Ever*: was there a window
 mind a season that comes back; the second one doesn't take a summer in °C for a winter in °F.
 
 Limits are set on the scale of odds, d / (1 - d): twice as much of a small distance is twice the distance, twice as much
-of a large one is still below 1, and a distance of 1 is beyond any limit.
+of a large one is still below 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from driftgate.drift.distances import (
     known_rows,
     missing_gaps,
     share_noise,
-    unseen_mass,
     unseen_share,
 )
 
@@ -142,6 +141,7 @@ def read_column(
     layout: Layout,
     rule: Rule,
     pooled: bool = False,
+    near: bool = True,
 ) -> list[Reading]:
     """Hold every measure of a batch's column against its limit.
 
@@ -152,6 +152,7 @@ def read_column(
         layout: Of the column.
         rule: The constants.
         pooled: Hold it against all windows together, since it is longer than any of them.
+        near: Whether the newest windows are its neighbours in time; else *recent* isn't asked.
     """
     rows, known = int(counts.sum()), known_rows(counts)
     filled = windows[windows.sum(axis=1) > 0]
@@ -173,17 +174,21 @@ def read_column(
             "distance": {"ever": ordinary.distance_ever, "recent": ordinary.distance_recent},
             "missing": {"ever": ordinary.missing_ever, "recent": ordinary.missing_recent},
         }
+        if not near:
+            usual = {measure: {"ever": limits["ever"]} for measure, limits in usual.items()}
     return [
         _closest("distance", apart, usual["distance"], noise, rule.floor, rule),
         _closest("missing", gaps, usual["missing"], jitter, rule.missing_floor, rule),
-        _read_unseen(counts, total, ordinary, rule)
+        _read_unseen(counts, total, ordinary, rule, rare=layout.rare)
         if layout.category
         else _read_commonest(counts, total, ordinary, rule),
     ]
 
 
-def _read_unseen(counts: np.ndarray, total: np.ndarray, ordinary: Ordinary | None, rule: Rule) -> Reading:
-    usual = max(unseen_mass(total), ordinary.unseen if ordinary else 0.0)
+def _read_unseen(
+    counts: np.ndarray, total: np.ndarray, ordinary: Ordinary | None, rule: Rule, *, rare: float
+) -> Reading:
+    usual = max(rare, ordinary.unseen if ordinary else 0.0)
     noise = share_noise(max(rule.unseen_floor, usual), known_rows(counts), z=rule.z)
     return _reading("unseen", unseen_share(counts, total[None]), usual, noise, rule.unseen_floor, rule, "ever")
 

@@ -164,7 +164,7 @@ def _newest(frame: pd.DataFrame, timestamp: str | None) -> pd.DataFrame:
     if timestamp is None:
         return frame
     last = frame[timestamp].max().normalize()
-    newest: pd.DataFrame = frame[frame[timestamp] > last - pd.Timedelta(days=MAXIMUM_DAYS - 1)]
+    newest: pd.DataFrame = frame[frame[timestamp] >= last - pd.Timedelta(days=MAXIMUM_DAYS - 1)]
     return newest
 
 

@@ -197,6 +197,8 @@ def _shares(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour: str
     """Shares of the commonest categories, with the range that the past had, and of those never seen."""
     import numpy as np
 
+    windows = windows[windows[:, :-1].sum(axis=1) > 0]
+    windows = windows if len(windows) else np.zeros((1, layout.cells), dtype=np.int64)
     past = windows[:, :-1] / np.maximum(windows[:, :-1].sum(axis=1), 1)[:, None]
     here = counts[:-1] / max(counts[:-1].sum(), 1)
     names = [*layout.named, "(others)", "(never seen)"]

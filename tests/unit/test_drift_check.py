@@ -1,5 +1,6 @@
 """A drift check calls ordinary windows ordinary, and says clearly what is wrong with others, whatever they hold."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -81,10 +82,11 @@ def states(finding: Finding) -> dict[str, str]:
 
 
 WEEK = ("2021-12-31", 7)
+BOUNDS = (dt.datetime(2021, 12, 31), dt.datetime(2022, 1, 7))
 
 
 def test_the_next_week_is_ordinary(world: tuple[Problem, Profile]) -> None:
-    finding = check(made(*WEEK, seed=1), world, whole_window=True)
+    finding = check(made(*WEEK, seed=1), world, window=BOUNDS)
     assert states(finding) == {}
     assert all(found.passed for found in finding.checks(world[0]))
 
@@ -164,10 +166,38 @@ def test_few_rows_are_told_and_never_block_by_drift(rows: int, world: tuple[Prob
 @pytest.mark.parametrize("times", [0.3, 3])
 def test_too_few_or_too_many_rows_of_a_whole_window_are_told(times: float, world: tuple[Problem, Profile]) -> None:
     week = made(*WEEK, seed=3)
-    finding = check(week.sample(int(times * len(week)), replace=True, random_state=0), world, whole_window=True)
+    finding = check(week.sample(int(times * len(week)), replace=True, random_state=0), world, window=BOUNDS)
     rows = next(found for found in finding.checks(world[0]) if found.name == "rows")
     assert (rows.passed, rows.severity) == (False, "warn")
     assert states(finding) == {}
+
+
+def test_a_feed_that_stopped_within_the_window_is_told(world: tuple[Problem, Profile]) -> None:
+    first_day = made(*WEEK, seed=3).head(ROWS_A_DAY)
+    rows = next(found for found in check(first_day, world, window=BOUNDS).checks(world[0]) if found.name == "rows")
+    assert not rows.passed
+
+
+def test_a_broken_window_of_the_history_is_refused(world: tuple[Problem, Profile]) -> None:
+    seen = made("2021-12-31", 7, seed=5)
+    seen = seen.assign(x=seen["x"].astype(object))
+    seen.loc[seen.index[0], "x"] = "n/a"
+    assert check(made("2022-01-07", 7, seed=6), world, seen=seen).drift.joined == 0
+
+
+def test_a_season_seen_before_is_ordinary_months_later(world: tuple[Problem, Profile]) -> None:
+    """Nothing is known of the half year since the reference: July is held against the July before, not against December."""
+    assert states(check(made("2022-07-08", 7, seed=8), world)) == {}
+
+
+def test_names_that_are_mostly_new_are_ordinary_where_they_always_were(world: tuple[Problem, Profile]) -> None:
+    problem, _ = world
+    draw = np.random.default_rng(9)
+    rows = made("2021-01-01", 182).assign(kind=lambda f: draw.integers(0, 20_000, len(f)).astype(str))
+    said = pd.DataFrame({PREDICTION: TrueModel().probability(rows), LABEL: rows["target"].to_numpy(), "at": rows["at"]})
+    profile = fit_profile(rows, problem, out_of_fold=said, effects=EFFECTS, threshold=0.5)
+    week = made("2021-07-02", 7, seed=10).assign(kind=lambda f: draw.integers(0, 20_000, len(f)).astype(str))
+    assert states(check(week, (problem, profile))) == {}
 
 
 def test_extra_columns_are_left_alone(world: tuple[Problem, Profile]) -> None:
