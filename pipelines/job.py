@@ -112,4 +112,5 @@ def _print_where(document: dict[str, Any], results: IO[str], *, log_file: Path) 
     results.writelines(f"{key:<8} {value}\n" for key, value in lines.items())
     if document.get("bento"):
         results.write("         python run.py drift     what arrives, held against what the model was trained on\n")
-        results.write(f"         bentoml serve {show_path(document['bento'])} --host 127.0.0.1\n")
+        # Absolute: `bentoml serve` looks for a relative folder below that folder itself.
+        results.write(f"         uv run bentoml serve {Path(document['bento']).absolute()} --host 127.0.0.1\n")

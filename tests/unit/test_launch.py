@@ -1,8 +1,12 @@
 """A service that answers otherwise than the release predicts ends the main job."""
 
+import io
+from pathlib import Path
+
 import pytest
 
 from driftgate.errors import DriftgateError
+from pipelines.job import _print_where
 from pipelines.launch import compare_answers
 
 
@@ -18,3 +22,11 @@ def test_a_last_bit_that_differs_is_an_error() -> None:
 def test_a_missing_answer_is_an_error() -> None:
     with pytest.raises(ValueError, match="shorter"):
         compare_answers([0.1, 0.2], [0.1])
+
+
+def test_the_command_to_serve_names_an_absolute_folder() -> None:
+    """`bentoml serve` fails on a relative one."""
+    shown, runs = io.StringIO(), {"mlflow": "m", "zenml": "z"}
+    _print_where({"runs": runs, "bento": "var/b/1", "seconds": 1.0}, shown, log_file=Path("log"))
+    line = next(line for line in shown.getvalue().splitlines() if "bentoml serve" in line)
+    assert Path(line.split("bentoml serve ")[1].split(" ")[0]).is_absolute()
