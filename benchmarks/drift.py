@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 import warnings
@@ -34,6 +33,7 @@ from driftgate.drift.compare import Drift, History
 from driftgate.drift.counting import PREDICTION, Counts, count
 from driftgate.drift.estimate import LABEL, expect
 from driftgate.drift.profile import Profile, fit_profile
+from driftgate.metrics import wilson_interval
 from driftgate.scoring import Scorer
 from driftgate.table import DataVersion, features_of, labels_of
 from driftgate.workspace import PROJECT
@@ -246,11 +246,9 @@ def estimates(study: Study) -> dict[str, Any]:
 
 
 def interval(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a rate (Wilson 1927)."""
-    z, share = 1.96, hits / total
-    centre, scale = share + z * z / (2 * total), 1 + z * z / total
-    margin = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)
+    """The 95 % interval of a rate."""
+    low, high = wilson_interval(hits / total, total, confidence=0.95)
+    return max(0.0, low), min(1.0, high)
 
 
 def summary(drifts: list[Drift]) -> dict[str, Any]:

@@ -19,8 +19,12 @@ from bentos.build import build_bento
 from driftgate import contract_check, evaluation, export, gate, leakage, modelling, page, plots, tracking, tuning
 from driftgate.card import make_card
 from driftgate.config import load_problem
+from driftgate.drift.check import check_drift, newest_window
+from driftgate.drift.profile import fit_profile
+from driftgate.importance import importances
 from driftgate.provenance import provenance
 from driftgate.release import GOLDEN_ROWS, write_release
+from driftgate.scoring import Scorer
 from driftgate.splitting import split
 from driftgate.table import features_of, labels_of, read_rows, rows_of
 from driftgate.versions import ensure_data
@@ -41,11 +45,11 @@ with mlflow.start_run() as run:
     modelling.seed_everything(problem.seed)
     tuned = tuning.tune(development, problem)
     tracker.log_tuning(tuned)
-    model, trained = tuning.train(development, problem, tuned=tuned)
+    model, trained, out_of_fold = tuning.train(development, problem, tuned=tuned)
     features, labels = features_of(holdout, contract), labels_of(holdout, problem)
     probability = modelling.positive_probability(model, features)
     found = evaluation.evaluate(labels, probability, holdout, problem, threshold=trained.threshold)
-    importance = plots.importances(model, features, labels, problem, threshold=trained.threshold)
+    importance = importances(model, features, labels, problem, threshold=trained.threshold)
     figures = plots.training_plots(labels, probability, found, problem, importance=importance)
     tracker.log_data_set(holdout, problem, version, context="holdout")
     tracker.log_evaluation(found, figures)
@@ -54,6 +58,14 @@ with mlflow.start_run() as run:
     parity = export.parity(model, onnx, features, contract=contract, threshold=trained.threshold)
     latency = export.single_row_p99_ms(onnx, features, contract=contract)
     uri = tracker.log_model(export.for_tables(onnx, contract), features.head(5), probability[:5])
+    effects = {name: item.effect for name, item in importance.items()}
+    profile = fit_profile(development, problem, out_of_fold=out_of_fold, effects=effects, threshold=trained.threshold)
+    current, seen, window = newest_window(holdout, problem)
+    finding, drift_page = check_drift(
+        current, problem, profile=profile, scorer=Scorer(onnx, contract), threshold=trained.threshold, seen=seen,
+        window=window,
+    )  # fmt: skip
+    tracker.log_drift(finding, drift_page)
     checks = [
         *gate.contract_checks(violations, rows=len(frame)),
         *gate.leakage_checks(leaks, problem),
@@ -63,6 +75,7 @@ with mlflow.start_run() as run:
         *gate.calibration_checks(found, problem),
         *gate.parity_checks(parity, problem),
         gate.latency_check(latency, problem),
+        *finding.checks(problem),
     ]
     verdict = gate.Verdict(problem=problem.name, checks=tuple(checks))
     tracker.log_verdict(verdict, page.verdict_page(verdict, evaluation=found, plots=pictures))
@@ -80,7 +93,9 @@ with mlflow.start_run() as run:
     )
     rows = rows_of(holdout.head(GOLDEN_ROWS), contract)
     folder = workspace.releases / problem.name / number
-    release = write_release(folder, model=onnx, contract=contract, card=card, rows=rows)
+    release = write_release(
+        folder, model=onnx, contract=contract, card=card, rows=rows, profile=profile.model_dump_json().encode()
+    )
     tracker.keep_release(release)
     build_bento(release, workspace=workspace)
     tracking.set_alias(problem.name, tracking.CANDIDATE, number, workspace=workspace)

@@ -13,7 +13,6 @@ from driftgate import tracking
 from driftgate.config import Problem
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
-from driftgate.release import Release
 from driftgate.table import columns_of, read_columns, read_rows
 from driftgate.versions import ensure_data, md5_of
 from driftgate.workspace import Workspace, show_path
@@ -66,7 +65,7 @@ def read_window(
     start = since or end - dt.timedelta(days=problem.gate.drift.window_days)
     if start >= end:
         raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
-    profile = profile_of(release_for(problem, model, workspace=workspace))
+    profile = profile_of(tracking.release_of(problem.name, model, workspace=workspace))
     _demand_unseen(start, profile, model, f"The window from {start}")
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=end)
     begin = dt.datetime.combine(start, dt.time())
@@ -109,7 +108,7 @@ def read_file(
             f"Its columns should be {', '.join(problem.contract.features[:10])} …",
         )
     current = read_columns(path, problem=problem, columns=wanted)
-    profile = profile_of(release_for(problem, model, workspace=workspace))
+    profile = profile_of(tracking.release_of(problem.name, model, workspace=workspace))
     seen, known = current.head(0), current[timestamp].dropna() if timestamp in current else None
     if timestamp and known is not None and len(known) and known.dtype.kind == "M":
         begin = known.min().normalize().to_pydatetime()
@@ -132,11 +131,6 @@ def read_file(
         ignored=ignored,
     )
     return current, seen, arrival
-
-
-def release_for(problem: Problem, version: str, *, workspace: Workspace) -> Release:
-    """The release of a version of the problem's model, verified by hash."""
-    return tracking.release_of(problem.name, version, workspace=workspace)
 
 
 def _demand_unseen(begin: dt.date, profile: Profile, model: str, what: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.contract import Contract
-from driftgate.metrics import point_metrics
+from driftgate.metrics import point_metrics, wilson_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,9 +91,5 @@ def _purity(labels: np.ndarray, *, confidence: float) -> float | None:
     """Lower Wilson bound (1927) of the share of the commoner class."""
     if len(labels) < MINIMUM_MISSING:
         return None
-    n = len(labels)
     share = max(labels.mean(), 1 - labels.mean())
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    centre = share + z * z / (2 * n)
-    margin = z * float((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
-    return float((centre - margin) / (1 + z * z / n))
+    return wilson_interval(share, len(labels), confidence=confidence)[0]

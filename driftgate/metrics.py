@@ -6,6 +6,7 @@ then costs one pass. All agree with scikit-learn's (the tests compare them).
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,6 +84,14 @@ class Scored:
 def point_metrics(labels: np.ndarray, probability: np.ndarray, *, threshold: float) -> dict[str, float]:
     """Every metric of `METRICS` on the rows as they are."""
     return Scored(labels, probability, threshold=threshold).metrics()
+
+
+def wilson_interval(share: float, rows: int, *, confidence: float) -> tuple[float, float]:
+    """The interval of a share among so many rows (Wilson 1927)."""
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    centre, scale = share + z * z / (2 * rows), 1 + z * z / rows
+    margin = z * float((share * (1 - share) / rows + z * z / (4 * rows * rows)) ** 0.5)
+    return float((centre - margin) / scale), float((centre + margin) / scale)
 
 
 def _ratio(part: float, whole: float) -> float:

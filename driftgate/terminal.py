@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from driftgate.drift.limits import STATES
 from driftgate.errors import DriftgateError
 from driftgate.gate import Verdict
 from driftgate.page import number, state_of
@@ -103,8 +104,7 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
 
     console = _console(results)
     _print_checks(verdict, console)
-    order = {"gross": 0, "drifted": 1, "stable": 2}
-    columns = sorted(document["columns"], key=lambda found: (order[found["state"]], -_nearness(found)))
+    columns = sorted(document["columns"], key=lambda found: (-STATES.index(found["state"]), -_nearness(found)))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, justify in (
         ("column", "left"), ("distance", "right"), ("limit", "right"), ("", "left"), ("missing", "right"), ("state", "left")

@@ -12,12 +12,13 @@ from typing import IO, Any
 from driftgate import terminal
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
+from driftgate.gate import Verdict
 from driftgate.workspace import Workspace, show_path
 
 DONE, ERROR, BLOCKED = 0, 1, 3
 
 Work = Callable[[Problem, Workspace], dict[str, Any]]
-Show = Callable[[dict[str, Any], IO[str], Workspace, Path], None]
+Show = Callable[[dict[str, Any], Verdict, IO[str]], None]
 
 
 def training_job(*, as_of: dt.date | None, serve: bool) -> tuple[Work, Show]:
@@ -31,13 +32,7 @@ def training_job(*, as_of: dt.date | None, serve: bool) -> tuple[Work, Show]:
             document["service"] = prove_service(document, problem, workspace=workspace)
         return document
 
-    def show(document: dict[str, Any], results: IO[str], workspace: Workspace, log_file: Path) -> None:
-        from pipelines.documents import verdict_of
-
-        terminal.print_run(document, verdict_of(document), results)
-        _print_where(document, results, log_file=log_file)
-
-    return work, show
+    return work, terminal.print_run
 
 
 def drift_job(
@@ -50,13 +45,7 @@ def drift_job(
 
         return check_drift(problem, model=model, current=current, since=since, until=until, workspace=workspace)
 
-    def show(document: dict[str, Any], results: IO[str], workspace: Workspace, log_file: Path) -> None:
-        from pipelines.documents import verdict_of
-
-        terminal.print_drift(document, verdict_of(document), results)
-        _print_where(document, results, log_file=log_file)
-
-    return work, show
+    return work, terminal.print_drift
 
 
 def run_job(
@@ -90,7 +79,10 @@ def run_job(
     if as_json:
         terminal.print_json(document, results)
     else:
-        show(document, results, workspace, log_file)
+        from pipelines.documents import verdict_of
+
+        show(document, verdict_of(document), results)
+        _print_where(document, results, log_file=log_file)
     return BLOCKED if document["verdict"] == "block" else DONE
 
 

@@ -8,10 +8,11 @@ import pandas as pd
 from zenml import get_step_context, step
 from zenml.types import HTMLString
 
-from driftgate.arrivals import Arrival, read_file, read_window, release_for
+from driftgate import tracking
+from driftgate.arrivals import Arrival, read_file, read_window
 from driftgate.config import Problem
 from driftgate.contract_check import find_arriving_violations
-from driftgate.drift.check import Finding, check_drift
+from driftgate.drift.check import Finding, check_drift, newest_window
 from driftgate.drift.profile import Profile, fit_profile, profile_of
 from driftgate.gate import Verdict, contract_checks
 from driftgate.importance import Importance
@@ -42,7 +43,7 @@ def check_newest(
     holdout: pd.DataFrame, profile: Profile, onnx: bytes, trained: Trained, problem: Problem
 ) -> tuple[Annotated[Finding, "drift"], Annotated[HTMLString, "drift_report"]]:
     """Hold the newest window before as-of, or the whole holdout where there is no timestamp, against the reference."""
-    current, seen, window = _newest_window(holdout, problem)
+    current, seen, window = newest_window(holdout, problem)
     announce("drift", f"{len(current):,} newest rows against the reference")
     scorer = Scorer(onnx, problem.contract)
     finding, page = check_drift(
@@ -90,7 +91,7 @@ def compare_arrivals(
     """Hold the rows against the reference. The model is asked only for rows that keep the contract."""
     announce("drift", f"against {problem.name} {arrival.model}, {len(seen):,} rows seen since its training")
     workspace = Workspace.current()
-    release = release_for(problem, arrival.model, workspace=workspace)
+    release = tracking.release_of(problem.name, arrival.model, workspace=workspace)
     finding, page = check_drift(
         current,
         problem,
@@ -117,16 +118,3 @@ def decide_drift(
     page = verdict_page(verdict, facts=facts)
     Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, page)
     return verdict, HTMLString(page)
-
-
-def _newest_window(
-    holdout: pd.DataFrame, problem: Problem
-) -> tuple[pd.DataFrame, pd.DataFrame | None, tuple[dt.datetime, dt.datetime] | None]:
-    """The newest window of the holdout, the rows before it, and its bounds; all rows where there is no timestamp."""
-    timestamp = problem.data.timestamp
-    if timestamp is None:
-        return holdout, None, None
-    end = holdout[timestamp].max().normalize() + pd.Timedelta(days=1)
-    start = end - pd.Timedelta(days=problem.gate.drift.window_days)
-    newest = holdout[timestamp] >= start
-    return holdout[newest], holdout[~newest], (start.to_pydatetime(), end.to_pydatetime())

@@ -19,6 +19,7 @@ from driftgate.scoring import Scorer
 from driftgate.table import features_of, labels_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 log = logging.getLogger("driftgate.drift")
@@ -71,18 +72,33 @@ def check_drift(
     history = History(profile, days=days)
     if seen is not None and first is not None and len(seen):
         _replay(history, seen, problem, until=first, scorer=scorer)
-    counts = _count(current, problem, profile=profile, scorer=scorer)
+    probability = _probability(current, problem, scorer)
+    counts = _count(current, problem, profile=profile, probability=probability)
     drift = history.judge(counts, rows=len(current), first=first, last=last, whole_window=window is not None)
     expected: dict[str, Expected] = {}
-    if scorer is not None and len(current):
-        probability = scorer.probability(features_of(current, problem.contract)).astype(float)
+    if probability is not None:
         labels = labels_of(current, problem) if _labelled(current, problem) else None
         expected = expect(
-            probability, labels=labels, threshold=threshold, spread=_spread_for(profile, days),
+            probability.astype(float), labels=labels, threshold=threshold, spread=_spread_for(profile, days),
             confidence=problem.gate.confidence, seed=problem.seed,
         )  # fmt: skip
     page, _ = drift_page(drift, history, counts)
     return Finding(drift=drift, expected=expected), page
+
+
+def newest_window(
+    holdout: pd.DataFrame, problem: Problem
+) -> tuple[pd.DataFrame, pd.DataFrame | None, tuple[dt.datetime, dt.datetime] | None]:
+    """The newest window of the holdout, the rows before it, and its bounds; all rows where there is no timestamp."""
+    import pandas as pd
+
+    timestamp = problem.data.timestamp
+    if timestamp is None:
+        return holdout, None, None
+    end = holdout[timestamp].max().normalize() + pd.Timedelta(days=1)
+    start = end - pd.Timedelta(days=problem.gate.drift.window_days)
+    newest = holdout[timestamp] >= start
+    return holdout[newest], holdout[~newest], (start.to_pydatetime(), end.to_pydatetime())
 
 
 def _replay(
@@ -104,7 +120,8 @@ def _replay(
         if find_arriving_violations(window, problem):
             refused += 1
             continue
-        counts = _count(window, problem, profile=history.profile, scorer=scorer)
+        probability = _probability(window, problem, scorer)
+        counts = _count(window, problem, profile=history.profile, probability=probability)
         if any(column.blocks for column in history.judge(counts, rows=len(window)).columns):
             refused += 1
         else:
@@ -112,12 +129,17 @@ def _replay(
     log.info("%d windows seen since the training joined the reference, %d refused", history.joined, refused)
 
 
-def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, scorer: Scorer | None) -> Counts:
+def _probability(frame: pd.DataFrame, problem: Problem, scorer: Scorer | None) -> np.ndarray | None:
+    """What the model says of each row; None where it can't be asked."""
+    return None if scorer is None or frame.empty else scorer.probability(features_of(frame, problem.contract))
+
+
+def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, probability: np.ndarray | None) -> Counts:
     """Of every column that says something: without the model no prediction, without labels no target."""
     layouts = dict(profile.layouts)
     told = frame
-    if scorer is not None and len(frame):
-        told = told.assign(**{PREDICTION: scorer.probability(features_of(frame, problem.contract))})
+    if probability is not None:
+        told = told.assign(**{PREDICTION: probability})
     else:
         del layouts[PREDICTION]
     if _labelled(frame, problem):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from driftgate.config import LOWER_IS_BETTER, Problem
 from driftgate.drift.counting import PREDICTION, Counts
 from driftgate.drift.estimate import Expected
-from driftgate.drift.limits import Reading, Rule, State, read_column
+from driftgate.drift.limits import STATES, Reading, Rule, State, read_column
 from driftgate.drift.profile import Profile
 from driftgate.evaluation import Estimate
 from driftgate.gate import Check, Severity
@@ -18,7 +18,6 @@ from driftgate.gate import Check, Severity
 if TYPE_CHECKING:
     import numpy as np
 
-SHOWN_COLUMNS = 3
 FEWEST_OF_WINDOW, MOST_OF_WINDOW = 0.5, 2.0
 
 
@@ -40,10 +39,9 @@ class ColumnDrift(BaseModel):
     @property
     def worst(self) -> Reading:
         """The measure that decides the state: the one furthest over its limit; the distance where none is over."""
-        order = {"gross": 2, "drifted": 1, "stable": 0}
         if self.state == "stable":
             return self.distance
-        return max(self.readings, key=lambda reading: (order[reading.state], reading.ratio))
+        return max(self.readings, key=lambda reading: (STATES.index(reading.state), reading.ratio))
 
 
 class Drift(BaseModel):
@@ -65,8 +63,14 @@ class Drift(BaseModel):
     @property
     def drifted(self) -> list[ColumnDrift]:
         """The columns over a limit, the worst first."""
-        over = [column for column in self.columns if column.state != "stable"]
-        return sorted(over, key=lambda column: (not column.blocks, -column.worst.ratio))
+        return [column for column in self.worst_first if column.state != "stable"]
+
+    @property
+    def worst_first(self) -> list[ColumnDrift]:
+        """Every column: what blocks, what is over a limit, what comes closest to one."""
+        return sorted(
+            self.columns, key=lambda column: (column.state == "stable", not column.blocks, -column.worst.ratio)
+        )
 
 
 class History:
@@ -149,8 +153,7 @@ class History:
             counts, self._windows[name], self._ordinary[name], layout=profile.layouts[name], rule=profile.rule,
             pooled=self.pooled, near=near,
         )  # fmt: skip
-        states: set[State] = {reading.state for reading in readings}
-        state: State = "gross" if "gross" in states else "drifted" if "drifted" in states else "stable"
+        state = max((reading.state for reading in readings), key=STATES.index)
         return ColumnDrift(
             name=name,
             state=state,
@@ -183,7 +186,7 @@ def drift_checks(drift: Drift, *, rule: Rule) -> list[Check]:
             )
         )  # fmt: skip
     if not drift.drifted and drift.columns:
-        nearest = max(drift.columns, key=lambda column: column.worst.ratio)
+        nearest = drift.worst_first[0]
         why = f"closest to a limit of {len(drift.columns)} columns: {nearest.name}, {_words(nearest.worst)}"
         reading = nearest.worst
         checks.append(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Measure = Literal["distance", "missing", "commonest", "unseen"]
 State = Literal["stable", "drifted", "gross"]
+STATES: tuple[State, ...] = ("stable", "drifted", "gross")  # from the mildest
 
 
 class Rule(BaseModel):

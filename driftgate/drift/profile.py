@@ -81,6 +81,10 @@ class Profile(BaseModel):
         """What is ordinary among windows of so many days."""
         if days == self.rule.window_days or self.first_day is None:
             return self.ordinary
+        return self.measure(days)
+
+    def measure(self, days: int) -> dict[str, Ordinary | None]:
+        """Find anew what is ordinary among windows of so many days."""
         return {
             name: ordinary_of(windows, layout=self.layouts[name], rule=self.rule)
             for name, windows in self.windows(days).items()
@@ -138,9 +142,7 @@ def fit_profile(
         spread=spread_of(out_of_fold, timestamp, threshold=threshold, window_days=rule.window_days),
         target=target,
     )
-    windows = profile.windows(rule.window_days)
-    usual = {name: ordinary_of(windows[name], layout=layout, rule=rule) for name, layout in layouts.items()}
-    return profile.model_copy(update={"ordinary": usual})
+    return profile.model_copy(update={"ordinary": profile.measure(rule.window_days)})
 
 
 def profile_of(release: Release) -> Profile:

@@ -92,9 +92,7 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
         The page, one HTML file that needs no other, and Evidently's own test results by column and measure: SUCCESS,
         WARNING (over the limit) or FAIL (blocks).
     """
-    ordered = sorted(
-        drift.columns, key=lambda column: (column.state == "stable", not column.blocks, -column.worst.ratio)
-    )
+    ordered = drift.worst_first
     metrics: list[Any] = [Overview(value=len(drift.drifted))]
     metrics += [
         Calibrated(
