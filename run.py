@@ -86,6 +86,8 @@ def drift(current: Path | None, since: Any, until: Any, model: str | None, **opt
     """
     if current and (since or until):
         raise click.UsageError("Give either --current or a window by --since and --until.")
+    if since and until and since >= until:
+        raise click.UsageError("Give a --since before --until.")
     from pipelines.job import drift_job
 
     _run(drift_job(model=model, current=current, since=_day(since), until=_day(until)), **options)

@@ -10,6 +10,7 @@ each week of their reference by leaving it out. Figures go to benchmarks/results
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import sys
 import time
@@ -101,12 +102,20 @@ def ordinary_weeks(study: Study) -> list[Drift]:
     """Week after week as they come; one that isn't blocked joins the reference."""
     history, found = History(study.profile, days=7), []
     for week in study.weeks():
-        counts = study.counts(week)
-        drift = history.judge(counts, rows=len(week), whole_window=True)
+        counts, (first, until) = study.counts(week), bounds(week)
+        drift = history.judge(counts, rows=len(week), first=first, whole_window=True)
         found.append(drift)
-        if not any(column.blocks for column in drift.columns):
-            history.join(counts)
+        if any(column.blocks for column in drift.columns):
+            history.refuse(drift, counts)
+        else:
+            history.join(counts, rows=len(week), until=until)
     return found
+
+
+def bounds(batch: pd.DataFrame) -> tuple[dt.datetime, dt.date]:
+    """The first moment of a batch, and the day after its last one."""
+    times = batch["scheduled_at"]
+    return times.min().to_pydatetime(), times.max().date() + dt.timedelta(days=1)
 
 
 def left_out_weeks(study: Study) -> list[Drift]:
@@ -129,13 +138,16 @@ def left_out_weeks(study: Study) -> list[Drift]:
         history = History(profile, days=7)
         left = [number for number in reversed(whole) if number != week]
         order = np.argsort([-abs(number - week) for number in left], kind="stable")
-        history._windows = {
-            name: windows[-len(left) :][order] for name, windows in history._windows.items() if name in layouts
-        }
+        for name, past in history._past.items():
+            every = profile.windows(7)[name][-len(left) :]
+            offset = len(profile.windows(7)[name]) - len(left)
+            strange = {at - offset for at in past.ordinary.strange} if past.ordinary else set()
+            past.windows = every[[at for at in order if at not in strange]]
         batch = rows[age == week]
         told = batch.assign(**{profile.target: (batch[profile.target] == 1).astype(float)})
         counts = count(told, {name: profile.layouts[name] for name in layouts})
-        found.append(history.judge(counts, rows=len(batch), whole_window=True))
+        near = dt.datetime.combine(profile.end, dt.time())
+        found.append(history.judge(counts, rows=len(batch), first=near, whole_window=True))
     return found
 
 
@@ -155,7 +167,7 @@ def faulty_weeks(study: Study, *, with_peers: bool) -> dict[str, Any]:
                 broken = fault.change(batch, np.random.default_rng(number))
                 key = f"{fault.kind}|{fault.column}|{fault.name}|{size}"
                 _note(results[key], study, history, broken, fault, peers, scores)
-        history.join(study.counts(week))
+        history.join(study.counts(week), rows=len(week), until=bounds(week)[1])
         print(f"  week {number + 1}", file=sys.stderr, flush=True)
     return {key: {name: [int(sum(hits)), len(hits)] for name, hits in found.items()} for key, found in results.items()}
 
@@ -164,7 +176,7 @@ def _note(
     found: dict[str, list[bool]], study: Study, history: History, batch: pd.DataFrame, fault: Fault | None,
     peers: peers_module.Peers | None, scores: dict[str, tuple[bool, float, bool]],
 ) -> None:  # fmt: skip
-    drift = history.judge(study.counts(batch), rows=len(batch))
+    drift = history.judge(study.counts(batch), rows=len(batch), first=bounds(batch)[0])
     version = DataVersion(path="", md5="", rows=len(batch), later_rows=0, as_of=None, as_of_given=True)
     stopped = bool(find_violations(batch, study.problem, version=version)) if fault else False
     blocked = any(column.blocks for column in drift.columns)
@@ -240,7 +252,7 @@ def estimates(study: Study) -> dict[str, Any]:
             "last week's value": [item[2] for item in part],
         }
         errors = {key: float(np.abs(np.array(guess) - realised).mean()) for key, guess in guesses.items()}
-        inside = [not item[0].surprising for item in part]
+        inside = [item[0].inside for item in part]
         result[name] = {"mean absolute error": errors, "inside the interval": [sum(inside), len(inside)]}
     return result
 

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate import tracking
 from driftgate.config import Problem
+from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
-from driftgate.table import columns_of, read_columns, read_rows
+from driftgate.release import Release
+from driftgate.table import columns_of, moment_of, read_columns, read_rows
 from driftgate.versions import ensure_data, md5_of
 from driftgate.workspace import Workspace, show_path
 
@@ -40,6 +42,43 @@ class Arrival(BaseModel):
     ignored: tuple[str, ...]
 
 
+def as_released(problem: Problem, release: Release) -> Problem:
+    """The problem as it was when a model was trained: its contract, its constants of drift.
+
+    What was accepted since is today's word.
+    """
+    rule = profile_of(release).rule.model_copy(update={"accept_from": problem.gate.drift.accept_from})
+    gate = problem.gate.model_copy(update={"drift": rule})
+    return problem.model_copy(update={"contract": release.contract, "gate": gate})
+
+
+def find_window(
+    problem: Problem, *, model: str, profile: Profile, since: dt.date | None, until: dt.date | None
+) -> tuple[dt.date, dt.date]:
+    """The days of a window: the first one, and the one after its last.
+
+    Args:
+        problem: Names the timestamp.
+        model: The version to compare with.
+        profile: Of that version.
+        since: The first day; None: a window's length before `until`.
+        until: The day after the last one, nothing later is read; None: the problem's as-of, or today.
+
+    Raises:
+        DriftgateError: If the problem has no timestamp, the window is upside down or ends in the future, or the model was
+            trained on it.
+    """
+    if problem.data.timestamp is None:
+        raise DriftgateError(f"{problem.name} has no timestamp to choose a window by.", "Name a file with --current.")
+    end = until or problem.data.as_of or dt.date.today()
+    start = since or end - dt.timedelta(days=problem.gate.drift.window_days)
+    if start >= end:
+        raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
+    moment_of(end)
+    _demand_unseen(start, profile, model, f"The window from {start}")
+    return start, end
+
+
 def read_window(
     problem: Problem, *, model: str, since: dt.date | None, until: dt.date | None, workspace: Workspace
 ) -> tuple[pd.DataFrame, pd.DataFrame, Arrival]:
@@ -48,25 +87,19 @@ def read_window(
     Args:
         problem: Names data and timestamp.
         model: The version to compare with.
-        since: The first day; None: a window's length before `until`.
-        until: The day after the last one, nothing later is read; None: the problem's as-of, or today.
+        since: As of `find_window`.
+        until: As of `find_window`.
         workspace: Where the release is.
 
     Returns:
         The rows, those seen before them, and what they are.
 
     Raises:
-        DriftgateError: If the problem has no timestamp, or the window is upside down.
+        DriftgateError: As of `find_window`, or if the data can't be read.
     """
-    timestamp = problem.data.timestamp
-    if timestamp is None:
-        raise DriftgateError(f"{problem.name} has no timestamp to choose a window by.", "Name a file with --current.")
-    end = until or problem.data.as_of or dt.date.today()
-    start = since or end - dt.timedelta(days=problem.gate.drift.window_days)
-    if start >= end:
-        raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
     profile = profile_of(tracking.release_of(problem.name, model, workspace=workspace))
-    _demand_unseen(start, profile, model, f"The window from {start}")
+    start, end = find_window(problem, model=model, profile=profile, since=since, until=until)
+    timestamp = str(problem.data.timestamp)
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=end)
     begin = dt.datetime.combine(start, dt.time())
     current = frame[frame[timestamp] >= begin].reset_index(drop=True)
@@ -82,6 +115,31 @@ def read_window(
     return current, _between(frame, timestamp, profile, begin), arrival
 
 
+def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
+    """The columns of a file of rows that arrived: those that the problem names, and the others.
+
+    Raises:
+        DriftgateError: If there is no such file, it can't be read, or has no column of the contract.
+    """
+    remedy = "Name an existing .parquet or .csv file with --current."
+    if not path.exists():
+        raise DriftgateError(f"There is no file {show_path(path)}.", remedy)
+    if path.is_dir():
+        raise DriftgateError(f"{show_path(path)} is a folder.", remedy)
+    header = columns_of(path)
+    timestamp = problem.data.timestamp
+    ours = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features, problem.target.column]
+    wanted = [name for name in ours if name in header]
+    if not set(wanted) & set(problem.contract.features):
+        hint = f"Its columns should be {', '.join(problem.contract.features[:10])} …"
+        if len(header) == 1 and any(sign in header[0] for sign in ";\t|"):
+            hint = "Separate its columns by commas."
+        raise DriftgateError(
+            f"{show_path(path)} has no column of the contract; it holds {', '.join(header[:10]) or 'none'}.", hint
+        )
+    return wanted, [name for name in header if name not in ours and not name.startswith("__index_level_")]
+
+
 def read_file(
     path: Path, problem: Problem, *, model: str, workspace: Workspace
 ) -> tuple[pd.DataFrame, pd.DataFrame, Arrival]:
@@ -94,31 +152,21 @@ def read_file(
         workspace: Where the release is.
 
     Raises:
-        DriftgateError: If the file can't be read, or has no column of the contract.
+        DriftgateError: As of `find_columns`, or if the model was trained on these days.
     """
     timestamp = problem.data.timestamp
-    if not path.exists():
-        raise DriftgateError(f"There is no file {path}.", "Name an existing .parquet or .csv file with --current.")
-    header = columns_of(path)
-    ours = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features, problem.target.column]
-    wanted = [name for name in ours if name in header]
-    if not set(wanted) & set(problem.contract.features):
-        raise DriftgateError(
-            f"{path} has no column of the contract; it holds {', '.join(header[:10]) or 'none'}.",
-            f"Its columns should be {', '.join(problem.contract.features[:10])} …",
-        )
+    wanted, ignored = find_columns(path, problem)
     current = read_columns(path, problem=problem, columns=wanted)
     profile = profile_of(tracking.release_of(problem.name, model, workspace=workspace))
-    seen, known = current.head(0), current[timestamp].dropna() if timestamp in current else None
-    if timestamp and known is not None and len(known) and known.dtype.kind == "M":
-        begin = known.min().normalize().to_pydatetime()
+    seen, (first, *_) = current.head(0), span_of(current, timestamp)
+    if timestamp and first is not None:
+        begin = dt.datetime.combine(first.date(), dt.time())
         _demand_unseen(begin.date(), profile, model, show_path(path))
         if profile.end and begin.date() > profile.end and problem.data_path.exists():
             before, _ = read_rows(
                 problem, md5=ensure_data(problem, workspace=workspace), as_of=min(begin.date(), dt.date.today())
             )
             seen = _between(before, timestamp, profile, begin)
-    ignored = tuple(name for name in header if name not in ours and not name.startswith("__index_level_"))
     if ignored:
         log.info("columns that the problem doesn't name are left alone: %s", ", ".join(ignored[:10]))
     arrival = Arrival(
@@ -128,7 +176,7 @@ def read_file(
         rows=len(current),
         since=None,
         until=None,
-        ignored=ignored,
+        ignored=tuple(ignored),
     )
     return current, seen, arrival
 

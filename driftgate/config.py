@@ -19,6 +19,12 @@ Metric = Literal[
 ]
 LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "expected_calibration_error"})
 
+RESERVED = {
+    "contract": frozenset({PREDICTION, "label", "probability", "probabilities"}),
+    "target.column": frozenset({PREDICTION}),
+    "data.timestamp": frozenset({PREDICTION, "label"}),
+}
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -188,10 +194,11 @@ class Problem(_Frozen):
         taken = {"target.column": self.target.column, "data.row_id": self.data.row_id}
         if self.data.timestamp:
             taken["data.timestamp"] = self.data.timestamp
-        if PREDICTION in self.contract.columns:
-            raise ValueError(
-                f"contract: {PREDICTION!r} is the name of what the model says, it can't be a feature as well"
-            )
+        ours = {"contract": self.contract.features, "target.column": [self.target.column]}
+        ours["data.timestamp"] = [self.data.timestamp] if self.data.timestamp else []
+        for key, columns in ours.items():
+            for column in RESERVED[key].intersection(columns):
+                raise ValueError(f"{key}: {column!r} is a name of what the model says, call the column otherwise")
         for key, column in taken.items():
             if column in self.contract.columns:
                 raise ValueError(f"contract: {column!r} is {key}, it can't be a feature as well")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
@@ -30,22 +30,52 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
         One violation for each broken rule, in the contract's order; empty where all is kept.
     """
     return [
-        *_broken_rules(frame, problem, optional=()),
+        *_broken_rules(frame, problem, rules_of=_rules_for_training, optional=()),
         *_broken_target(frame, problem),
         *_impossible_dates(frame, problem, version),
     ]
 
 
-def find_arriving_violations(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
-    """Check rows as they arrive: they may lack target, row id and timestamp; what they have must keep the rules."""
+def find_arriving_violations(
+    frame: pd.DataFrame, problem: Problem, *, classes: Sequence[bool | int | float | str] = ()
+) -> list[Violation]:
+    """Check rows as they arrive: they may lack target, row id and timestamp; what they have must keep the rules.
+
+    Args:
+        frame: The rows.
+        problem: Gives contract, row id, timestamp and target.
+        classes: The values that the target had at training; a label that is there must be one of them.
+    """
+    if frame.empty:
+        return []
     optional = (problem.data.row_id, problem.data.timestamp or "")
-    return _broken_rules(frame, problem, optional=optional) if len(frame) else []
+    return [
+        *_broken_rules(frame, problem, rules_of=_rules, optional=optional),
+        *_unknown_labels(frame, problem, classes),
+    ]
 
 
-def _broken_rules(frame: pd.DataFrame, problem: Problem, *, optional: tuple[str, ...]) -> list[Violation]:
+def _unknown_labels(
+    frame: pd.DataFrame, problem: Problem, classes: Sequence[bool | int | float | str]
+) -> list[Violation]:
+    name = problem.target.column
+    if not classes or name not in frame:
+        return []
+    labels = frame[name].dropna()
+    unknown = labels[~labels.isin(list(classes))]
+    if unknown.empty:
+        return []
+    shown = tuple(repr(value) for value in list(dict.fromkeys(unknown.tolist()))[:EXAMPLES])
+    rule = f"a label must be {' or '.join(repr(value) for value in classes)}, as at training"
+    return [Violation(column=name, rule=rule, rows=len(unknown), examples=shown)]
+
+
+def _broken_rules(
+    frame: pd.DataFrame, problem: Problem, *, rules_of: Callable[[Column], list[Rule]], optional: tuple[str, ...]
+) -> list[Violation]:
     import pandera.pandas as pa
 
-    columns = {name: _rules(column) for name, column in problem.contract.columns.items()}
+    columns = {name: rules_of(column) for name, column in problem.contract.columns.items()}
     columns[problem.data.row_id] = [("must not be missing", _present), ("must be unique", _unique)]
     if problem.data.timestamp:
         columns[problem.data.timestamp] = [("must be a date", _is_date), ("must not be missing", _present)]
@@ -76,8 +106,13 @@ def _violation(fault: Any, frame: pd.DataFrame) -> Violation:
     return Violation(column=name, rule=str(fault.check.error), rows=len(values), examples=tuple(unlike))
 
 
+def _rules_for_training(column: Column) -> list[Rule]:
+    """Nothing can be learned from a column without a value; a few rows that arrive may well lack one."""
+    return [("all its values are missing", lambda values: bool(values.notna().any())), *_rules(column)]
+
+
 def _rules(column: Column) -> list[Rule]:
-    rules: list[Rule] = [("all its values are missing", lambda values: bool(values.notna().any()))]
+    rules: list[Rule] = []
     if not column.nullable:
         rules.append(("must not be missing", _present))
     if column.type == "category":

@@ -27,4 +27,4 @@ class GateBlocked(Exception):
 def first_line(error: Exception) -> str:
     """What an error says first, or its type where it says nothing."""
     said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    return said.splitlines()[0].rstrip(".") if said else type(error).__name__

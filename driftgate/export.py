@@ -58,32 +58,33 @@ def for_tables(onnx: bytes, contract: Contract) -> bytes:
     """
     from onnx import TensorProto, compose, helper, load_from_string
 
-    model = compose.add_prefix(load_from_string(onnx), "model_")
+    model = compose.add_prefix(load_from_string(onnx), "_model_")
     probabilities = model.graph.output[1].name
     opsets, ir_version = list(model.opset_import), model.ir_version
     kind = {
         name: TensorProto.STRING if column.is_category else TensorProto.FLOAT
         for name, column in contract.columns.items()
     }
+    # Names of its own begin with an underscore: no column's does.
     columns = helper.make_graph(
-        [helper.make_node("Unsqueeze", [name, "axis_1"], [f"column_{name}"]) for name in contract.columns],
+        [helper.make_node("Unsqueeze", [name, "_axis"], [f"_column_{name}"]) for name in contract.columns],
         "columns",
         [helper.make_tensor_value_info(name, kind[name], [None]) for name in contract.columns],
-        [helper.make_tensor_value_info(f"column_{name}", kind[name], [None, 1]) for name in contract.columns],
-        [helper.make_tensor("axis_1", TensorProto.INT64, [1], [1])],
+        [helper.make_tensor_value_info(f"_column_{name}", kind[name], [None, 1]) for name in contract.columns],
+        [helper.make_tensor("_axis", TensorProto.INT64, [1], [1])],
     )
     positive = helper.make_graph(
-        [helper.make_node("Gather", ["both", "positive"], ["probability"], axis=1)],
+        [helper.make_node("Gather", ["_both", "_positive"], ["probability"], axis=1)],
         "positive",
-        [helper.make_tensor_value_info("both", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("_both", TensorProto.FLOAT, [None, 2])],
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None])],
-        [helper.make_tensor("positive", TensorProto.INT64, [], [1])],
+        [helper.make_tensor("_positive", TensorProto.INT64, [], [1])],
     )
     before, after = (
         helper.make_model(graph, opset_imports=opsets, ir_version=ir_version) for graph in (columns, positive)
     )
-    whole = compose.merge_models(before, model, [(f"column_{name}", f"model_{name}") for name in contract.columns])
-    whole = compose.merge_models(whole, after, [(probabilities, "both")], outputs=["probability"])
+    whole = compose.merge_models(before, model, [(f"_column_{name}", f"_model_{name}") for name in contract.columns])
+    whole = compose.merge_models(whole, after, [(probabilities, "_both")], outputs=["probability"])
     data: bytes = whole.SerializeToString(deterministic=True)
     return data
 

@@ -64,7 +64,7 @@ def read_rows(problem: Problem, *, md5: str, as_of: dt.date | None) -> tuple[pd.
             )
     wanted = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features]
     wanted = [column for column in (*wanted, problem.target.column) if column in header]
-    moment = _moment(as_of) if timestamp else None
+    moment = moment_of(as_of) if timestamp else None
     frame, total = _read(path, problem=problem, columns=wanted, before=moment)
     if frame.empty:
         why = f" dated before {as_of}" if total else ""
@@ -122,7 +122,12 @@ def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
     return positive.astype("int8")
 
 
-def _moment(as_of: dt.date | None) -> dt.datetime:
+def moment_of(as_of: dt.date | None) -> dt.datetime:
+    """The moment from which a run looks back; None stands for now.
+
+    Raises:
+        DriftgateError: If it lies in the future.
+    """
     now = dt.datetime.now()
     if as_of is None:
         return now
@@ -177,6 +182,11 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
         texts: Any = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
         dates = [timestamp] if timestamp in columns else False
         frame = pd.read_csv(path, usecols=columns, dtype=texts, parse_dates=dates, low_memory=False)
+        for name in frame.columns.intersection(problem.contract.numeric):
+            # One text among numbers makes pandas read them all as text: only that one is wrong.
+            if frame[name].dtype == object:
+                numbers = pd.to_numeric(frame[name], errors="coerce")
+                frame[name] = numbers.astype(object).where(numbers.notna() | frame[name].isna(), frame[name])
     except Exception as error:
         raise DriftgateError(
             f"{path} can't be read: {first_line(error)}.", "Check the file, and that data.timestamp holds dates."

@@ -32,6 +32,7 @@ log = logging.getLogger("driftgate.mlflow")
 CANDIDATE, CHAMPION = "candidate", "champion"
 RELEASE_ARTIFACT = "release"
 EXAMPLE_ROWS = 5
+MOST_METRICS, MOST_PARAMETERS = 500, 100  # in one request to MLflow
 EPOCH_ORDINAL = 719_163  # of 1970-01-01
 
 
@@ -139,9 +140,11 @@ class Tracker:
             timeline = known[0] if known else self._client.create_run(
                 experiment, run_name=f"timeline of {name}", tags={"timeline": name}
             )  # fmt: skip
-        moment, day = int(last.timestamp() * 1000), last.toordinal() - EPOCH_ORDINAL
+        moment, day = max(0, int(last.timestamp() * 1000)), last.toordinal() - EPOCH_ORDINAL
         metrics = [Metric(key, value, moment, day) for key, value in drift_metrics(finding).items()]
-        self._client.log_batch(timeline.info.run_id, metrics=metrics)
+        for start in range(0, len(metrics), MOST_METRICS):
+            self._client.log_batch(timeline.info.run_id, metrics=metrics[start : start + MOST_METRICS])
+        self._client.set_terminated(timeline.info.run_id)
 
     def log_data_set(self, frame: pd.DataFrame, problem: Problem, version: DataVersion, *, context: str) -> None:
         """Name the rows as an MLflow data set; its digest is the md5 by which DVC knows the file."""
@@ -265,13 +268,15 @@ class Tracker:
         from mlflow.utils.time import get_current_time_millis
 
         now = get_current_time_millis()
-        known = list((parameters or {}).items())
-        for start in range(0, max(len(known), 1), 100):
+        values = [Metric(key, value, now, 0) for key, value in (metrics or {}).items()]
+        known = [Param(key, str(value)[:6000]) for key, value in (parameters or {}).items()]
+        labels = [RunTag(key, value) for key, value in (tags or {}).items()]
+        for part in range(max(1, -(-len(values) // MOST_METRICS), -(-len(known) // MOST_PARAMETERS))):
             self._client.log_batch(
                 self.run_id,
-                metrics=[Metric(key, value, now, 0) for key, value in (metrics or {}).items()] if not start else [],
-                params=[Param(key, str(value)[:6000]) for key, value in known[start : start + 100]],
-                tags=[RunTag(key, value) for key, value in (tags or {}).items()] if not start else [],
+                metrics=values[part * MOST_METRICS : (part + 1) * MOST_METRICS],
+                params=known[part * MOST_PARAMETERS : (part + 1) * MOST_PARAMETERS],
+                tags=[] if part else labels,
             )
 
 

@@ -55,6 +55,7 @@ def drift_document(
                 "missing": column.missing,
                 "state": column.state,
                 "blocks": column.blocks,
+                "excuse": column.excuse if column.state == "gross" else None,
                 "measures": {
                     reading.measure: {
                         "value": reading.value, "limit": reading.limit, "gross_limit": reading.gross_limit,

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bentos.server import post, serving
-from driftgate import tracking
+from driftgate import arrivals, tracking
 from driftgate.config import Problem
+from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
 from driftgate.release import read_release
 from driftgate.splitting import split
@@ -79,6 +80,14 @@ def check_drift(
     """
     started = time.monotonic()
     version = tracking.resolve_version(problem.name, model, workspace=workspace)
+    release = tracking.release_of(problem.name, version, workspace=workspace)
+    problem = arrivals.as_released(problem, release)
+    # What is wrong with the words is told at once, not when ZenML has started.
+    if current:
+        arrivals.find_columns(current, problem)
+    else:
+        profile = profile_of(release)
+        arrivals.find_window(problem, model=version, profile=profile, since=since, until=until)
     _set_up(workspace)
     from pipelines.drift import drift
 

@@ -77,10 +77,11 @@ def load_arrivals(
 
 
 @step
-def check_arrivals(current: pd.DataFrame, problem: Problem) -> Annotated[Verdict, "contract_verdict"]:
+def check_arrivals(current: pd.DataFrame, arrival: Arrival, problem: Problem) -> Annotated[Verdict, "contract_verdict"]:
     """Check every rule of the contract on the rows that arrived."""
     announce("contract", f"{len(current):,} rows")
-    violations = find_arriving_violations(current, problem)
+    release = tracking.release_of(problem.name, arrival.model, workspace=Workspace.current())
+    violations = find_arriving_violations(current, problem, classes=profile_of(release).classes)
     return Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(current))))
 
 
@@ -103,7 +104,8 @@ def compare_arrivals(
     )
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.log_drift(finding, page)
-    tracker.log_timeline(finding, name=f"{problem.name} {arrival.model}")
+    kind = "windows" if arrival.since else "files"
+    tracker.log_timeline(finding, name=f"{problem.name} {arrival.model}, {kind}")
     return finding, HTMLString(page)
 
 

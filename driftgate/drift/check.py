@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("driftgate.drift")
 
+EDGE = 0.005
+
 
 class Finding(BaseModel):
     """What a drift check found; `expected` is empty where the model can't be asked."""
@@ -65,7 +67,7 @@ def check_drift(
     """
     from driftgate.drift.report import drift_page
 
-    first, last = _times(current, problem.data.timestamp)
+    first, last, stray = span_of(current, problem.data.timestamp)
     days = (last.date() - first.date()).days + 1 if first and last else profile.rule.window_days
     if window is not None:
         first, days = window[0], (window[1] - window[0]).days
@@ -74,10 +76,12 @@ def check_drift(
         _replay(history, seen, problem, until=first, scorer=scorer)
     probability = _probability(current, problem, scorer)
     counts = _count(current, problem, profile=profile, probability=probability)
-    drift = history.judge(counts, rows=len(current), first=first, last=last, whole_window=window is not None)
+    drift = history.judge(
+        counts, rows=len(current), first=first, last=last, whole_window=window is not None, stray=stray
+    )
     expected: dict[str, Expected] = {}
     if probability is not None:
-        labels = labels_of(current, problem) if _labelled(current, problem) else None
+        labels = _labels(current, problem)
         expected = expect(
             probability.astype(float), labels=labels, threshold=threshold, spread=_spread_for(profile, days),
             confidence=problem.gate.confidence, seed=problem.seed,
@@ -107,7 +111,7 @@ def _replay(
     """Judge the windows before the batch as they came; those that don't block join the reference."""
     import pandas as pd
 
-    timestamp = problem.data.timestamp
+    timestamp, accept_from = problem.data.timestamp, problem.gate.drift.accept_from
     assert timestamp
     border = pd.Timestamp(until).normalize()
     age = (border - seen[timestamp].dt.normalize()) / pd.Timedelta(days=1) - 1
@@ -117,15 +121,20 @@ def _replay(
         window = seen[(age >= number * history.days) & (age < (number + 1) * history.days)]
         if window.empty:
             continue
-        if find_arriving_violations(window, problem):
+        end = border - pd.Timedelta(days=number * history.days)
+        first = (end - pd.Timedelta(days=history.days)).to_pydatetime()
+        if find_arriving_violations(window, problem, classes=history.profile.classes):
             refused += 1
             continue
         probability = _probability(window, problem, scorer)
         counts = _count(window, problem, profile=history.profile, probability=probability)
-        if any(column.blocks for column in history.judge(counts, rows=len(window)).columns):
-            refused += 1
+        drift = history.judge(counts, rows=len(window), first=first)
+        accepted = accept_from is not None and first.date() >= accept_from
+        if accepted or not any(column.blocks for column in drift.columns):
+            history.join(counts, rows=len(window), until=end.date())
         else:
-            history.join(counts, until=(border - pd.Timedelta(days=number * history.days)).date())
+            refused += 1
+            history.refuse(drift, counts)
     log.info("%d windows seen since the training joined the reference, %d refused", history.joined, refused)
 
 
@@ -136,17 +145,17 @@ def _probability(frame: pd.DataFrame, problem: Problem, scorer: Scorer | None) -
 
 def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, probability: np.ndarray | None) -> Counts:
     """Of every column that says something: without the model no prediction, without labels no target."""
-    layouts = dict(profile.layouts)
-    told = frame
-    if probability is not None:
-        told = told.assign(**{PREDICTION: probability})
-    else:
-        del layouts[PREDICTION]
-    if _labelled(frame, problem):
-        told = told.assign(**{profile.target: labels_of(frame, problem).astype(float)})
-    else:
-        del layouts[profile.target]
-    return count(told, layouts)
+    import pandas as pd
+
+    features = {name: profile.layouts[name] for name in profile.layouts if name not in (PREDICTION, profile.target)}
+    counts = count(frame, features)
+    labels = _labels(frame, problem)
+    for name, values in ((PREDICTION, probability), (profile.target, labels)):
+        if values is not None:
+            # Labels come late: that some are missing says nothing.
+            known = pd.DataFrame({name: values}).dropna()
+            counts |= count(known, {name: profile.layouts[name]})
+    return counts
 
 
 def _spread_for(profile: Profile, days: int) -> dict[str, Spread]:
@@ -155,17 +164,34 @@ def _spread_for(profile: Profile, days: int) -> dict[str, Spread]:
     return {name: Spread(error=found.error * wider, windows=found.windows) for name, found in profile.spread.items()}
 
 
-def _labelled(frame: pd.DataFrame, problem: Problem) -> bool:
+def _labels(frame: pd.DataFrame, problem: Problem) -> np.ndarray | None:
+    """0, 1, or NaN where the label isn't known; None where none is."""
     target = problem.target.column
-    return target in frame and len(frame) > 0 and bool(frame[target].notna().all())
+    known = frame[target].notna() if target in frame else None
+    if known is None or not known.any():
+        return None
+    found: np.ndarray = labels_of(frame, problem).astype(float)
+    found[~known.to_numpy()] = float("nan")
+    return found
 
 
-def _times(frame: pd.DataFrame, timestamp: str | None) -> tuple[dt.datetime | None, dt.datetime | None]:
+def span_of(frame: pd.DataFrame, timestamp: str | None) -> tuple[dt.datetime | None, dt.datetime | None, int]:
+    """First and last moment of a batch, and how many rows are dated further from it than it is long.
+
+    The moments are those of all but the outermost half percent of the rows at either end: a few wild dates don't make a
+    week into a century.
+    """
     import pandas as pd
 
     if timestamp is None or timestamp not in frame or not pd.api.types.is_datetime64_any_dtype(frame[timestamp]):
-        return None, None
-    known = frame[timestamp].dropna()
+        return None, None, 0
+    known = frame[timestamp].dropna().sort_values()
     if known.empty:
-        return None, None
-    return known.min().to_pydatetime(), known.max().to_pydatetime()
+        return None, None, 0
+    skip = int(len(known) * EDGE)
+    first, last = known.iloc[skip], known.iloc[-1 - skip]
+    reach = max(last - first, pd.Timedelta(days=1))
+    stray = int(((known < first - reach) | (known > last + reach)).sum())
+    if not stray:
+        first, last = known.iloc[0], known.iloc[-1]
+    return first.to_pydatetime(), last.to_pydatetime(), stray

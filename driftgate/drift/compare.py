@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from driftgate.config import LOWER_IS_BETTER, Problem
 from driftgate.drift.counting import PREDICTION, Counts
 from driftgate.drift.estimate import Expected
-from driftgate.drift.limits import STATES, Reading, Rule, State, read_column
+from driftgate.drift.limits import STATES, Ordinary, Reading, Rule, State, read_column, read_refused
 from driftgate.drift.profile import Profile
 from driftgate.evaluation import Estimate
 from driftgate.gate import Check, Severity
@@ -19,18 +20,28 @@ if TYPE_CHECKING:
     import numpy as np
 
 FEWEST_OF_WINDOW, MOST_OF_WINDOW = 0.5, 2.0
+SHORTEST_BATCH = dt.timedelta(hours=12)
+FAR = ("distance", "refused")
+BLIND = 0.95  # a limit beyond this is hardly ever passed
 
 
 class ColumnDrift(BaseModel):
-    """One column of a batch. `missing` is its missing share now; `readings` hold every measure beside its limits."""
+    """One column of a batch. `missing` is its missing share now; `readings` hold every measure beside its limits.
+
+    `excuse` tells why the column can't block, however far off it is; None: it can.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     state: State
-    blocks: bool
     missing: float
     readings: tuple[Reading, ...]
+    excuse: str | None
+
+    @property
+    def blocks(self) -> bool:
+        return self.state == "gross" and self.excuse is None
 
     @property
     def distance(self) -> Reading:
@@ -45,11 +56,15 @@ class ColumnDrift(BaseModel):
 
 
 class Drift(BaseModel):
-    """A batch against the reference. `windows` were there to compare with, `joined` of them seen since the training."""
+    """A batch against the reference. `windows` were there to compare with, `joined` of them seen since the training.
+
+    `stray` rows are dated far from all others.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     rows: int
+    stray: int
     first: dt.datetime | None
     last: dt.datetime | None
     window_days: int
@@ -73,11 +88,21 @@ class Drift(BaseModel):
         )
 
 
+@dataclass
+class _Past:
+    """What one column is held against: windows of shape (k, cells), and what is ordinary among them."""
+
+    windows: np.ndarray
+    ordinary: Ordinary | None
+    pooled: bool
+    refused: list[np.ndarray] = field(default_factory=list)
+
+
 class History:
     """The windows that a batch is held against: those of the reference, and those that were seen and accepted since.
 
     A batch is held against windows of its own length. Where the reference has too few of them, it is held against the
-    whole reference, under limits from windows of the usual length: a longer batch lies closer to the whole than those.
+    whole reference, under limits from shorter windows: a longer batch lies closer to the whole than those.
 
     Args:
         profile: The reference.
@@ -86,13 +111,26 @@ class History:
 
     def __init__(self, profile: Profile, *, days: int) -> None:
         self.profile = profile
-        usual, least = profile.rule.window_days, profile.rule.least_windows
-        self.pooled = profile.days < days * least
-        self.days = days if not self.pooled else usual if profile.days >= usual * least else profile.days
-        self._windows = dict(profile.windows(self.days))
-        self._ordinary = profile.ordinary_for(self.days)
+        least = profile.rule.least_windows
+        lengths = [length for length in dict.fromkeys((days, profile.rule.window_days, 1)) if length <= days]
+        enough = [length for length in lengths if profile.days >= length * least]
+        self.days = enough[0] if enough else profile.days
+        self.pooled = self.days != days
+        self._past = {name: self._past_of(name, enough, days) for name in profile.layouts}
+        first = next(name for name in profile.layouts if name != PREDICTION)
+        self._sizes = [int(size) for size in profile.windows(self.days)[first].sum(axis=1) if size]
         self.joined = 0
         self.newest = profile.end
+
+    def _past_of(self, name: str, lengths: list[int], days: int) -> _Past:
+        import numpy as np
+
+        for length in lengths:
+            ordinary = self.profile.ordinary_for(name, length)
+            if ordinary is not None:
+                windows = np.delete(self.profile.windows(length)[name], ordinary.strange, axis=0)
+                return _Past(windows, ordinary, length != days)
+        return _Past(self.profile.windows(self.days)[name], None, pooled=True)
 
     def judge(
         self,
@@ -102,6 +140,7 @@ class History:
         first: dt.datetime | None = None,
         last: dt.datetime | None = None,
         whole_window: bool = False,
+        stray: int = 0,
     ) -> Drift:
         """Hold a batch against what is ordinary.
 
@@ -111,70 +150,101 @@ class History:
             first: The time of its first row, if rows have one.
             last: The time of its last row.
             whole_window: Whether it holds all rows of its time, so that their number says something.
+            stray: How many of its rows are dated far from all others.
         """
         # What lies months back is no neighbour: a limit for weeks that follow each other says nothing of it.
         reach = dt.timedelta(days=self.profile.rule.recent * self.days)
-        near = first is None or self.newest is None or first.date() - self.newest <= reach
+        near = first is not None and self.newest is not None and first.date() - self.newest <= reach
+        short = not whole_window and first is not None and last is not None and last - first < SHORTEST_BATCH
         columns = tuple(
-            self._judge_column(name, counts[name], rows=rows, near=near) for name in self._windows if name in counts
+            self._judge_column(name, counts[name], near=near, excuse=self._excuse(name, rows=rows, short=short))
+            for name in self._past
+            if name in counts
         )
-        sizes = self._sizes()
         return Drift(
             rows=rows,
+            stray=stray,
             first=first,
             last=last,
             window_days=self.days,
-            windows=len(sizes),
+            windows=len(self._sizes),
             joined=self.joined,
-            fewest_rows=int(min(sizes, default=0)),
-            most_rows=int(max(sizes, default=0)),
+            fewest_rows=min(self._sizes, default=0),
+            most_rows=max(self._sizes, default=0),
             whole_window=whole_window and not self.pooled and self.profile.first_day is not None,
             columns=columns,
         )
 
-    def join(self, counts: Counts, *, until: dt.date | None = None) -> None:
+    def join(self, counts: Counts, *, rows: int, until: dt.date | None = None) -> None:
         """Let a window that was accepted stand beside the reference from now on; the limits stay as they were.
 
         Args:
             counts: Of the window.
+            rows: How many rows it has.
             until: The day after its last one.
         """
         import numpy as np
 
-        for name, windows in self._windows.items():
+        for name, past in self._past.items():
             if name in counts:
-                self._windows[name] = np.vstack([windows, counts[name][None]])
+                past.windows = np.vstack([past.windows, counts[name][None]])
+        self._sizes.append(rows)
         self.joined += 1
         self.newest = until or self.newest
 
-    def _judge_column(self, name: str, counts: np.ndarray, *, rows: int, near: bool) -> ColumnDrift:
-        profile = self.profile
-        readings = read_column(
-            counts, self._windows[name], self._ordinary[name], layout=profile.layouts[name], rule=profile.rule,
-            pooled=self.pooled, near=near,
-        )  # fmt: skip
-        state = max((reading.state for reading in readings), key=STATES.index)
-        return ColumnDrift(
-            name=name,
-            state=state,
-            blocks=state == "gross" and profile.matters(name) and rows >= profile.rule.least_rows,
-            missing=float(counts[-1] / max(counts.sum(), 1)),
-            readings=tuple(readings),
-        )
+    def refuse(self, drift: Drift, counts: Counts) -> None:
+        """Remember a window that blocked, by the columns that lay too far off: what looks like it is the same fault."""
+        for column in drift.columns:
+            far = any(reading.state == "gross" for reading in column.readings if reading.measure in FAR)
+            if column.blocks and far:
+                self._past[column.name].refused.append(counts[column.name])
 
     def windows(self, column: str) -> np.ndarray:
         """The counts that a column is held against, of shape (k, cells), in order of time."""
-        return self._windows[column]
+        return self._past[column].windows
 
-    def _sizes(self) -> np.ndarray:
-        column = next(name for name in self._windows if name != PREDICTION)
-        sizes: np.ndarray = self._windows[column].sum(axis=1)
-        return sizes[sizes > 0]
+    def _judge_column(self, name: str, counts: np.ndarray, *, near: bool, excuse: str | None) -> ColumnDrift:
+        import numpy as np
+
+        past = self._past[name]
+        readings = read_column(
+            counts, past.windows, past.ordinary, layout=self.profile.layouts[name], rule=self.profile.rule,
+            pooled=past.pooled, near=near,
+        )  # fmt: skip
+        if past.refused and past.ordinary is not None and not past.pooled:
+            refused = np.array(past.refused)
+            layout, rule = self.profile.layouts[name], self.profile.rule
+            readings.append(read_refused(counts, refused, past.windows, past.ordinary, layout=layout, rule=rule))
+        return ColumnDrift(
+            name=name,
+            state=max((reading.state for reading in readings), key=STATES.index),
+            missing=float(counts[-1] / max(counts.sum(), 1)),
+            readings=tuple(readings),
+            excuse=excuse,
+        )
+
+    def _excuse(self, name: str, *, rows: int, short: bool) -> str | None:
+        """Why a column can't block."""
+        profile = self.profile
+        if name == PREDICTION:
+            return "what the model says only warns"
+        if not profile.matters(name):
+            return "the model hardly uses the column"
+        if rows < profile.rule.least_rows:
+            return "too few rows to block"
+        if short:
+            return "rows of a few hours are not like those of whole days"
+        if profile.first_day is not None and self._past[name].ordinary is None:
+            return "the reference is too short to know what is ordinary"
+        return None
 
 
 def drift_checks(drift: Drift, *, rule: Rule) -> list[Check]:
-    """The number of rows, and each column over a limit; where none is, the one that comes closest."""
-    checks = [_rows_check(drift, rule=rule)]
+    """The number of rows, and each column over a limit; where none is, the one that comes closest.
+
+    Columns whose limit is so high that hardly anything passes it are told too.
+    """
+    checks = [_rows_check(drift, rule=rule), *_blind_checks(drift)]
     for column in drift.drifted:
         reading = column.worst
         severity = "block" if column.blocks else "warn"
@@ -182,7 +252,7 @@ def drift_checks(drift: Drift, *, rule: Rule) -> list[Check]:
         checks.append(
             Check(
                 name=name, severity=severity, observed=reading.value, limit=reading.limit, passed=False,
-                why=_why(column, drift, rule=rule),
+                why=_why(column),
             )
         )  # fmt: skip
     if not drift.drifted and drift.columns:
@@ -202,20 +272,30 @@ def estimate_checks(expected: dict[str, Expected], problem: Problem) -> list[Che
         found = expected.get(name)
         if found is None:
             continue
-        low, high = found.estimate.low, found.estimate.high
         checks.append(_floor_check("estimate", name, found.estimate, floor, source="the probabilities, without labels"))
         if found.realised is None:
             continue
-        checks.append(_floor_check("realised", name, found.realised, floor, source="the labels"))
-        why = f"labels say {found.realised.value:.4f}, probabilities promised {found.estimate.value:.4f} ({low:.4f} to {high:.4f})"
-        why += ": what the features mean has changed (concept drift)" if found.surprising else ""
-        checks.append(
-            Check(
-                name=f"concept.{name}", severity="warn", observed=found.realised.value,
-                limit=high if found.realised.value > high else low, passed=not found.surprising, why=why,
-            )
-        )  # fmt: skip
+        checks.append(_floor_check("realised", name, found.realised, floor, source=f"{found.labelled:,} labels"))
+        checks.append(_concept_check(name, found, found.realised))
     return checks
+
+
+def _concept_check(metric: str, found: Expected, realised: Estimate) -> Check:
+    """Labels worse than the probabilities promised, beyond the interval. Better ones are no fault, but are told."""
+    promised, lower = found.promised or found.estimate, metric in LOWER_IS_BETTER
+    limit = promised.high if lower else promised.low
+    passed = realised.value <= limit if lower else realised.value >= limit
+    why = (
+        f"labels say {realised.value:.4f}, probabilities promised {promised.value:.4f} "
+        f"({promised.low:.4f} to {promised.high:.4f})"
+    )
+    if not passed:
+        why += ": what the features mean has changed (concept drift)"
+    elif not found.inside:
+        why += ": better than promised"
+    return Check(
+        name=f"concept.{metric}", severity="warn", observed=realised.value, limit=limit, passed=passed, why=why
+    )
 
 
 def _floor_check(kind: str, metric: str, found: Estimate, floor: float, *, source: str) -> Check:
@@ -237,22 +317,30 @@ def _rows_check(drift: Drift, *, rule: Rule) -> Check:
         why = "nothing arrived"
     elif drift.rows < rule.least_rows:
         why += f"; fewer than {rule.least_rows:,} say little, and never block"
-    passed = drift.rows >= max(low, 1) and (high is None or drift.rows <= high)
+    if drift.stray:
+        why += f"; {drift.stray:,} of them are dated far from all others"
+    passed = drift.rows >= max(low, 1) and (high is None or drift.rows <= high) and not drift.stray
     limit = f"{low:,} to {high:,}" if high is not None else low
     severity: Severity = "warn" if drift.rows else "block"
     return Check(name="rows", severity=severity, observed=drift.rows, limit=limit, passed=passed, why=why)
 
 
-def _why(column: ColumnDrift, drift: Drift, *, rule: Rule) -> str:
+def _blind_checks(drift: Drift) -> list[Check]:
+    readings = [(column.name, column.distance) for column in drift.columns if column.excuse is None]
+    blind = [(name, reading.limit) for name, reading in readings if reading.limit > BLIND]
+    if not blind or drift.rows < 1:
+        return []
+    names = ", ".join(name for name, _ in blind)
+    why = f"windows of the past are so unlike each other that hardly any distance is over a limit: {names}"
+    worst = max(limit for _, limit in blind)
+    return [Check(name="limits", severity="warn", observed=worst, limit=BLIND, passed=False, why=why)]
+
+
+def _why(column: ColumnDrift) -> str:
     text = _words(column.worst)
     if column.blocks:
         return f"{text}: grossly over, in a column that the model uses"
-    if column.state == "gross":
-        if drift.rows < rule.least_rows:
-            return f"{text}: grossly over, but too few rows to block"
-        why = "what the model says only warns" if column.name == PREDICTION else "the model hardly uses the column"
-        return f"{text}: grossly over, but {why}"
-    return text
+    return f"{text}: grossly over, but {column.excuse}" if column.state == "gross" else text
 
 
 def _words(reading: Reading) -> str:
@@ -261,10 +349,12 @@ def _words(reading: Reading) -> str:
         "ever": "the nearest window ever seen",
         "recent": "the nearest of the recent windows",
         "reference": "the reference as a whole",
+        "refused": "a window that was refused",
     }[reading.question]
     return {
         "distance": f"distance {reading.value:.3f} from {against}",
         "missing": f"missing share {reading.value:.1%} off that of {against}",
         "commonest": f"{reading.value:.1%} of the values lie in one cell, as if stuck",
+        "refused": f"distance {1 - reading.value:.3f} from {against}: the same fault still",
         "unseen": f"{reading.value:.1%} of the rows hold a category never seen before",
     }[reading.measure]

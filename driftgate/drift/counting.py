@@ -86,10 +86,10 @@ def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
         return Layout(category=False)
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1), method="lower"))
     # Beyond what was seen, a few cells more: a season to come is not all one value.
-    step = (edges[-1] - edges[0]) / OUTSIDE
-    if step > 0:
-        beyond = step * np.arange(1, OUTSIDE + 1)
-        edges = np.concatenate([edges[0] - beyond[::-1], edges, edges[-1] + beyond])
+    # A single value has no range: what lies below it or above it must be seen all the same.
+    step = (edges[-1] - edges[0] or max(abs(edges[-1]), 1.0)) / OUTSIDE
+    beyond = step * np.arange(1, OUTSIDE + 1)
+    edges = np.unique(np.concatenate([edges[0] - beyond[::-1], edges, edges[-1] + beyond]))
     return Layout(category=False, edges=tuple(float(edge) for edge in edges))
 
 

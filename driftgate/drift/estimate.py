@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LABEL = "label"
+# If probabilities are calibrated, their calibration error is 0: there is nothing to estimate.
+ESTIMATED = tuple(name for name in METRICS if name != "expected_calibration_error")
 MAXIMUM_ROWS = 20_000
 SIMULATIONS = 100
 LEAST_ROWS = 50
@@ -41,17 +43,24 @@ class Spread(BaseModel):
 
 
 class Expected(BaseModel):
-    """One metric: estimated, with the interval in which the realised value is expected, and realised where labels are."""
+    """One metric: estimated, with the interval in which the realised value is expected, and realised where labels are.
+
+    `promised` is the estimate for the `labelled` rows alone.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     estimate: Estimate
+    promised: Estimate | None
     realised: Estimate | None
+    labelled: int
 
     @property
-    def surprising(self) -> bool:
-        """The labels disagree with the probabilities by more than the interval allows."""
-        return self.realised is not None and not self.estimate.low <= self.realised.value <= self.estimate.high
+    def inside(self) -> bool:
+        """Whether the labels agree with the probabilities, as far as the interval tells; so too where there are none."""
+        if self.realised is None or self.promised is None:
+            return True
+        return self.promised.low <= self.realised.value <= self.promised.high
 
 
 def expected_metrics(probability: np.ndarray, *, threshold: float) -> dict[str, float]:
@@ -80,32 +89,49 @@ def expect(
 
     Args:
         probability: Of the positive class, of shape (n,); a sample of `MAXIMUM_ROWS` is used where there are more.
-        labels: 0 or 1, of shape (n,), or None.
+        labels: 0, 1, or NaN where it isn't known, of shape (n,); or None.
         threshold: Of the decision.
         spread: Errors of the past, by metric; empty: none known.
         confidence: Of the intervals.
         seed: Of sample and simulation.
 
     Returns:
-        By metric; empty where there are fewer than `LEAST_ROWS` rows.
+        By metric; empty where there are fewer than `LEAST_ROWS` rows. Realised where as many have a label, of either
+        class.
     """
     import numpy as np
 
     if len(probability) < LEAST_ROWS:
         return {}
-    draw = np.random.default_rng(seed)
     if len(probability) > MAXIMUM_ROWS:
-        at = draw.permutation(len(probability))[:MAXIMUM_ROWS]
+        at = np.random.default_rng(seed).permutation(len(probability))[:MAXIMUM_ROWS]
         probability, labels = probability[at], None if labels is None else labels[at]
+    estimate = _estimates(probability, threshold=threshold, spread=spread, confidence=confidence, seed=seed)
+    known = np.zeros(len(probability), dtype=bool) if labels is None else ~np.isnan(labels.astype(float))
+    promised, realised = {}, {}
+    if labels is not None and known.sum() >= LEAST_ROWS and 0 < labels[known].sum() < known.sum():
+        part, found = probability[known], labels[known].astype("int8")
+        realised = bootstrap_metrics(
+            found, part, threshold=threshold, resamples=SIMULATIONS, confidence=confidence, seed=seed
+        )
+        promised = estimate
+        if not known.all():
+            promised = _estimates(part, threshold=threshold, spread=spread, confidence=confidence, seed=seed)
+    return {
+        name: Expected(
+            estimate=value, promised=promised.get(name), realised=realised.get(name), labelled=int(known.sum())
+        )
+        for name, value in estimate.items()
+    }
+
+
+def _estimates(
+    probability: np.ndarray, *, threshold: float, spread: dict[str, Spread], confidence: float, seed: int
+) -> dict[str, Estimate]:
     value = expected_metrics(probability, threshold=threshold)
     chance = _chance(probability, threshold=threshold, seed=seed)
-    realised: dict[str, Estimate] = {}
-    if labels is not None and 0 < labels.sum() < len(labels):
-        realised = bootstrap_metrics(
-            labels, probability, threshold=threshold, resamples=SIMULATIONS, confidence=confidence, seed=seed
-        )
     found = {}
-    for name in METRICS:
+    for name in ESTIMATED:
         if math.isnan(value[name]):
             continue
         past = spread.get(name)
@@ -114,8 +140,7 @@ def expect(
         )
         most = math.inf if name == "log_loss" else 1.0
         high = min(most, value[name] + margin)
-        estimate = Estimate(value=value[name], low=max(0.0, value[name] - margin), high=high)
-        found[name] = Expected(estimate=estimate, realised=realised.get(name))
+        found[name] = Estimate(value=value[name], low=max(0.0, value[name] - margin), high=high)
     return found
 
 
@@ -132,19 +157,19 @@ def spread_of(
     """
     import numpy as np
 
-    errors: dict[str, list[float]] = {name: [] for name in METRICS}
-    chances: dict[str, list[float]] = {name: [] for name in METRICS}
+    errors: dict[str, list[float]] = {name: [] for name in ESTIMATED}
+    chances: dict[str, list[float]] = {name: [] for name in ESTIMATED}
     for probability, labels in _windows(out_of_fold, timestamp, days=window_days):
         expected = expected_metrics(probability, threshold=threshold)
         realised = Scored(labels, probability, threshold=threshold).metrics()
         chance = _chance(probability, threshold=threshold, seed=0)
-        for name in METRICS:
+        for name in ESTIMATED:
             errors[name].append(realised[name] - expected[name])
             chances[name].append(chance[name])
-    number = len(errors[METRICS[0]])
+    number = len(errors[ESTIMATED[0]])
     if number < LEAST_WINDOWS:
         return {}
-    beyond = {name: float(np.mean(np.square(errors[name])) - np.mean(np.square(chances[name]))) for name in METRICS}
+    beyond = {name: float(np.mean(np.square(errors[name])) - np.mean(np.square(chances[name]))) for name in ESTIMATED}
     return {name: Spread(error=math.sqrt(max(0.0, square)), windows=number) for name, square in beyond.items()}
 
 
@@ -184,7 +209,8 @@ def _chance(probability: np.ndarray, *, threshold: float, seed: int) -> dict[str
         scored.metrics(_weights((draw.random(len(probability)) < probability).astype(float)))
         for _ in range(SIMULATIONS)
     ]
-    return {name: float(np.nanstd([metrics[name] for metrics in drawn])) for name in METRICS}
+    known = {name: [found[name] for found in drawn if not math.isnan(found[name])] for name in ESTIMATED}
+    return {name: float(np.std(values)) if values else math.nan for name, values in known.items()}
 
 
 def _quantile(confidence: float, windows: int | None) -> float:

@@ -10,6 +10,7 @@ of a large one is still below 1.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from typing import TYPE_CHECKING, Literal
 
@@ -26,13 +27,16 @@ from driftgate.drift.distances import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from driftgate.drift.counting import Layout
 
-Measure = Literal["distance", "missing", "commonest", "unseen"]
+Measure = Literal["distance", "missing", "commonest", "unseen", "refused"]
 State = Literal["stable", "drifted", "gross"]
 STATES: tuple[State, ...] = ("stable", "drifted", "gross")  # from the mildest
+THIN = 0.2  # of the median window: with less, a window says nothing
 
 
 class Rule(BaseModel):
@@ -43,7 +47,8 @@ class Rule(BaseModel):
     a change of the missing share, of the share of unseen categories and of the share of the commonest value. `recent`
     windows are neighbours. Fewer than `least_windows` say nothing of what is ordinary: then floor and sampling term
     alone limit. `z` is the number of standard errors in the sampling term. Batches of fewer than `least_rows` rows
-    never block. A column matters where shuffling it moves the model's probability by `matters` in the mean.
+    never block. A column matters where shuffling it moves the model's probability by `matters` in the mean. Windows that
+    begin on `accept_from` or later join what was seen, however far off: somebody knows that the world has changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,24 +65,32 @@ class Rule(BaseModel):
     least_rows: int = Field(100, ge=1)
     z: float = Field(3.5, gt=0)
     matters: float = Field(0.002, ge=0)
+    accept_from: dt.date | None = None
 
 
-class Ordinary(BaseModel):
-    """The largest values among the windows of the reference, each question by itself.
+class Largest(BaseModel):
+    """The largest value of a measure among the windows of the reference, each question by itself.
 
     `pooled` is one window against all the others together: what a batch longer than any window is held against.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    distance_ever: float
-    distance_recent: float
-    distance_pooled: float
-    missing_ever: float
-    missing_recent: float
-    missing_pooled: float
+    ever: float
+    recent: float
+    pooled: float
+
+
+class Ordinary(BaseModel):
+    """What is ordinary for a column. `strange` are windows so far from all others that they count as faults: left out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    distance: Largest
+    missing: Largest
     commonest: float
     unseen: float
+    strange: tuple[int, ...]
 
 
 class Reading(BaseModel):
@@ -97,17 +110,17 @@ class Reading(BaseModel):
 
     @property
     def ratio(self) -> float:
-        return self.value / self.limit
+        return self.value / max(self.limit, 1e-9)
 
 
 def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: Rule) -> Ordinary | None:
     """How unlike each other the windows of the reference are.
 
     *Ever* leaves one window out at a time, and looks for the nearest of the others; *recent* looks for the nearest of
-    those just before it.
+    those just before it. A window that the limits of all others would call grossly off is no measure of the ordinary.
 
     Args:
-        windows: Counts of shape (k, cells), in order of time; empty ones are left out.
+        windows: Counts of shape (k, cells), in order of time; those with hardly a row, or known value, are left out.
         layout: Of the column.
         rule: Says how many windows are enough, and which are recent.
 
@@ -116,21 +129,28 @@ def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: Rule) -> Ordinary 
     """
     import numpy as np
 
-    filled = windows[windows.sum(axis=1) > 0]
-    if len(filled) < rule.least_windows:
+    held, known = np.flatnonzero(_full(windows.sum(axis=1))), np.flatnonzero(_full(windows[:, :-1].sum(axis=1)))
+    if len(known) < rule.least_windows:
         return None
-    apart = np.array([distances(window, filled, category=layout.category) for window in filled])
-    gaps = np.array([missing_gaps(window, filled) for window in filled])
-    against_rest = [(window, (filled.sum(axis=0) - window)[None, :]) for window in filled]
+    apart = np.array([distances(window, windows[known], category=layout.category) for window in windows[known]])
+    gaps = np.array([missing_gaps(window, windows[held]) for window in windows[held]])
+    against_rest = [(window, (windows[known].sum(axis=0) - window)[None, :]) for window in windows[known]]
+    far = [float(distances(*pair, category=layout.category)[0]) for pair in against_rest]
+    lost = [float(missing_gaps(window, (windows[held].sum(axis=0) - window)[None, :])[0]) for window in windows[held]]
+    strange = {
+        int(at[nearest.argmax()])
+        for at, nearest, floor in (
+            (known, _nearest(apart), rule.floor), (held, _nearest(gaps), rule.missing_floor)
+        )
+        if _largest(nearest, floor, rule) < nearest.max()
+    }  # fmt: skip
+    unseen = [unseen_share(*pair) for pair in against_rest] if layout.category else [0.0]
     return Ordinary(
-        distance_ever=_largest_of_nearest(apart),
-        distance_recent=_largest_of_recent(apart, rule),
-        distance_pooled=max(float(distances(*pair, category=layout.category)[0]) for pair in against_rest),
-        missing_ever=_largest_of_nearest(gaps),
-        missing_recent=_largest_of_recent(gaps, rule),
-        missing_pooled=max(float(missing_gaps(*pair)[0]) for pair in against_rest),
-        commonest=max(commonest_share(window) for window in filled),
-        unseen=max(unseen_share(*pair) for pair in against_rest) if layout.category else 0.0,
+        distance=_largest_of(apart, far, rule.floor, rule),
+        missing=_largest_of(gaps, lost, rule.missing_floor, rule),
+        commonest=_largest([commonest_share(window) for window in windows[known]], rule.commonest_floor, rule),
+        unseen=_largest(unseen, rule.unseen_floor, rule),
+        strange=tuple(sorted(strange)),
     )
 
 
@@ -156,34 +176,76 @@ def read_column(
         near: Whether the newest windows are its neighbours in time; else *recent* isn't asked.
     """
     rows, known = int(counts.sum()), known_rows(counts)
-    filled = windows[windows.sum(axis=1) > 0]
     total = windows.sum(axis=0)
     if ordinary is None or pooled:
-        filled = total[None]
-    others = filled.sum(axis=0) / max(len(filled), 1)
-    share = (total[-1] + 1) / (total.sum() + 2)
-    apart = distances(counts, filled, category=layout.category)
-    noise = distance_noise(total, known, known_rows(others), category=layout.category, z=rule.z)
-    gaps = missing_gaps(counts, filled)
-    jitter = share_noise(share, rows, z=rule.z) * math.sqrt(1 + rows / max(others.sum(), 1))
-    if ordinary is None:
-        usual: dict[Measure, dict[str, float]] = {"distance": {"reference": 0.0}, "missing": {"reference": 0.0}}
-    elif pooled:
-        usual = {"distance": {"reference": ordinary.distance_pooled}, "missing": {"reference": ordinary.missing_pooled}}
+        telling = held = total[None]
     else:
-        usual = {
-            "distance": {"ever": ordinary.distance_ever, "recent": ordinary.distance_recent},
-            "missing": {"ever": ordinary.missing_ever, "recent": ordinary.missing_recent},
-        }
-        if not near:
-            usual = {measure: {"ever": limits["ever"]} for measure, limits in usual.items()}
+        telling, held = windows[_full(windows[:, :-1].sum(axis=1))], windows[_full(windows.sum(axis=1))]
+    share = (total[-1] + 1) / (total.sum() + 2)
+    apart = distances(counts, telling, category=layout.category)
+    others = known_rows(telling.sum(axis=0)) / max(len(telling), 1)
+    noise = distance_noise(total, known, others, category=layout.category, z=rule.z)
+    gaps = missing_gaps(counts, held)
+    jitter = share_noise(share, rows, z=rule.z) * math.sqrt(1 + rows * len(held) / max(held.sum(), 1))
     return [
-        _closest("distance", apart, usual["distance"], noise, rule.floor, rule),
-        _closest("missing", gaps, usual["missing"], jitter, rule.missing_floor, rule),
+        _closest(
+            "distance", apart, _usual(ordinary.distance if ordinary else None, pooled, near), noise, rule.floor, rule
+        ),
+        _closest(
+            "missing",
+            gaps,
+            _usual(ordinary.missing if ordinary else None, pooled, near),
+            jitter,
+            rule.missing_floor,
+            rule,
+        ),
         _read_unseen(counts, total, ordinary, rule, rare=layout.rare)
         if layout.category
         else _read_commonest(counts, total, ordinary, rule),
     ]
+
+
+def read_refused(
+    counts: np.ndarray, refused: np.ndarray, windows: np.ndarray, ordinary: Ordinary, *, layout: Layout, rule: Rule
+) -> Reading:
+    """Whether the fault for which recent windows were refused goes on: a fault that lasts long enough looks like some
+    window of another season, and has no accepted neighbour left that would tell.
+
+    Args:
+        counts: Of the batch, of shape (cells,).
+        refused: Windows refused for this column, of shape (r, cells), in order of time.
+        windows: The accepted ones, of shape (k, cells), in order of time.
+        ordinary: What is ordinary among the windows of the reference.
+        layout: Of the column.
+        rule: The constants.
+
+    Returns:
+        1 less the distance from the nearest of the refused; its limit is passed where the batch could be a neighbour of
+        that one, and is closer to it than to the last windows that were accepted. That is gross at once.
+    """
+    known = windows[_full(windows[:, :-1].sum(axis=1))]
+    back = distances(counts, refused[-rule.recent :], category=layout.category).min()
+    away = distances(counts, known[-rule.recent :], category=layout.category).min()
+    near = max(rule.floor, _times_odds(ordinary.distance.recent, rule.margin))
+    limit = 1 - min(near, float(away))
+    return Reading(measure="refused", value=1 - float(back), limit=limit, gross_limit=limit, question="refused")
+
+
+def _full(rows: np.ndarray) -> np.ndarray:
+    """Which windows hold enough to say something: not next to nothing beside the median one."""
+    import numpy as np
+
+    held = rows > 0
+    return held & (rows >= THIN * np.median(rows[held])) if held.any() else held
+
+
+def _usual(largest: Largest | None, pooled: bool, near: bool) -> dict[str, float]:
+    """The questions to ask, each with what is ordinary."""
+    if largest is None:
+        return {"reference": 0.0}
+    if pooled:
+        return {"reference": largest.pooled}
+    return {"ever": largest.ever, "recent": largest.recent} if near else {"ever": largest.ever}
 
 
 def _read_unseen(
@@ -219,14 +281,9 @@ def _closest(
 def _reading(
     measure: Measure, value: float, ordinary: float, noise: float, floor: float, rule: Rule, question: str
 ) -> Reading:
-    def limit(times: float, least: float) -> float:
-        return min(1.0, max(least, math.hypot(_times_odds(ordinary, times), noise)))
-
-    over = limit(rule.margin, floor)
-    gross = limit(rule.margin * rule.gross, _times_odds(floor, rule.gross))
-    # Where chance alone makes the limit, being beyond chance is not yet gross.
-    gross = gross if ordinary else _times_odds(over, rule.gross)
-    return Reading(measure=measure, value=float(value), limit=over, gross_limit=gross, question=question)
+    limit = min(1.0, max(floor, math.hypot(_times_odds(ordinary, rule.margin), noise)))
+    gross = _times_odds(limit, rule.gross)
+    return Reading(measure=measure, value=float(value), limit=limit, gross_limit=gross, question=question)
 
 
 def _times_odds(share: float, times: float) -> float:
@@ -234,12 +291,27 @@ def _times_odds(share: float, times: float) -> float:
     return 1.0 if share >= 1 else times * share / (1 - share + times * share)
 
 
-def _largest_of_nearest(apart: np.ndarray) -> float:
+def _largest_of(apart: np.ndarray, far: list[float], floor: float, rule: Rule) -> Largest:
+    first = min(rule.recent, len(apart) // 2)
+    recent = [apart[at, max(0, at - rule.recent) : at].min() for at in range(first, len(apart))]
+    return Largest(
+        ever=_largest(_nearest(apart), floor, rule),
+        recent=_largest(recent, floor, rule),
+        pooled=_largest(far, floor, rule),
+    )
+
+
+def _largest(values: Sequence[float] | np.ndarray, floor: float, rule: Rule) -> float:
+    """The largest value; where the others' limits would call it grossly over, it is a fault, and the next one counts."""
+    *_, second, first = [0.0, *sorted(float(value) for value in values)]
+    if len(values) < rule.least_windows:
+        return first
+    limit = max(floor, _times_odds(second, rule.margin))
+    return second if first > _times_odds(limit, rule.gross) else first
+
+
+def _nearest(apart: np.ndarray) -> np.ndarray:
     import numpy as np
 
-    return float((apart + np.where(np.eye(len(apart), dtype=bool), np.inf, 0)).min(axis=1).max())
-
-
-def _largest_of_recent(apart: np.ndarray, rule: Rule) -> float:
-    first = min(rule.recent, len(apart) // 2)
-    return float(max(apart[at, max(0, at - rule.recent) : at].min() for at in range(first, len(apart))))
+    found: np.ndarray = (apart + np.where(np.eye(len(apart), dtype=bool), np.inf, 0)).min(axis=1)
+    return found

@@ -7,6 +7,7 @@ estimate of performance was off on rows the model had not seen. A few hundred ki
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from driftgate.release import Release
 
+log = logging.getLogger("driftgate.drift")
+
 MAXIMUM_DAYS = 400
 # Not by the reference's own quantiles: it was made by other models than the one that ships, and a model that is sure of
 # itself says nearly the same of many rows, another one nearly that.
@@ -35,7 +38,7 @@ class Profile(BaseModel):
 
     `first_day` is the day of the first row of counts; None where the problem has no timestamp: then all rows are one
     day. `counts` hold a row a day and a number a cell. `ordinary` is for windows of `rule.window_days`. `effects` are
-    the mean absolute changes of the probability when a column is shuffled.
+    the mean absolute changes of the probability when a column is shuffled. `classes` are the two values of the target.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +51,7 @@ class Profile(BaseModel):
     effects: dict[str, float]
     spread: dict[str, Spread]
     target: str
+    classes: tuple[bool | int | float | str, ...]
 
     @property
     def days(self) -> int:
@@ -77,18 +81,11 @@ class Profile(BaseModel):
             for name, rows in self._arrays.items()
         }
 
-    def ordinary_for(self, days: int) -> dict[str, Ordinary | None]:
-        """What is ordinary among windows of so many days."""
-        if days == self.rule.window_days or self.first_day is None:
-            return self.ordinary
-        return self.measure(days)
-
-    def measure(self, days: int) -> dict[str, Ordinary | None]:
-        """Find anew what is ordinary among windows of so many days."""
-        return {
-            name: ordinary_of(windows, layout=self.layouts[name], rule=self.rule)
-            for name, windows in self.windows(days).items()
-        }
+    def ordinary_for(self, column: str, days: int) -> Ordinary | None:
+        """What is ordinary for a column among windows of so many days; None where they are too few to say."""
+        if column in self.ordinary and (days == self.rule.window_days or self.first_day is None):
+            return self.ordinary[column]
+        return ordinary_of(self.windows(days)[column], layout=self.layouts[column], rule=self.rule)
 
     def matters(self, column: str) -> bool:
         """Whether the model uses the column. The target always matters.
@@ -141,8 +138,13 @@ def fit_profile(
         effects=effects,
         spread=spread_of(out_of_fold, timestamp, threshold=threshold, window_days=rule.window_days),
         target=target,
+        classes=tuple(sorted(development[target].unique().tolist(), key=str)),
     )
-    return profile.model_copy(update={"ordinary": profile.measure(rule.window_days)})
+    ordinary = {name: profile.ordinary_for(name, rule.window_days) for name in layouts}
+    for name, found in ordinary.items():
+        if found is not None and found.strange:
+            log.info("%s: %d windows of the reference are like no other, and count as faults", name, len(found.strange))
+    return profile.model_copy(update={"ordinary": ordinary})
 
 
 def profile_of(release: Release) -> Profile:

@@ -20,7 +20,7 @@ from evidently.legacy.renderers.html_widgets import CounterData, counter, plotly
 from evidently.tests import lte
 
 from driftgate.drift.compare import ColumnDrift, Drift, History
-from driftgate.drift.counting import Counts, Layout
+from driftgate.drift.counting import PREDICTION, Counts, Layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,7 @@ MEASURES = {
     "distance": "distance",
     "missing": "change of the missing share",
     "commonest": "share of the commonest value",
+    "refused": "closeness to a window that was refused",
     "unseen": "share of unseen categories",
 }
 
@@ -106,7 +107,7 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
         for column in ordered
         for reading in column.readings
     ]
-    OverviewCalculation.widgets = [_overview(ordered)]
+    OverviewCalculation.widgets = [_facts(drift), _overview(ordered)]
     CalibratedCalculation.widgets = {
         (column.name, column.readings[0].measure): _widgets(column, history, counts[column.name]) for column in ordered
     }
@@ -121,6 +122,24 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
         for test in result.tests:
             tests[config["column"], config["measure"]] = test.status.value
     return page, tests
+
+
+def _facts(drift: Drift) -> BaseWidgetInfo:
+    """What was compared, and that some rows or the model are missing, so that an empty page doesn't look green."""
+    times = f"{drift.first:%Y-%m-%d %H:%M} to {drift.last:%Y-%m-%d %H:%M}" if drift.first and drift.last else "no time"
+    asked = any(column.name == PREDICTION for column in drift.columns)
+    blocking = sum(column.blocks for column in drift.columns)
+    facts = {
+        "rows" if drift.rows else "rows: nothing arrived, which blocks": f"{drift.rows:,}",
+        f"windows of {drift.window_days} days to compare with, {drift.joined} of them seen since the training": drift.windows,
+        "columns over a limit": len(drift.drifted),
+        "columns that block": blocking,
+        "the model was asked" if asked else "the model was not asked: the rows break the contract, or there are none": (
+            "yes" if asked else "no"
+        ),
+    }
+    counters = [CounterData(label=label, value=str(value)) for label, value in facts.items()]
+    return counter(title=times, counters=counters)
 
 
 def _overview(columns: list[ColumnDrift]) -> BaseWidgetInfo:

@@ -88,6 +88,7 @@ def test_ordinary_week_passes_and_tells_in_one_document(shop: Shop) -> None:
     assert found["estimate"]["low"] <= found["realised"]["value"] <= found["estimate"]["high"]
     page = Path(document["report"]).read_text()
     assert "Columns, the worst first" in page
+    assert "windows of 7 days to compare with, 3 of them seen since the training" in page
 
 
 def test_default_window_ends_at_as_of(shop: Shop) -> None:
@@ -119,7 +120,7 @@ def test_mlflow_charts_drift_over_time(shop: Shop) -> None:
     mlflow = client(Workspace(shop.trained.home))
     experiment = mlflow.get_experiment_by_name("drift")
     assert experiment is not None
-    (timeline,) = mlflow.search_runs([experiment.experiment_id], "tags.timeline = 'shop 1'")
+    (timeline,) = mlflow.search_runs([experiment.experiment_id], "tags.timeline = 'shop 1, windows'")
     days = {point.step for point in mlflow.get_metric_history(timeline.info.run_id, "distance.x")}
     assert {(pd.Timestamp(until) - pd.Timestamp("1970-01-02")).days for until in (AS_OF, NEXT_WEEK)} <= days
 
@@ -132,10 +133,11 @@ FILES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], int, str]] = {
     "another unit, unused": (lambda f: f.assign(temp=(f["temp"] - 32) / 1.8), 0, "drift.temp"),
     "missing column": (lambda f: f.drop(columns="temp"), 3, "contract.temp"),
     "text": (lambda f: f.assign(x="much"), 3, "contract.x"),
-    "all null": (lambda f: f.assign(x=np.nan), 3, "contract.x"),
+    "all null": (lambda f: f.assign(x=np.nan), 3, "drift.x.missing"),
     "infinite": (lambda f: f.assign(temp=np.inf), 3, "contract.temp"),
     "constant": (lambda f: f.assign(x=0.3), 3, "drift.x"),
     "duplicated": (lambda f: pd.concat([f] * 10), 3, "contract.id"),
+    "other labels": (lambda f: f.assign(target=f["target"].map({0: "no", 1: "yes"})), 3, "contract.target"),
     "no rows": (lambda f: f.head(0), 3, "rows"),
     "one row": (lambda f: f.head(1), 0, "rows"),
 }
@@ -168,7 +170,9 @@ ERRORS: dict[str, tuple[list[str], str]] = {
     "no such file": (["--current", "none.parquet"], "There is no file"),
     "no such version": (["--model", "99"], "There is no version 99"),
     "no such alias": (["--model", "champion"], "has the alias 'champion'"),
-    "upside down": (["--since", "2022-01-08", "--until", "2022-01-01"], "is empty"),
+    "upside down": (["--since", "2022-02-08"], "is empty"),
+    "a folder": (["--current", "."], "is a folder"),
+    "trained on": (["--since", "2021-12-01"], "was trained on the days before"),
     "future": (["--until", "2200-01-01"], "lies in the future"),
 }
 
@@ -183,6 +187,22 @@ def test_error_is_one_document_with_cause(name: str, shop: Shop) -> None:
 
 def test_file_and_window_together_are_wrong_usage(shop: Shop) -> None:
     assert shop.drift("--current", "new.parquet", "--until", AS_OF).code == 2
+
+
+def test_reversed_window_is_wrong_usage(shop: Shop) -> None:
+    assert shop.drift("--since", "2022-01-08", "--until", "2022-01-01").code == 2
+
+
+def test_the_model_s_own_contract_counts(shop: Shop, tmp_path: Path) -> None:
+    """The problem file has moved on since the training: the model still takes what it was trained on."""
+    content = yaml.safe_load(shop.config.read_text())
+    del content["contract"]["unused"]
+    content["contract"]["temp"]["maximum"] = 0
+    config = tmp_path / "shop.yaml"
+    config.write_text(yaml.safe_dump(content))
+    ran = run_cli("drift", "--config", str(config), "--until", NEXT_WEEK, "--json", home=shop.trained.home)
+    assert ran.code == 0, ran.out + ran.err
+    assert "unused" in {column["name"] for column in ran.document["columns"]}
 
 
 def test_no_model_yet_is_told(shop: Shop, tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "range upside down": (lambda c: c["contract"]["f4"].update(minimum=200), "contract.columns.f4: minimum is above maximum"),
     "categories of a number": (lambda c: c["contract"]["f1"].update(categories=["a"]), "are for a category, not for a number"),
     "target as feature": (lambda c: c["contract"].update(target={"type": "number"}), "'target' is target.column"),
+    "name of ours": (lambda c: c["contract"].update(probability={"type": "number"}), "contract: 'probability' is a name"),
+    "target of ours": (lambda c: c["target"].update(column="prediction"), "target.column: 'prediction' is a name"),
     "slice of no column": (lambda c: c["gate"]["slices"].update(columns=["f9"]), "gate.slices.columns: 'f9'"),
     "time split without timestamp": (
         lambda c: c.update(split={"method": "time", "holdout": {"days": 1}, "validation": {"days": 1}}),

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem
-from driftgate.contract_check import find_violations
+from driftgate.contract import Contract
+from driftgate.contract_check import find_arriving_violations, find_violations
 from driftgate.table import DataVersion
 
 
@@ -65,3 +66,21 @@ def test_dates_later_than_now_are_found_unless_the_run_looks_back(
     ]
     looking_back = later.model_copy(update={"as_of_given": True})
     assert find_violations(dated, problem, version=looking_back) == []
+
+
+def test_rows_that_arrive_may_lack_every_value_of_a_nullable_column(rows: pd.DataFrame, problem: Problem) -> None:
+    columns = problem.contract.columns | {"f2": problem.contract.columns["f2"].model_copy(update={"nullable": True})}
+    problem = problem.model_copy(update={"contract": Contract(columns=columns)})
+    assert find_arriving_violations(rows.assign(f2=np.nan), problem) == []
+    assert [found.column for found in find_arriving_violations(rows.assign(f1=np.nan), problem)] == ["f1"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"), [([0, 1], False), ([1.0, np.nan], False), (["0", "1"], True), ([0, 2], True)]
+)
+def test_a_label_must_be_one_of_those_at_training(
+    labels: list[object], told: bool, rows: pd.DataFrame, problem: Problem
+) -> None:
+    few = rows.head(2).assign(target=labels)
+    found = find_arriving_violations(few, problem, classes=(0, 1))
+    assert [item.column for item in found] == (["target"] if told else [])

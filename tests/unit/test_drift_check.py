@@ -127,16 +127,17 @@ def test_a_summer_in_celsius_is_no_winter(world: tuple[Problem, Profile]) -> Non
     _, profile = world
     history = History(profile, days=7)
     for number in range(30):
-        history.join(
-            count(made(f"2022-{1 + number // 4:02d}-{1 + 7 * (number % 4):02d}", 7, seed=number), profile.layouts)
-        )
+        start = dt.date(2022, 1 + number // 4, 1 + 7 * (number % 4))
+        week = made(str(start), 7, seed=number)
+        history.join(count(week, profile.layouts), rows=len(week), until=start + dt.timedelta(days=7))
     july = made("2022-08-05", 7, seed=4)
     broken = july.assign(temp=(july["temp"] - 32) / 1.8)
     layouts = {"temp": profile.layouts["temp"]}
-    drift = history.judge(count(broken, layouts), rows=len(broken))
+    first = dt.datetime(2022, 8, 5)
+    drift = history.judge(count(broken, layouts), rows=len(broken), first=first)
     assert drift.columns[0].blocks
     assert drift.columns[0].distance.question == "recent"
-    assert history.judge(count(july, layouts), rows=len(july)).columns[0].state == "stable"
+    assert history.judge(count(july, layouts), rows=len(july), first=first).columns[0].state == "stable"
 
 
 def test_a_column_the_model_hardly_uses_warns_only(world: tuple[Problem, Profile]) -> None:

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from driftgate.drift.counting import PREDICTION
-from driftgate.drift.estimate import LABEL, LEAST_ROWS, expect, expected_metrics, spread_of
-from driftgate.metrics import METRICS, point_metrics
+from driftgate.drift.estimate import ESTIMATED, LABEL, LEAST_ROWS, expect, expected_metrics, spread_of
+from driftgate.metrics import point_metrics
 
 
 def _probability(rows: int, seed: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def test_interval_holds_the_realised_value_as_often_as_it_says() -> None:
         found = expect(
             probability, labels=_labels(probability, 1_000 + seed), threshold=0.4, spread={}, confidence=0.95, seed=0
         )
-        inside += not found["roc_auc"].surprising
+        inside += found["roc_auc"].inside
     assert 89 <= inside <= 100  # 95 of 100; fewer than 89 has probability 0.004
 
 
@@ -40,10 +40,10 @@ def test_concept_drift_is_surprising_and_a_changed_mix_is_not() -> None:
     probability = _probability(5_000, 1)
     harder = probability[(probability > 0.2) & (probability < 0.6)]
     mixed = expect(harder, labels=_labels(harder, 2), threshold=0.4, spread={}, confidence=0.99, seed=0)["roc_auc"]
-    assert not mixed.surprising
+    assert mixed.inside
     turned = _labels(0.5 * probability + 0.17, 3)
     drifted = expect(probability, labels=turned, threshold=0.4, spread={}, confidence=0.99, seed=0)["roc_auc"]
-    assert drifted.surprising
+    assert not drifted.inside
     assert drifted.realised is not None
     assert drifted.realised.value < drifted.estimate.low
 
@@ -74,5 +74,25 @@ def test_labels_of_one_class_leave_the_estimate() -> None:
     probability = _probability(500, 9)
     labels = np.zeros(500, dtype=int)
     found = expect(probability, labels=labels, threshold=0.4, spread={}, confidence=0.95, seed=0)
-    assert set(found) == set(METRICS)
+    assert set(found) == set(ESTIMATED)
     assert found["accuracy"].realised is None
+
+
+def test_the_labels_that_are_there_are_used() -> None:
+    probability = _probability(4_000, 3)
+    labels = (np.random.default_rng(4).random(4_000) < probability).astype(float)
+    labels[1_000:] = np.nan
+    found = expect(probability, labels=labels, threshold=0.4, spread={}, confidence=0.95, seed=0)["roc_auc"]
+    assert found.labelled == 1_000
+    assert found.realised is not None
+    assert found.realised.value == pytest.approx(
+        point_metrics(labels[:1_000], probability[:1_000], threshold=0.4)["roc_auc"]
+    )
+    assert found.inside
+
+
+def test_too_few_labels_leave_the_estimate_alone() -> None:
+    labels = np.full(500, np.nan)
+    labels[: LEAST_ROWS - 1] = np.arange(LEAST_ROWS - 1) % 2
+    found = expect(_probability(500, 9), labels=labels, threshold=0.4, spread={}, confidence=0.95, seed=0)
+    assert all(value.realised is None and value.inside for value in found.values())

@@ -15,11 +15,14 @@ from driftgate.table import features_of, labels_of
 
 @pytest.fixture
 def mixed(problem: Problem, rows: pd.DataFrame) -> tuple[Problem, pd.DataFrame]:
-    """The rules with a category and missing values of both kinds."""
+    """The rules with a category, missing values of both kinds, and columns named as parts of a graph could be."""
     rows = rows.assign(f3=rows["f3"].mask(rows["f5"] == 1), kind=np.where(rows["f1"] > 0, "high", "low"))
     rows.loc[rows.index % 7 == 0, "kind"] = None
     columns = problem.contract.columns | {"f3": Column(type="number", nullable=True)}
     columns["kind"] = Column(type="category", nullable=True)
+    for number, name in enumerate(("positive", "both", "axis_1", "model_f1", "column_f1")):
+        rows[name] = rows["f2"] + number
+        columns[name] = Column(type="number")
     return problem.model_copy(update={"contract": Contract(columns=columns)}), rows
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem
+from driftgate.contract_check import find_violations
 from driftgate.errors import DriftgateError
-from driftgate.table import features_of, read_rows, rows_of
+from driftgate.table import DataVersion, features_of, read_rows, rows_of
 from driftgate.versions import ensure_data, md5_of
 from driftgate.workspace import Workspace
 
@@ -79,3 +80,14 @@ def test_unwritable_workspace_is_told() -> None:
 def test_json_rows_give_the_same_features(rows: pd.DataFrame, problem: Problem) -> None:
     again = pd.DataFrame(rows_of(rows, problem.contract))
     assert features_of(again, problem.contract).equals(features_of(rows, problem.contract))
+
+
+def test_one_text_among_the_numbers_of_a_csv_is_one_fault(
+    rows: pd.DataFrame, problem: Problem, version: DataVersion, tmp_path: Path
+) -> None:
+    wrong = rows.assign(f4=rows["f4"].astype(object))
+    wrong.loc[wrong.index[5], "f4"] = "many"
+    wrong.to_csv(tmp_path / "rows.csv", index=False)
+    found, _ = read_rows(_of(problem, tmp_path / "rows.csv"), md5="0", as_of=None)
+    (violation,) = find_violations(found, problem, version=version)
+    assert (violation.column, violation.rows, violation.examples) == ("f4", 1, ("'many'",))
