@@ -75,22 +75,58 @@ def train(as_of: Any, **options: Any) -> None:
     "  python run.py drift --current new.parquet --json\n\n\b\nExit codes: 0 no grave drift, 1 error, 2 wrong usage, 3 blocked."
 )
 @click.option("--current", type=click.Path(path_type=Path), help="A parquet or CSV file of rows that arrived.")
-@click.option("--since", type=DAY, help="First day of a window of the problem's data.")
+@click.option(
+    "--log", "log_folder", type=click.Path(path_type=Path), help="A prediction log; the window is of it, days are UTC."
+)
+@click.option("--since", type=DAY, help="First day of a window, by default of the problem's data.")
 @click.option("--until", "--as-of", "until", type=DAY, help="The day after its last one; nothing later is read.")
 @click.option("--model", help="Alias or version to compare with; by default the champion, else the candidate.")
 @common
-def drift(current: Path | None, since: Any, until: Any, model: str | None, **options: Any) -> None:
+def drift(
+    current: Path | None, log_folder: Path | None, since: Any, until: Any, model: str | None, **options: Any
+) -> None:
     """Hold what arrives against what a model was trained on.
 
     Without --current, a window of the problem's data: by default the newest one before the problem's as-of date.
     """
-    if current and (since or until):
-        raise click.UsageError("Give either --current or a window by --since and --until.")
+    if current and (since or until or log_folder):
+        raise click.UsageError("Give either --current, or a window by --since and --until, of the data or of a --log.")
     if since and until and since >= until:
         raise click.UsageError("Give a --since before --until.")
     from pipelines.job import drift_job
 
-    _run(drift_job(model=model, current=current, since=_day(since), until=_day(until)), **options)
+    _run(
+        drift_job(model=model, current=current, log_folder=log_folder, since=_day(since), until=_day(until)), **options
+    )
+
+
+@main.command(
+    epilog="\b\nExamples:\n  python run.py predictions --log /srv/predictions\n"
+    "  python run.py predictions --since 2026-11-01 --until 2026-11-08 --out week.parquet"
+)
+@click.option(
+    "--log",
+    "folder",
+    envvar="DRIFTGATE_LOG",
+    type=click.Path(path_type=Path),
+    help="Folder of the log; by default that of DRIFTGATE_LOG, else predictions in the workspace.",
+)
+@click.option("--since", type=DAY, help="First day, UTC.")
+@click.option("--until", type=DAY, help="The day after the last one, UTC.")
+@click.option(
+    "--label", type=click.Choice(["first", "last"]), default="last", show_default=True, help="Where a row has several."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the table to this parquet or CSV file.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def predictions(folder: Path | None, since: Any, until: Any, label: Any, out: Path | None, as_json: bool) -> None:
+    """The prediction log: its counts, or with --out the table, each prediction with its label."""
+    if since and until and since >= until:
+        raise click.UsageError("Give a --since before --until.")
+    from driftgate.workspace import Workspace
+    from pipelines.job import show_predictions
+
+    folder = folder or Workspace.current().predictions
+    sys.exit(show_predictions(folder, since=since, until=until, label=label, out=out, as_json=as_json))
 
 
 @main.command()

@@ -23,6 +23,7 @@ from driftgate.drift.check import check_drift, newest_window
 from driftgate.drift.profile import fit_profile
 from driftgate.importance import importances
 from driftgate.provenance import provenance
+from driftgate.ranges import ranges_of
 from driftgate.release import GOLDEN_ROWS, write_release
 from driftgate.scoring import Scorer
 from driftgate.splitting import split
@@ -94,7 +95,13 @@ with mlflow.start_run() as run:
     rows = rows_of(holdout.head(GOLDEN_ROWS), contract)
     folder = workspace.releases / problem.name / number
     release = write_release(
-        folder, model=onnx, contract=contract, card=card, rows=rows, profile=profile.model_dump_json().encode()
+        folder,
+        model=onnx,
+        contract=contract,
+        card=card,
+        ranges=ranges_of(development, contract),
+        rows=rows,
+        profile=profile.model_dump_json().encode(),
     )
     tracker.keep_release(release)
     build_bento(release, workspace=workspace)

@@ -14,11 +14,13 @@ from driftgate.errors import DriftgateError
 from driftgate.release import Release
 from driftgate.workspace import PROJECT, Workspace
 
-RUNTIME = ("bentoml", "numpy", "onnxruntime", "pydantic")
-DOMAIN = ("__init__.py", "contract.py", "errors.py", "release.py", "scoring.py")
+RUNTIME = ("bentoml", "httptools", "jiter", "numpy", "onnxruntime", "prometheus-client", "pydantic", "uvloop")
+DOMAIN = (
+    "__init__.py", "channel.py", "contract.py", "errors.py", "prediction_log.py", "ranges.py", "release.py", "scoring.py"
+)  # fmt: skip
 BENTOFILE = """\
 service: "bentos.service:Service"
-include: ["bentos/*.py", "driftgate/*.py", "release/*"]
+include: ["bentos/*.py", "bentos/api/*.py", "driftgate/*.py", "release/*"]
 python:
   lock_packages: false
   packages: [{packages}]
@@ -70,6 +72,9 @@ def _lay_out(context: Path, release: Release) -> None:
         (context / folder).mkdir()
         for name in names:
             shutil.copy(PROJECT / folder / name, context / folder / name)
+    shutil.copytree(
+        PROJECT / "bentos" / "api", context / "bentos" / "api", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copytree(release.folder, context / "release")
     packages = ", ".join(f'"{name}=={version(name)}"' for name in RUNTIME)
     (context / "bentofile.yaml").write_text(BENTOFILE.format(packages=packages))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,43 @@ def demand_free(port: int) -> None:
             ) from error
 
 
+@dataclass(frozen=True)
+class Served:
+    """A running service: where it answers, and the token it asks for."""
+
+    address: str
+    token: str
+    process: subprocess.Popen[bytes]
+
+    def post(self, path: str, body: Any) -> Any:
+        """POST JSON, and read JSON back."""
+        return self._ask(path, json.dumps(body).encode())
+
+    def get(self, path: str) -> Any:
+        """GET JSON."""
+        return self._ask(path, None)
+
+    def _ask(self, path: str, body: bytes | None) -> Any:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(self.address + path, body, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+
 @contextmanager
-def serving(bento: Path, *, workspace: Workspace, port: int | None = None) -> Iterator[str]:
-    """Serve a bento on this machine, for as long as the block lasts.
+def serving(
+    bento: Path, *, workspace: Workspace, port: int | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Served]:
+    """Serve a bento on this machine, for as long as the block lasts, under a token of its own.
+
+    Args:
+        bento: Its folder.
+        workspace: Where its log goes.
+        port: None: any free one.
+        environment: More settings of the service; without a `DRIFTGATE_LOG`, predictions aren't kept.
 
     Yields:
-        The address, once the service says that it is ready.
+        The service, once it says that it is ready.
 
     Raises:
         DriftgateError: If the port is taken, or the service ends or isn't ready in time; names its log.
@@ -57,14 +90,16 @@ def serving(bento: Path, *, workspace: Workspace, port: int | None = None) -> It
     workspace.logs.mkdir(parents=True, exist_ok=True)
     log = workspace.logs / f"serve-{bento.parent.name}-{bento.name}.log"
     command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", HOST, "--port", str(port)]
+    settings = {"DRIFTGATE_TOKEN": secrets.token_urlsafe(32), "DRIFTGATE_LOG": "none", **(environment or {})}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=service_environment(workspace), cwd=workspace.root
-        )
-    address = f"http://{HOST}:{port}"
+            command, stdout=output, stderr=subprocess.STDOUT, env={**service_environment(workspace), **settings},
+            cwd=workspace.root,
+        )  # fmt: skip
+    served = Served(f"http://{HOST}:{port}", settings["DRIFTGATE_TOKEN"], process)
     try:
-        _wait_until_ready(process, address, log)
-        yield address
+        _wait_until_ready(process, served.address, log)
+        yield served
     finally:
         process.terminate()
         try:
@@ -72,13 +107,6 @@ def serving(bento: Path, *, workspace: Workspace, port: int | None = None) -> It
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def post(url: str, body: Any) -> Any:
-    """POST JSON, and read JSON back."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

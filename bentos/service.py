@@ -1,95 +1,69 @@
-"""The REST service of one release. It loads what lies beside it in a bento, or what `DRIFTGATE_RELEASE` names."""
+"""What `bentoml serve` starts: the service of one release, or of the channel it follows. docs/serving.md has its settings."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
+import logging
+import sys
 
 import bentoml
-from pydantic import BaseModel, ConfigDict, Field
 
-from driftgate.contract import request_model
+from bentos.api.application import Front
+from bentos.api.application import Service as Answers
+from bentos.api.settings import PACKAGED, Settings, demand_loopback, workers
+from driftgate.errors import DriftgateError
 from driftgate.release import read_release
 
-RELEASE = read_release(Path(os.environ.get("DRIFTGATE_RELEASE") or Path(__file__).resolve().parent.parent / "release"))
-CARD = RELEASE.card
-MAXIMUM_ROWS = 10_000
-
-Row = request_model(RELEASE.contract, example=RELEASE.golden.rows[0])
+logging.getLogger("driftgate").setLevel(logging.INFO)
 
 
-class Prediction(BaseModel):
-    """The answer for one row. `probability` is that of the positive class."""
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-    prediction: str
-    probability: float
-    model_version: str
-
-
-class Batch(BaseModel):
-    """Several rows at once."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    instances: list[Row] = Field(min_length=1, max_length=MAXIMUM_ROWS)  # type: ignore[valid-type]
+def _demand_settings() -> Settings:
+    """Refuse to start, with one line instead of a traceback, where the settings don't allow it."""
+    try:
+        settings = Settings.read()
+        workers()
+        if settings.token is None:
+            demand_loopback()
+    except DriftgateError as error:
+        sys.exit(f"error: {error.cause}\n       {error.remedy}")
+    return settings
 
 
-class Predictions(BaseModel):
-    predictions: list[Prediction]
+if "serve" in sys.argv[1:2]:
+    _demand_settings()  # so that it is the process that the user sees which says what is missing
 
 
 @bentoml.service(
-    name=CARD.name,
+    name=read_release(PACKAGED).card.name if PACKAGED.exists() else "driftgate",
     http={"host": "127.0.0.1"},
-    metrics={"enabled": True},
+    metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
-    traffic={"timeout": 30},
+    logging={"access": {"enabled": False}},
+    workers=workers() if "serve" in sys.argv[1:2] else 1,
 )
 class Service:
     """Predictions of one verified release."""
 
     def __init__(self) -> None:
-        self._scorer = RELEASE.scorer()
+        self._answers = Answers(_demand_settings())
+        Front.running = self._answers
 
-    @bentoml.api(route="/predict")
-    def predict(self, row: Row, /) -> Prediction:  # type: ignore[valid-type]
-        """Predict one row."""
-        return self._answer([row])[0]
-
-    @bentoml.api(route="/predict/batch")
-    def predict_batch(self, batch: Batch, /) -> Predictions:
-        """Predict several rows."""
-        return Predictions(predictions=self._answer(batch.instances))
-
-    def _answer(self, rows: list[Any]) -> list[Prediction]:
-        found = self._scorer.probability_of_rows([row.model_dump() for row in rows])
-        names = (CARD.negative_name, CARD.positive_name)
-        return [
-            Prediction(
-                prediction=names[int(value >= CARD.threshold)], probability=float(value), model_version=CARD.version
-            )
-            for value in found
-        ]
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Stop following the channel, and end the segments of the log."""
+        self._answers.close()
 
 
-def _information() -> Any:
-    """`GET /model/info`: BentoML's own routes take POST only, so it is a mounted application."""
-    from starlette.applications import Starlette
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route
+class _Direct(type(Service)):  # type: ignore[misc]
+    """BentoML's service, with our application in front of BentoML's middleware instead of behind it.
 
-    content = {
-        **CARD.model_dump(mode="json"),
-        "contract": RELEASE.contract.model_dump(mode="json", exclude_defaults=True),
-    }
+    Its time-out wraps every request in a task, and holds a timer for it for a minute after its answer: a quarter of a
+    gigabyte at 5,000 requests a second. It can be set, but not left out (docs/decisions/0003-service.md).
+    """
 
-    async def info(_: Any) -> JSONResponse:
-        return JSONResponse(content)
+    __slots__ = ()
 
-    return Starlette(routes=[Route("/info", info)])
+    def to_asgi(self, is_main: bool = True) -> Front:
+        return Front(super().to_asgi(is_main=is_main))
 
 
-Service = bentoml.asgi_app(_information(), path="/model")(Service)
+Service.__class__ = _Direct

@@ -1,8 +1,9 @@
-"""What a drift check looks at: a file, or a window of the problem's own data; and what was seen before it."""
+"""What a drift check looks at: a file, a window of the problem's own data or of the prediction log; and what came before."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from driftgate.config import Problem
 from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
+from driftgate.predictions import read_predictions
 from driftgate.release import Release
 from driftgate.table import columns_of, moment_of, read_columns, read_rows
 from driftgate.versions import ensure_data, md5_of
@@ -179,6 +181,62 @@ def read_file(
         ignored=tuple(ignored),
     )
     return current, seen, arrival
+
+
+def read_log(
+    folder: Path, problem: Problem, *, model: str, since: dt.date | None, until: dt.date | None, workspace: Workspace
+) -> tuple[pd.DataFrame, pd.DataFrame, Arrival]:
+    """Read a window of the prediction log, with the labels that have come, and what was predicted before it.
+
+    Args:
+        folder: Of the log.
+        problem: Names the columns; rows are dated by their prediction, UTC.
+        model: The version to compare with.
+        since: The first day; None: a window's length before `until`.
+        until: The day after the last one; None: tomorrow.
+        workspace: Where the release is.
+
+    Raises:
+        DriftgateError: If there is no log, or the window is upside down.
+    """
+    release = tracking.release_of(problem.name, model, workspace=workspace)
+    start, end = log_window(problem, since=since, until=until)
+    begin = dt.datetime.combine(start, dt.time())
+    found = read_predictions(folder, until=dt.datetime.combine(end, dt.time()))
+    target = problem.target
+    other = next((value for value in profile_of(release).classes if value != target.positive), None)
+    known = {release.card.positive_name: target.positive, release.card.negative_name: other}
+    rows = found.assign(**{problem.data.row_id: found["prediction_id"], target.column: found["label"].map(known)})
+    if problem.data.timestamp:
+        rows[problem.data.timestamp] = found["at"]
+    ours = [problem.data.row_id, problem.data.timestamp, *problem.contract.features, target.column]
+    late = (found["at"] >= begin).to_numpy()
+    rows = rows[[name for name in ours if name in rows]]
+    ids = "\n".join(found.loc[late, "prediction_id"])
+    current, seen = rows[late].reset_index(drop=True), rows[~late].reset_index(drop=True)
+    arrival = Arrival(
+        model=model,
+        source=f"{show_path(folder)} from {start} to {end}",
+        md5=hashlib.md5(ids.encode(), usedforsecurity=False).hexdigest(),
+        rows=len(current),
+        since=begin,
+        until=dt.datetime.combine(end, dt.time()),
+        ignored=(),
+    )
+    return current, seen if problem.data.timestamp else seen.head(0), arrival
+
+
+def log_window(problem: Problem, *, since: dt.date | None, until: dt.date | None) -> tuple[dt.date, dt.date]:
+    """The days of a window of the prediction log: the first one, and the one after its last.
+
+    Raises:
+        DriftgateError: If it is upside down.
+    """
+    end = until or dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    start = since or end - dt.timedelta(days=problem.gate.drift.window_days)
+    if start >= end:
+        raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
+    return start, end
 
 
 def _demand_unseen(begin: dt.date, profile: Profile, model: str, what: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 MAXIMUM_CATEGORY_LENGTH = 200
+MAXIMUM_NUMBER = 3.4028234663852886e38  # of float32, in which models take numbers
 
 ColumnType = Literal["number", "integer", "boolean", "category"]
 
@@ -138,10 +139,6 @@ def _field_of(column: Column) -> tuple[Any, dict[str, Any]]:
     if column.type == "boolean":
         return bool, {}
     kind = int if column.type == "integer" else float
-    bounds = {"ge": column.minimum, "le": column.maximum}
-    if kind is int:
-        bounds = {
-            "ge": None if column.minimum is None else math.ceil(column.minimum),
-            "le": None if column.maximum is None else math.floor(column.maximum),
-        }
-    return kind, {key: bound for key, bound in bounds.items() if bound is not None}
+    low = -MAXIMUM_NUMBER if column.minimum is None else column.minimum
+    high = MAXIMUM_NUMBER if column.maximum is None else column.maximum
+    return kind, {"ge": math.ceil(low), "le": math.floor(high)} if kind is int else {"ge": low, "le": high}

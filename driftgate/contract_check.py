@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
-from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, Column
+from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, MAXIMUM_NUMBER, Column
 from driftgate.gate import Violation
 from driftgate.table import DataVersion
 
@@ -182,7 +182,8 @@ def _finite(values: Any) -> Any:
     import numpy as np
     import pandas as pd
 
-    return ~np.isinf(pd.to_numeric(values, errors="coerce").astype(float))
+    # A model takes float32: beyond its range, a number is infinite to it.
+    return ~(np.abs(pd.to_numeric(values, errors="coerce").astype(float)) > MAXIMUM_NUMBER)
 
 
 def _broken_target(frame: pd.DataFrame, problem: Problem) -> list[Violation]:

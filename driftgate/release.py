@@ -3,6 +3,7 @@
 model.onnx       the model
 contract.json    the columns it takes
 card.json        what it is: metrics, lineage, verdict
+ranges.json      what each column held at training
 golden.json      rows and the probabilities they must get, to the last bit
 profile.json     what the reference looked like, for the drift checks; the service leaves it alone
 manifest.json    the sha256 of each of these
@@ -24,9 +25,10 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate.contract import Contract
 from driftgate.errors import DriftgateError, first_line
+from driftgate.ranges import Ranges
 from driftgate.scoring import Scorer
 
-FILES = ("model.onnx", "contract.json", "card.json", "golden.json", "profile.json")
+FILES = ("model.onnx", "contract.json", "card.json", "ranges.json", "golden.json", "profile.json")
 MANIFEST = "manifest.json"
 GOLDEN_ROWS = 64
 
@@ -84,6 +86,7 @@ class Release:
     folder: Path
     card: Card
     contract: Contract
+    ranges: Ranges
     golden: Golden
     model: bytes
     profile: bytes
@@ -106,7 +109,14 @@ class Release:
 
 
 def write_release(
-    folder: Path, *, model: bytes, contract: Contract, card: Card, rows: Sequence[dict[str, Any]], profile: bytes
+    folder: Path,
+    *,
+    model: bytes,
+    contract: Contract,
+    card: Card,
+    ranges: Ranges,
+    rows: Sequence[dict[str, Any]],
+    profile: bytes,
 ) -> Release:
     """Write a release beside `folder`, then move it there whole: nobody ever sees half of one.
 
@@ -115,6 +125,7 @@ def write_release(
         model: The ONNX model.
         contract: Its columns.
         card: What it is.
+        ranges: What each column held at training.
         profile: The reference profile, as JSON.
         rows: Golden rows; their probabilities are taken from the model now.
 
@@ -129,6 +140,7 @@ def write_release(
         "model.onnx": model,
         "contract.json": _json(contract.model_dump(mode="json", exclude_defaults=True)),
         "card.json": _json(card.model_dump(mode="json")),
+        "ranges.json": _json(_sorted(ranges.model_dump(mode="json", exclude_defaults=True))),
         "golden.json": _json(golden.model_dump(mode="json")),
         "profile.json": profile,
     }
@@ -170,6 +182,7 @@ def read_release(folder: Path) -> Release:
             folder=folder,
             card=Card.model_validate_json(contents["card.json"]),
             contract=Contract.model_validate_json(contents["contract.json"]),
+            ranges=Ranges.model_validate_json(contents["ranges.json"]),
             golden=Golden.model_validate_json(contents["golden.json"]),
             model=contents["model.onnx"],
             profile=contents["profile.json"],
@@ -178,6 +191,27 @@ def read_release(folder: Path) -> Release:
         raise DriftgateError(
             f"{folder} was made by another version of Driftgate: {first_line(error)}.", remedy
         ) from error
+
+
+def manifest_hash(folder: Path) -> str:
+    """The sha256 of a release's manifest: whoever knows it knows every file of the release.
+
+    Raises:
+        DriftgateError: If there is none.
+    """
+    try:
+        return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    except OSError as error:
+        raise DriftgateError(
+            f"{folder} is no release: {MANIFEST} can't be read, {error.strerror}.", "Name the folder of a release."
+        ) from error
+
+
+def _sorted(value: Any) -> Any:
+    """Sets came out as lists in any order: the same release must have the same bytes."""
+    if isinstance(value, dict):
+        return {key: _sorted(item) for key, item in value.items()}
+    return sorted(value) if isinstance(value, list) else value
 
 
 def _json(value: Any) -> bytes:

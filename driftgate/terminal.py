@@ -15,6 +15,7 @@ from driftgate.drift.limits import STATES
 from driftgate.errors import DriftgateError
 from driftgate.gate import Verdict
 from driftgate.page import number, state_of
+from driftgate.workspace import show_path
 
 COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
 STATE_COLOURS = {"stable": "green", "drifted": "yellow", "gross": "bold red"}
@@ -131,6 +132,17 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
         f"{windows['days']} days, {windows['joined']} of them seen since its training"
     )
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
+
+
+def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -> None:
+    """The counts of a prediction log."""
+    number, labelled = told["predictions"], told["labelled"]
+    lines = {"log": f"{show_path(folder)}, {told['segments']:,} segments", "predictions": f"{number:,}"}
+    if number:
+        lines["predictions"] += f", from {told['first'][:16]} to {told['last'][:16]} UTC".replace("T", " ")
+        lines["labelled"] = f"{labelled:,} ({labelled / number:.1%})"
+    lines |= {f"version {version}": f"{count:,}" for version, count in told["by_version"].items()}
+    results.writelines(f"{key:<12} {value}\n" for key, value in lines.items())
 
 
 def _console(results: IO[str]) -> Any:

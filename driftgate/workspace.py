@@ -58,6 +58,11 @@ class Workspace:
         return self.root / "reports"
 
     @property
+    def predictions(self) -> Path:
+        """Where the prediction log of a service on this machine goes, unless DRIFTGATE_LOG says otherwise."""
+        return self.root / "predictions"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -9,9 +9,11 @@ from steps.judge import enforce
 
 
 @pipeline(name="drift", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
-def drift(problem: Problem, model: str, current: str | None, since: str | None, until: str | None) -> None:
-    """Hold a file, or a window of the problem's data, against what a model was trained on."""
-    rows, seen, arrival = load_arrivals(problem, model, current, since, until)
+def drift(
+    problem: Problem, model: str, current: str | None, log: str | None, since: str | None, until: str | None
+) -> None:
+    """Hold a file, or a window of the problem's data or of the prediction log, against what a model was trained on."""
+    rows, seen, arrival = load_arrivals(problem, model, current, log, since, until)
     contract_verdict = check_arrivals(rows, arrival, problem)
     finding, _ = compare_arrivals(rows, seen, arrival, contract_verdict, problem)
     verdict, _ = decide_drift(contract_verdict, finding, arrival, problem)

@@ -13,6 +13,7 @@ from driftgate import terminal
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
 from driftgate.gate import Verdict
+from driftgate.predictions import Which
 from driftgate.workspace import Workspace, show_path
 
 DONE, ERROR, BLOCKED = 0, 1, 3
@@ -36,14 +37,21 @@ def training_job(*, as_of: dt.date | None, serve: bool) -> tuple[Work, Show]:
 
 
 def drift_job(
-    *, model: str | None, current: Path | None, since: dt.date | None, until: dt.date | None
+    *,
+    model: str | None,
+    current: Path | None,
+    log_folder: Path | None,
+    since: dt.date | None,
+    until: dt.date | None,
 ) -> tuple[Work, Show]:
     """Hold rows against what a model was trained on."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
         from pipelines.launch import check_drift
 
-        return check_drift(problem, model=model, current=current, since=since, until=until, workspace=workspace)
+        return check_drift(
+            problem, model=model, current=current, log_folder=log_folder, since=since, until=until, workspace=workspace
+        )
 
     return work, terminal.print_drift
 
@@ -106,3 +114,33 @@ def _print_where(document: dict[str, Any], results: IO[str], *, log_file: Path) 
         results.write("         python run.py drift     what arrives, held against what the model was trained on\n")
         # Absolute: `bentoml serve` looks for a relative folder below that folder itself.
         results.write(f"         uv run bentoml serve {Path(document['bento']).absolute()} --host 127.0.0.1\n")
+
+
+def show_predictions(
+    folder: Path, *, since: dt.datetime | None, until: dt.datetime | None, label: Which, out: Path | None, as_json: bool
+) -> int:
+    """Count the predictions of a log, or write them to a file.
+
+    Returns:
+        The exit code: 0 done, 1 error.
+    """
+    from driftgate.predictions import count_predictions, write_predictions
+
+    try:
+        if out:
+            rows = write_predictions(folder, out, since=since, until=until, label=label)
+            told: dict[str, Any] = {"rows": rows, "file": str(out)}
+        else:
+            told = count_predictions(folder, since=since, until=until).model_dump(mode="json")
+    except DriftgateError as error:
+        if as_json:
+            terminal.print_json({"error": {"cause": error.cause, "remedy": error.remedy}}, sys.stdout)
+        terminal.print_error(error, sys.stderr)
+        return ERROR
+    if as_json:
+        terminal.print_json(told, sys.stdout)
+    elif out:
+        print(f"{told['rows']:,} predictions in {show_path(out)}")
+    else:
+        terminal.print_predictions(told, folder, sys.stdout)
+    return DONE

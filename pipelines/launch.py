@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bentos.server import post, serving
+from bentos.server import serving
 from driftgate import arrivals, tracking
 from driftgate.config import Problem
 from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
+from driftgate.predictions import demand_log
 from driftgate.release import read_release
 from driftgate.splitting import split
 from driftgate.table import read_rows, rows_of
@@ -58,6 +59,7 @@ def check_drift(
     *,
     model: str | None,
     current: Path | None,
+    log_folder: Path | None,
     since: dt.date | None,
     until: dt.date | None,
     workspace: Workspace,
@@ -67,7 +69,8 @@ def check_drift(
     Args:
         problem: Whose model and data.
         model: Alias or version; None: the champion, else the candidate.
-        current: A file of rows; None: a window of the problem's data.
+        current: A file of rows; None: a window.
+        log_folder: The prediction log that the window is of; None: of the problem's data.
         since: First day of the window; None: a window's length before `until`.
         until: The day after its last one; None: the problem's as-of, or today.
         workspace: Where everything is.
@@ -85,6 +88,9 @@ def check_drift(
     # What is wrong with the words is told at once, not when ZenML has started.
     if current:
         arrivals.find_columns(current, problem)
+    elif log_folder:
+        arrivals.log_window(problem, since=since, until=until)
+        demand_log(log_folder)
     else:
         profile = profile_of(release)
         arrivals.find_window(problem, model=version, profile=profile, since=since, until=until)
@@ -95,6 +101,7 @@ def check_drift(
     _run(
         drift, name, workspace=workspace, problem=problem, model=version,
         current=str(current.absolute()) if current else None,
+        log=str(log_folder.absolute()) if log_folder else None,
         since=since.isoformat() if since else None, until=until.isoformat() if until else None,
     )  # fmt: skip
     found, ids = runs.outcome(name)
@@ -146,9 +153,9 @@ def prove_service(document: dict[str, Any], problem: Problem, *, workspace: Work
     # A row by itself may differ in its last bit from the same row among others: each is compared with its like.
     expected += [float(scorer.probability_of_rows([row])[0]) for row in singles]
     log.info("serving %s with bentoml serve", Path(document["bento"]).name)
-    with serving(Path(document["bento"]), workspace=workspace) as address:
-        answers = post(f"{address}/predict/batch", {"instances": rows})["predictions"]
-        answers += [post(f"{address}/predict", row) for row in singles]
+    with serving(Path(document["bento"]), workspace=workspace) as served:
+        answers = served.post("/predict/batch", {"instances": rows})["predictions"]
+        answers += [served.post("/predict", row) for row in singles]
     return compare_answers(expected, [answer["probability"] for answer in answers])
 
 

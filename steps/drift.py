@@ -9,7 +9,7 @@ from zenml import get_step_context, step
 from zenml.types import HTMLString
 
 from driftgate import tracking
-from driftgate.arrivals import Arrival, read_file, read_window
+from driftgate.arrivals import Arrival, read_file, read_log, read_window
 from driftgate.config import Problem
 from driftgate.contract_check import find_arriving_violations
 from driftgate.drift.check import Finding, check_drift, newest_window
@@ -56,21 +56,19 @@ def check_newest(
 
 @step(experiment_tracker=True)
 def load_arrivals(
-    problem: Problem, model: str, current: str | None, since: str | None, until: str | None
+    problem: Problem, model: str, current: str | None, log: str | None, since: str | None, until: str | None
 ) -> tuple[Annotated[pd.DataFrame, "current"], Annotated[pd.DataFrame, "seen"], Annotated[Arrival, "arrival"]]:
     """Read what is to be held against a model's reference, and write down what this run is of."""
-    announce("load", show_path(current) if current else problem.data.path)
+    named = current or log
+    announce("load", show_path(named) if named else problem.data.path)
     workspace = Workspace.current()
+    first, end = (dt.date.fromisoformat(day) if day else None for day in (since, until))
     if current:
         rows, seen, arrival = read_file(Path(current), problem, model=model, workspace=workspace)
+    elif log:
+        rows, seen, arrival = read_log(Path(log), problem, model=model, since=first, until=end, workspace=workspace)
     else:
-        rows, seen, arrival = read_window(
-            problem,
-            model=model,
-            since=dt.date.fromisoformat(since) if since else None,
-            until=dt.date.fromisoformat(until) if until else None,
-            workspace=workspace,
-        )
+        rows, seen, arrival = read_window(problem, model=model, since=first, until=end, workspace=workspace)
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start_drift(problem, arrival, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
     return rows, seen, arrival

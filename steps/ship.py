@@ -13,6 +13,7 @@ from driftgate.drift.profile import Profile
 from driftgate.evaluation import Evaluation
 from driftgate.gate import Verdict
 from driftgate.provenance import provenance
+from driftgate.ranges import ranges_of
 from driftgate.release import GOLDEN_ROWS, write_release
 from driftgate.table import DataVersion, rows_of
 from driftgate.tracking import Tracker
@@ -66,6 +67,7 @@ def package(
         model=onnx,
         contract=problem.contract,
         card=card,
+        ranges=ranges_of(development, problem.contract),
         rows=rows_of(holdout.head(GOLDEN_ROWS), problem.contract),
         profile=profile.model_dump_json().encode(),
     )

@@ -11,6 +11,7 @@ from driftgate import export, modelling
 from driftgate.config import Problem
 from driftgate.datasets import rules
 from driftgate.errors import DriftgateError
+from driftgate.ranges import ranges_of
 from driftgate.release import FILES, Card, Lineage, Release, read_release, write_release
 from driftgate.table import features_of, labels_of, rows_of
 from driftgate.workspace import PROJECT
@@ -25,13 +26,22 @@ CARD = Card(
 )  # fmt: skip
 
 
-def make(folder: Path, problem: Problem) -> Release:
+def make(folder: Path, problem: Problem, *, version: str = "1") -> Release:
     frame = rules.build()
     features, labels = features_of(frame, problem.contract), labels_of(frame, problem)
     model = modelling.build_model(problem, family="logistic_regression", settings={})
     onnx = export.to_onnx(modelling.fit(model, features, labels), problem.contract)
     rows = rows_of(frame.head(8), problem.contract)
-    return write_release(folder, model=onnx, contract=problem.contract, card=CARD, rows=rows, profile=b"{}")
+    ranges = ranges_of(frame, problem.contract)
+    return write_release(
+        folder,
+        model=onnx,
+        contract=problem.contract,
+        card=CARD.model_copy(update={"version": version}),
+        ranges=ranges,
+        rows=rows,
+        profile=b"{}",
+    )
 
 
 def test_what_is_written_is_read(tmp_path: Path, problem: Problem) -> None:

@@ -1,0 +1,96 @@
+"""A release made ready to answer: its request model, its model, what it says of a row."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic_core import to_json
+
+from driftgate.contract import request_model
+from driftgate.release import Release
+
+ID_PATTERN = r"^[0-9a-f]{11}-[0-9a-f]{16}-\d{1,9}$"
+ARM = "champion"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+
+class Feedback(Strict):
+    """What became of a predicted row."""
+
+    prediction_id: str = Field(pattern=ID_PATTERN, description="As answered with the prediction")
+    label: str = Field(max_length=200, description="The class that it turned out to be")
+
+
+class Answering:
+    """Answers rows by one release. Whoever holds it, holds all of it: a swap to another release is one assignment.
+
+    Args:
+        release: Verified by its hashes.
+        most_rows: Of one request.
+
+    Raises:
+        DriftgateError: If a golden row gets another probability than at training.
+    """
+
+    def __init__(self, release: Release, *, most_rows: int) -> None:
+        self.release, self.card = release, release.card
+        self._scorer = release.scorer()
+        self.names = tuple(release.contract.columns)
+        self.row: Any = request_model(release.contract, example=release.golden.rows[0])
+        rows = (list[self.row], Field(min_length=1, max_length=most_rows))  # type: ignore[name-defined]
+        self.batch: Any = create_model("Batch", __base__=Strict, instances=rows)
+        self.information = to_json(
+            {
+                **self.card.model_dump(mode="json"),
+                "contract": release.contract.model_dump(mode="json", exclude_defaults=True),
+            }
+        )
+        self._classes = (self.card.negative_name, self.card.positive_name)
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """Names of the negative and the positive class."""
+        return self._classes
+
+    def answer(self, rows: list[Any]) -> tuple[list[dict[str, Any]], bytes]:
+        """Predict rows.
+
+        Args:
+            rows: Of the request model.
+
+        Returns:
+            An answer for each, and the line for the prediction log.
+        """
+        values = [row.__dict__ for row in rows]
+        columns = {name: [row[name] for row in values] for name in self.names}
+        probability = self._scorer.probability(columns).tolist()
+        now = time.time_ns() // 1_000_000
+        # Ids begin with the time, so that whoever looks for labels of a week needs no other.
+        request = f"{now:011x}-{secrets.token_hex(8)}"
+        warnings = self.release.ranges.warnings(columns)
+        negative, positive = self._classes
+        threshold, version = self.card.threshold, self.card.version
+        answers = [
+            {
+                "prediction": positive if value >= threshold else negative,
+                "probability": value,
+                "probabilities": {negative: 1 - value, positive: value},
+                "model_version": version,
+                "prediction_id": f"{request}-{at}",
+                "warnings": warnings.get(at, []),
+            }
+            for at, value in enumerate(probability)
+        ]
+        line = to_json(
+            {
+                "at": now, "request": request, "model": self.card.name, "version": version, "arm": ARM,
+                "probability": probability, "columns": columns,
+            }
+        )  # fmt: skip
+        return answers, line

@@ -1,0 +1,278 @@
+"""The application: every route of the service, before BentoML's own.
+
+BentoML starts it, health-checks it and stops it. Its routes, spans, time-outs and access log would cost more than the
+prediction itself, and would keep the input of a bad request; so requests are answered here, in front of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from pydantic_core import to_json
+
+from bentos.api import openapi
+from bentos.api.answers import Answering, Feedback
+from bentos.api.bodies import Gone, Refused, Scope, parse, read_body
+from bentos.api.following import Follower
+from bentos.api.metrics import Metrics
+from bentos.api.settings import Settings, is_loopback
+from driftgate.prediction_log import LABELS, PREDICTIONS, SegmentWriter, repair
+from driftgate.release import Release, read_release
+
+log = logging.getLogger("driftgate.service")
+
+ROWS_ON_THE_LOOP = 200  # more are predicted on a thread, so that others need not wait
+UNREADY_SECONDS = 10.0  # after a write that failed
+JSON, HTML, PLAIN = b"application/json", b"text/html; charset=utf-8", b"text/plain; version=0.0.4; charset=utf-8"
+
+Answer = tuple[int, bytes, bytes]
+Handler = Callable[[Scope, Any], Awaitable[Answer]]
+
+
+class Service:
+    """What serves: the release, the log, the metrics, the channel.
+
+    Args:
+        settings: Checked.
+
+    Raises:
+        DriftgateError: If the release can't be read, or predicts otherwise than at training.
+        OSError: If the log's folder can't be written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.metrics = settings, Metrics()
+        self._secret = settings.token.encode() if settings.token else None
+        self._writers = {}
+        if settings.log:
+            for cut in repair(settings.log) if settings.log.exists() else []:
+                log.warning("cut an unfinished line from %s", cut)
+            self._writers = {
+                kind: SegmentWriter(
+                    settings.log, kind, segment_bytes=settings.segment_bytes, segment_seconds=settings.segment_seconds
+                )
+                for kind in (PREDICTIONS, LABELS)
+            }
+        self._log_failed_at: float | None = None
+        self._answering: Answering | None = None
+        self._follower: Follower | None = None
+        if settings.channel:
+            self._follower = Follower(
+                settings.channel, take=self._take, failed=lambda: self.metrics.channel_failures.inc()
+            )
+            self._follower.look()
+        if self._answering is None:
+            self._answering = Answering(read_release(settings.release), most_rows=settings.most_rows)
+        if self._follower:
+            self._follower.start()
+        self._routes: dict[str, tuple[str, bool, Handler]] = {
+            "/predict": ("POST", True, self._predict),
+            "/predict/batch": ("POST", True, self._predict_batch),
+            "/feedback": ("POST", True, self._feedback),
+            "/model/info": ("GET", True, self._information),
+            "/metrics": ("GET", True, self._metrics),
+            "/": ("GET", False, self._page),
+            "/openapi.json": ("GET", False, self._openapi),
+            "/readyz": ("GET", False, self._readiness),
+        }
+
+    def close(self) -> None:
+        """Stop following, end the segments."""
+        if self._follower:
+            self._follower.stop()
+        for writer in self._writers.values():
+            writer.close()
+
+    def owns(self, path: str) -> bool:
+        """Whether a path is answered here; the rest is BentoML's health and static files."""
+        return not (path in ("/livez", "/healthz") or path.startswith("/static_content/"))
+
+    async def respond(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answer one request, whatever it holds."""
+        started = time.perf_counter()
+        route, headers = "other", ()
+        try:
+            found = self._routes.get(scope["path"])
+            if found is None:
+                raise Refused(HTTPStatus.NOT_FOUND, "no_such_path", "There is no such path; `/` lists what there is.")
+            method, guarded, handler = found
+            route = scope["path"]
+            if scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
+                raise Refused(
+                    HTTPStatus.METHOD_NOT_ALLOWED, "method", f"Use {method}.", headers=[(b"allow", method.encode())]
+                )
+            if guarded:
+                self._admit(scope)
+            status, body, kind = await handler(scope, receive)
+        except Gone:
+            return
+        except Refused as refused:
+            status, body, kind, headers = refused.status, refused.body(), JSON, refused.headers  # type: ignore[assignment]
+            self.metrics.refused.labels(refused.code).inc()
+        except Exception as error:
+            # Neither message nor values: they may hold the input.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("internal error: %s in %s:%s", type(error).__name__, place.name, place.lineno)
+            status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, JSON
+            body = Refused(status, "internal", "The service failed; its log says where.").body()
+            self.metrics.refused.labels("internal").inc()
+        size = str(len(body)).encode()
+        await send(
+            {
+                "type": "http.response.start",
+                "status": int(status),
+                "headers": [(b"content-type", kind), (b"content-length", size), *headers],
+            }
+        )
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        self.metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+    def _admit(self, scope: Scope) -> None:
+        if self._secret is None:
+            server = scope.get("server") or ("", None)
+            if not is_loopback(str(server[0])):
+                raise Refused(
+                    HTTPStatus.FORBIDDEN, "not_local", "Without a token the service answers on its own machine only."
+                )
+            return
+        given = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                given = value
+        scheme, _, token = given.partition(b" ")
+        # Always compared, so that the time says nothing of the token.
+        same = hmac.compare_digest(token.strip(), self._secret)
+        if not same or scheme.lower() != b"bearer":
+            raise Refused(
+                HTTPStatus.UNAUTHORIZED, "token", "Give the token: `Authorization: Bearer …`.",
+                headers=[(b"www-authenticate", b"Bearer")],
+            )  # fmt: skip
+
+    async def _predict(self, scope: Scope, receive: Any) -> Answer:
+        answering = self._now()
+        row = parse(await read_body(scope, receive, most_bytes=self.settings.most_bytes), answering.row)
+        answers, line = answering.answer([row])
+        self._keep(PREDICTIONS, line)
+        self._count(answering, answers)
+        return HTTPStatus.OK, to_json(answers[0]), JSON
+
+    async def _predict_batch(self, scope: Scope, receive: Any) -> Answer:
+        answering = self._now()
+        body = await read_body(scope, receive, most_bytes=self.settings.most_bytes)
+        if len(body) > ROWS_ON_THE_LOOP * 64:
+            batch = await asyncio.to_thread(parse, body, answering.batch)
+        else:
+            batch = parse(body, answering.batch)
+        if len(batch.instances) > ROWS_ON_THE_LOOP:
+            answers, line = await asyncio.to_thread(answering.answer, batch.instances)
+        else:
+            answers, line = answering.answer(batch.instances)
+        self._keep(PREDICTIONS, line)
+        self._count(answering, answers)
+        return HTTPStatus.OK, to_json({"predictions": answers}), JSON
+
+    async def _feedback(self, scope: Scope, receive: Any) -> Answer:
+        feedback = parse(await read_body(scope, receive, most_bytes=self.settings.most_bytes), Feedback)
+        classes = self._now().classes
+        if feedback.label not in classes:
+            raise Refused(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "1 values break the contract.",
+                fields=[("label", f"Input should be {' or '.join(repr(name) for name in classes)}")],
+            )  # fmt: skip
+        told = {"prediction_id": feedback.prediction_id, "label": feedback.label}
+        self._keep(LABELS, to_json({"at": time.time_ns() // 1_000_000, **told}))
+        self.metrics.feedback.inc()
+        return HTTPStatus.ACCEPTED, to_json(told), JSON
+
+    async def _information(self, _scope: Scope, _receive: Any) -> Answer:
+        return HTTPStatus.OK, self._now().information, JSON
+
+    async def _metrics(self, _scope: Scope, _receive: Any) -> Answer:
+        return HTTPStatus.OK, await asyncio.to_thread(self.metrics.page), PLAIN
+
+    async def _page(self, _scope: Scope, _receive: Any) -> Answer:
+        return HTTPStatus.OK, openapi.PAGE, HTML
+
+    async def _openapi(self, _scope: Scope, _receive: Any) -> Answer:
+        return HTTPStatus.OK, to_json(openapi.document(self._now(), secured=self._secret is not None)), JSON
+
+    async def _readiness(self, _scope: Scope, _receive: Any) -> Answer:
+        card, failed = self._now().card, self._log_failed_at
+        writable = failed is None or time.monotonic() - failed > UNREADY_SECONDS
+        told = {
+            "ready": writable,
+            "release": {"name": card.name, "version": card.version},
+            "log": "off" if not self._writers else "written" if writable else "can't be written",
+            "channel": None
+            if self._follower is None
+            else {"document": str(self.settings.channel), "error": self._follower.error},
+        }
+        return HTTPStatus.OK if writable else HTTPStatus.SERVICE_UNAVAILABLE, to_json(told), JSON
+
+    def _now(self) -> Answering:
+        """What serves at this moment; whoever asks keeps it until the answer is out."""
+        if self._answering is None:
+            raise RuntimeError("no release serves yet")
+        return self._answering
+
+    def _take(self, release: Release) -> None:
+        """Make a release ready, which tries its golden rows, and only then let it serve."""
+        first = self._answering is None
+        self._answering = Answering(release, most_rows=self.settings.most_rows)
+        if not first:
+            self.metrics.swaps.inc()
+
+    def _keep(self, kind: str, line: bytes) -> None:
+        """Write to the log before the answer leaves; what can't be kept is not answered."""
+        writer = self._writers.get(kind)
+        if writer is None:
+            return
+        started = time.perf_counter()
+        try:
+            writer.append(line)
+        except OSError as error:
+            self._log_failed_at = time.monotonic()
+            self.metrics.log_failures.inc()
+            log.error("the prediction log can't be written: %s", error.strerror)
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE, "log", "The prediction log can't be written, so nothing is answered.",
+                headers=[(b"retry-after", b"10")],
+            ) from None  # fmt: skip
+        self._log_failed_at = None
+        self.metrics.log_seconds.observe(time.perf_counter() - started)
+        self.metrics.log_bytes.inc(len(line) + 1)
+
+    def _count(self, answering: Answering, answers: list[dict[str, Any]]) -> None:
+        version, (negative, positive) = answering.card.version, answering.classes
+        ones = sum(answer["prediction"] == positive for answer in answers)
+        for name, number in ((positive, ones), (negative, len(answers) - ones)):
+            if number:
+                self.metrics.predictions.labels(version, name).inc(number)
+        warned = sum(bool(answer["warnings"]) for answer in answers)
+        if warned:
+            self.metrics.warnings.inc(warned)
+
+
+class Front:
+    """Stands in front: hands each request to the running service, and the rest on to BentoML."""
+
+    running: Service | None = None
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        service = Front.running
+        if scope["type"] == "http" and service is not None and service.owns(scope["path"]):
+            with contextlib.suppress(asyncio.CancelledError):
+                await service.respond(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)

@@ -1,0 +1,138 @@
+"""From the bytes of a request to checked values; whatever is wrong becomes one shape of answer.
+
+`{"error": {"code": …, "message": …, "fields": [{"field": …, "cause": …}]}}`. No value of the input is repeated in it, or
+logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import jiter
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+SHOWN_FIELDS = 20
+SHOWN_NAME = 100
+BODY_WITHIN_SECONDS = 30
+HANG_UP = ((b"connection", b"close"),)  # else the rest of the body would be read to its end, for nothing
+
+Model = TypeVar("Model", bound=BaseModel)
+Scope = dict[str, Any]
+
+
+class Refused(Exception):
+    """A request that gets no answer but this one.
+
+    Args:
+        status: Of HTTP.
+        code: The cause in a word, one of a few: metrics count by it.
+        message: The cause in a sentence.
+        fields: Field and cause of each that is wrong.
+        headers: More headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        fields: Sequence[tuple[str, str]] = (),
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        super().__init__(code)
+        self.status, self.code, self.message = status, code, message
+        self.fields, self.headers = fields, headers
+
+    def body(self) -> bytes:
+        fields = [{"field": field, "cause": cause} for field, cause in self.fields]
+        return to_json({"error": {"code": self.code, "message": self.message, "fields": fields}})
+
+
+class Gone(Exception):
+    """The caller has hung up: there is nobody to answer."""
+
+
+async def read_body(scope: Scope, receive: Any, *, most_bytes: int) -> bytes:
+    """Read a JSON body, streamed or not, and no more of it than is allowed.
+
+    Raises:
+        Refused: If it is too large or too slow, or its content type is another one.
+        Gone: If the caller hung up.
+    """
+    headers = dict(scope["headers"])
+    kind = headers.get(b"content-type", b"").split(b";")
+    if kind[0].strip().lower() != b"application/json":
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type", "The content type must be application/json.")
+    told = headers.get(b"content-length", b"0")
+    if told.isdigit() and int(told[:20]) > most_bytes:
+        raise _too_large(most_bytes)
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_WITHIN_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                part = message.get("body", b"")
+                size += len(part)
+                if size > most_bytes:
+                    raise _too_large(most_bytes)
+                parts.append(part)
+                if not message.get("more_body"):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except TimeoutError:
+        late = f"The body did not arrive within {BODY_WITHIN_SECONDS} seconds."
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "slow_body", late, headers=HANG_UP) from None
+
+
+def parse(body: bytes, model: type[Model]) -> Model:
+    """Read JSON strictly, and check it.
+
+    Raises:
+        Refused: With 400 if it is no JSON, has a key twice, NaN or infinity, is nested too deep or no UTF-8; with 422 if
+            it breaks the model, naming each field and cause.
+    """
+    if not body.strip():
+        raise Refused(HTTPStatus.BAD_REQUEST, "empty_body", "The body is empty; send a JSON object.")
+    try:
+        value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
+    except ValueError as error:
+        code, message = _cause_of(str(error))
+        raise Refused(HTTPStatus.BAD_REQUEST, code, message) from None
+    try:
+        return model.model_validate(value, strict=True)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+    except (OverflowError, ValueError):  # a whole number beyond any float
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "A number is too large.") from None
+    shown = [(_place(fault["loc"]), fault["msg"]) for fault in faults[:SHOWN_FIELDS]]
+    rest = f", the first {SHOWN_FIELDS} are listed" if len(faults) > SHOWN_FIELDS else ""
+    raise Refused(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{len(faults):,} values break the contract{rest}.", fields=shown
+    )
+
+
+def _too_large(most_bytes: int) -> Refused:
+    text = f"The body is larger than {most_bytes:,} bytes."
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", text, headers=HANG_UP)
+
+
+def _cause_of(error: str) -> tuple[str, str]:
+    """The parser's words without any of the input."""
+    place = error[error.rfind(" at line ") :] if " at line " in error else ""
+    if "uplicate" in error:
+        return "duplicate_key", f"A key occurs twice{place}."
+    if "recursion" in error:
+        return "too_deep", f"The body is nested too deep{place}."
+    if "unicode" in error.lower() or "utf" in error.lower():
+        return "bad_utf8", f"The body is not UTF-8{place}."
+    return "bad_json", f"The body is not JSON{place}."
+
+
+def _place(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location)[:SHOWN_NAME] or "body"

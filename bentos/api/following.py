@@ -1,0 +1,71 @@
+"""Following a channel: the release that its document names is loaded, tried, and swapped in by one assignment."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from driftgate.channel import read_channel, release_in
+from driftgate.errors import DriftgateError
+from driftgate.release import Release
+
+log = logging.getLogger("driftgate.channel")
+
+EVERY_SECONDS = 1.0
+AGAIN_AFTER_SECONDS = 10.0
+
+
+class Follower:
+    """Watches a channel's document on a thread of its own.
+
+    Args:
+        path: The document.
+        take: Is handed each release that the channel names; whatever it raises leaves the old one serving.
+        failed: Is told of each failure.
+    """
+
+    def __init__(self, path: Path, *, take: Callable[[Release], None], failed: Callable[[], None]) -> None:
+        self._path, self._take, self._failed = path, take, failed
+        self._seen: bytes | None = None
+        self._tried = 0.0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.error: str | None = None
+
+    def look(self) -> None:
+        """Look once: a document that has changed, or that failed a while ago, is tried."""
+        try:
+            content = self._path.read_bytes()
+        except OSError as error:
+            content = f"unreadable: {error.strerror}".encode()
+        due = self.error is not None and time.monotonic() - self._tried >= AGAIN_AFTER_SECONDS
+        if content == self._seen and not due:
+            return
+        self._seen, self._tried = content, time.monotonic()
+        try:
+            release = release_in(read_channel(self._path), self._path)
+            self._take(release)
+        except Exception as error:
+            self.error = error.cause if isinstance(error, DriftgateError) else f"{type(error).__name__}: {error}"
+            self._failed()
+            log.error("the channel is not followed, the old release stays: %s", self.error)
+        else:
+            self.error = None
+            log.info("serving %s %s, as the channel says", release.card.name, release.card.version)
+
+    def start(self) -> None:
+        """Look again every second, until `stop`."""
+        self._thread = threading.Thread(target=self._watch, name="channel", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=5)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(EVERY_SECONDS):
+            self.look()

@@ -1,0 +1,158 @@
+"""The OpenAPI document of a release, with examples from real rows, and the page to try it on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from bentos.api.answers import Answering, Feedback
+
+TEXT = {"type": "string"}
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "fields"],
+            "properties": {
+                "code": TEXT,
+                "message": TEXT,
+                "fields": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "cause"],
+                        "properties": {"field": TEXT, "cause": TEXT},
+                    },
+                },
+            },
+        }
+    },
+}
+ACCEPTED = {
+    "type": "object",
+    "required": ["prediction_id", "label"],
+    "properties": {"prediction_id": TEXT, "label": TEXT},
+}
+READINESS = {"type": "object", "required": ["ready", "release", "log", "channel"]}
+# BentoML serves the files of Swagger's page; its own page of it would load a tracker from elsewhere.
+PAGE = b"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><title>Driftgate</title>
+<link rel="stylesheet" href="./static_content/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="./static_content/swagger-ui-bundle.js" charset="utf-8"></script>
+<script>
+window.ui = SwaggerUIBundle({url: "./openapi.json", dom_id: "#swagger-ui", deepLinking: true,
+  presets: [SwaggerUIBundle.presets.apis], tryItOutEnabled: true, persistAuthorization: false});
+</script>
+</body>
+</html>
+"""
+
+
+def document(answering: Answering, *, secured: bool) -> dict[str, Any]:
+    """Describe every route.
+
+    Args:
+        answering: Gives the models, from the contract.
+        secured: Whether a token is asked for.
+    """
+    card, golden = answering.card, answering.release.golden
+    models = [(model, "validation") for model in (answering.row, answering.batch, Feedback)]
+    _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    known = dict(schemas["$defs"])
+    known |= {"Prediction": _prediction(answering.classes), "Error": ERROR, "Accepted": ACCEPTED}
+    known["Predictions"] = {
+        "type": "object",
+        "required": ["predictions"],
+        "properties": {"predictions": {"type": "array", "items": _reference("Prediction")}},
+    }
+    feedback = {"prediction_id": "0190f3c1a2b-0123456789abcdef-0", "label": answering.classes[1]}
+    paths = {
+        "/predict": {"post": _post("Predict one row", "Row", "Prediction", golden.rows[0])},
+        "/predict/batch": {
+            "post": _post("Predict several rows", "Batch", "Predictions", {"instances": golden.rows[:2]})
+        },
+        "/feedback": {
+            "post": _post(
+                "Tell what became of a predicted row: late, again, and in any order", "Feedback", "Accepted", feedback,
+                status="202",
+            )
+        },
+        "/model/info": {"get": _get("What serves: lineage, metrics, verdict, contract", {"type": "object"})},
+        "/metrics": {"get": _get("Prometheus metrics", TEXT, kind="text/plain")},
+        "/readyz": {"get": _get("Whether it can answer, and if not, why", READINESS, more=("503",), secured=False)},
+        "/livez": {"get": _get("Whether it lives", TEXT, kind="text/plain", secured=False)},
+    }  # fmt: skip
+    found: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": card.name, "version": card.version, "description": card.description},
+        "servers": [{"url": "."}],
+        "paths": paths,
+        "components": {"schemas": known},
+    }
+    if secured:
+        found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        found["security"] = [{"token": []}]
+    return found
+
+
+def _prediction(classes: tuple[str, str]) -> dict[str, Any]:
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    return {
+        "type": "object",
+        "required": [
+            "prediction", "probability", "probabilities", "model_version", "prediction_id", "warnings",
+        ],
+        "properties": {
+            "prediction": {"enum": list(classes)},
+            "probability": {**share, "description": f"Of {classes[1]}"},
+            "probabilities": {"type": "object", "properties": dict.fromkeys(classes, share)},
+            "model_version": TEXT,
+            "prediction_id": {**TEXT, "description": "By which to tell its label later"},
+            "warnings": {"type": "array", "items": TEXT, "description": "Values unlike any of the training"},
+        },
+    }  # fmt: skip
+
+
+def _post(summary: str, request: str, answer: str, example: Any, *, status: str = "200") -> dict[str, Any]:
+    faults = {
+        "400": "No JSON", "401": "No token, or another one", "403": "Not from this machine, and there is no token",
+        "408": "The body came too slowly", "413": "Too large", "415": "Another content type",
+        "422": "A field breaks the contract", "503": "The prediction log can't be written",
+    }  # fmt: skip
+    return {
+        "summary": summary,
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _reference(request), "example": example}},
+        },
+        "responses": {
+            status: {"description": "Done", "content": {"application/json": {"schema": _reference(answer)}}},
+            **{code: _fault(text) for code, text in faults.items()},
+        },
+    }
+
+
+def _get(
+    summary: str, schema: Any, *, kind: str = "application/json", more: tuple[str, ...] = (), secured: bool = True
+) -> dict[str, Any]:
+    answers: dict[str, Any] = {"200": {"description": "Done", "content": {kind: {"schema": schema}}}}
+    answers |= {code: {"description": "Not ready", "content": {kind: {"schema": schema}}} for code in more}
+    if secured:
+        answers |= {"401": _fault("No token, or another one"), "403": _fault("Not from this machine")}
+    return {"summary": summary, "responses": answers, **({} if secured else {"security": []})}
+
+
+def _fault(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": _reference("Error")}}}
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,139 @@
+"""Every setting of the service, by environment."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from driftgate.errors import DriftgateError
+from driftgate.prediction_log import SEGMENT_BYTES, SEGMENT_SECONDS
+
+LEAST_TOKEN = 16
+PACKAGED = Path(__file__).resolve().parents[2] / "release"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says; docs/serving.md explains each.
+
+    Args:
+        token: `DRIFTGATE_TOKEN`, which every request must bear; None: anybody on this machine may ask
+            (`DRIFTGATE_INSECURE=1`), nobody else.
+        log: `DRIFTGATE_LOG`, the folder of the prediction log; None: `none` was said, nothing is kept.
+        channel: `DRIFTGATE_CHANNEL`, the document to follow; None: the packaged release serves.
+        release: `DRIFTGATE_RELEASE`, by default the one beside the service in its bento.
+        most_rows: `DRIFTGATE_MAX_ROWS` of one request.
+        most_bytes: `DRIFTGATE_MAX_BYTES` of one body.
+        segment_bytes: `DRIFTGATE_SEGMENT_BYTES`, after which the log begins another segment.
+        segment_seconds: `DRIFTGATE_SEGMENT_SECONDS`, after which it does too.
+
+    `DRIFTGATE_WORKERS` is the number of processes, see `workers`.
+    """
+
+    token: str | None
+    log: Path | None
+    channel: Path | None
+    release: Path
+    most_rows: int = 10_000
+    most_bytes: int = 16 * 2**20
+    segment_bytes: int = SEGMENT_BYTES
+    segment_seconds: float = SEGMENT_SECONDS
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read and check the environment.
+
+        Raises:
+            DriftgateError: If token or log are missing, or a value is not what it should be; no value is repeated.
+        """
+        log, channel = environment.get("DRIFTGATE_LOG"), environment.get("DRIFTGATE_CHANNEL")
+        if not log:
+            raise DriftgateError(
+                "DRIFTGATE_LOG is not set.",
+                "Name the folder that every prediction is written to, or say `none` to keep nothing.",
+            )
+        return cls(
+            token=_token(environment),
+            log=None if log == "none" else _path("DRIFTGATE_LOG", log),
+            channel=_path("DRIFTGATE_CHANNEL", channel) if channel else None,
+            release=_path("DRIFTGATE_RELEASE", environment.get("DRIFTGATE_RELEASE") or str(PACKAGED)),
+            most_rows=_whole(environment, "DRIFTGATE_MAX_ROWS", cls.most_rows),
+            most_bytes=_whole(environment, "DRIFTGATE_MAX_BYTES", cls.most_bytes),
+            segment_bytes=_whole(environment, "DRIFTGATE_SEGMENT_BYTES", cls.segment_bytes),
+            segment_seconds=_whole(environment, "DRIFTGATE_SEGMENT_SECONDS", int(cls.segment_seconds)),
+        )
+
+
+def demand_loopback(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse to serve without a token where the command line, or `BENTOML_HOST`, asks for more than this machine.
+
+    Raises:
+        DriftgateError: If it does.
+    """
+    host = environment.get("BENTOML_HOST", "127.0.0.1")
+    for at, argument in enumerate(arguments):
+        if argument == "--host":
+            host = (*arguments[at + 1 : at + 2], host)[0]
+        elif argument.startswith("--host="):
+            host = argument.removeprefix("--host=")
+    if not is_loopback(host):
+        raise DriftgateError(
+            f"Without a token the service answers on this machine only, not on {host}.",
+            "Set DRIFTGATE_TOKEN, or serve on 127.0.0.1.",
+        )
+
+
+def workers(environment: Mapping[str, str] = os.environ) -> int:
+    """`DRIFTGATE_WORKERS`, the number of processes that answer; by default 1.
+
+    Raises:
+        DriftgateError: If it is no whole number above 0.
+    """
+    return _whole(environment, "DRIFTGATE_WORKERS", 1)
+
+
+@functools.lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether an address is one of this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _path(name: str, text: str) -> Path:
+    if not Path(text).is_absolute():
+        # BentoML changes the working folder before this is read.
+        raise DriftgateError(f"{name} is no absolute path.", f"Give the whole path, as in {name}=$PWD/….")
+    return Path(text)
+
+
+def _token(environment: Mapping[str, str]) -> str | None:
+    token = environment.get("DRIFTGATE_TOKEN", "")
+    if not token:
+        if environment.get("DRIFTGATE_INSECURE") == "1":
+            return None
+        raise DriftgateError(
+            "DRIFTGATE_TOKEN is not set.",
+            "Set it to a secret that callers bear; to try the service on this machine alone, set DRIFTGATE_INSECURE=1.",
+        )
+    if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise DriftgateError(
+            f"DRIFTGATE_TOKEN is no token: it needs {LEAST_TOKEN} printable ASCII characters or more, without spaces.",
+            'Make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"`.',
+        )
+    return token
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise DriftgateError(f"{name} is not a whole number above 0.", f"Leave it out for {default:,}.")
+    return int(text)

@@ -1,0 +1,120 @@
+"""The prediction log: what was answered is written here before the answer leaves.
+
+A folder of segments. A segment is a file of JSON lines that one process alone appends to, and holds locked while it
+lives: `predictions-…jsonl` a line a request, `labels-…jsonl` a line a label. A write is in the hands of the kernel before
+it returns, so a killed process loses nothing; a machine that loses power may lose the last seconds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+
+PREDICTIONS, LABELS = "predictions", "labels"
+SEGMENT_BYTES = 64 * 2**20
+SEGMENT_SECONDS = 3600.0
+
+
+class SegmentWriter:
+    """Appends lines to segments of its own, and begins a new one by size and by age.
+
+    Args:
+        folder: Is made if it isn't there.
+        kind: `PREDICTIONS` or `LABELS`.
+        segment_bytes: A segment that has grown beyond this is left.
+        segment_seconds: So is one older than this.
+    """
+
+    def __init__(
+        self, folder: Path, kind: str, *, segment_bytes: int = SEGMENT_BYTES, segment_seconds: float = SEGMENT_SECONDS
+    ) -> None:
+        self._folder, self._kind = folder, kind
+        self._segment_bytes, self._segment_seconds = segment_bytes, segment_seconds
+        self._file, self._size, self._begun = -1, 0, 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def append(self, line: bytes) -> None:
+        """Write a line, without its end.
+
+        Raises:
+            OSError: If it isn't written whole, as on a full disk; then nothing of it is left.
+        """
+        if self._due():
+            self._begin()
+        whole = line + b"\n"
+        written = os.write(self._file, whole)
+        if written != len(whole):
+            os.ftruncate(self._file, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += written
+
+    def close(self) -> None:
+        """End the segment; the next line begins another."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _due(self) -> bool:
+        return (
+            self._file < 0
+            or self._size >= self._segment_bytes
+            or time.monotonic() - self._begun >= self._segment_seconds
+            or os.fstat(self._file).st_nlink == 0  # somebody deleted it: what is written there is lost
+        )
+
+    def _begin(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{self._kind}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
+        file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.close()
+        self._file, self._size, self._begun = file, 0, time.monotonic()
+
+
+def segments(folder: Path, kind: str) -> list[Path]:
+    """The segments of a kind, in the order in which they were begun."""
+    return sorted(folder.glob(f"{kind}-*.jsonl"))
+
+
+def begun_at(segment: Path) -> dt.datetime:
+    """When a segment was begun, by its name; UTC."""
+    return dt.datetime.strptime(segment.name.split("-")[1], "%Y%m%dT%H%M%S%f").replace(tzinfo=dt.UTC)
+
+
+def repair(folder: Path) -> list[Path]:
+    """Cut what is left of an unfinished line from segments whose process is gone. Such a line was never answered.
+
+    Returns:
+        The segments that were cut.
+    """
+    cut = []
+    for segment in [*segments(folder, PREDICTIONS), *segments(folder, LABELS)]:
+        try:
+            with segment.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _cut_torn_line(file.fileno()):
+                    cut.append(segment)
+        except OSError:
+            continue  # held by a live process, or not ours to write: a reader leaves a torn line out anyway
+    return cut
+
+
+def _cut_torn_line(file: int) -> bool:
+    size = os.fstat(file).st_size
+    end, tail = size, b""
+    while end > 0:
+        start = max(0, end - 65536)
+        tail = os.pread(file, end - start, start)
+        at = tail.rfind(b"\n")
+        if at >= 0:
+            end = start + at + 1
+            break
+        end = start
+    if end == size:
+        return False
+    os.ftruncate(file, end)
+    return True

@@ -1,0 +1,326 @@
+"""Reading the prediction log: one table, predictions joined with labels by id, in memory bounded by a window.
+
+A prediction's id begins with the time of its answer in milliseconds, so the labels of a window are told from others
+without looking anything up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.errors import DriftgateError
+from driftgate.prediction_log import LABELS, PREDICTIONS, begun_at, segments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger("driftgate.predictions")
+
+Which = Literal["first", "last"]
+WINDOW = dt.timedelta(days=1)
+SLACK = dt.timedelta(minutes=1)  # an answer is dated before its segment is begun
+OURS = ("prediction_id", "at", "model", "version", "arm", "probability", "label", "labelled_at")
+BUCKETS = 256
+
+
+class Counts(BaseModel):
+    """How many predictions there are, how many of them have a label, and how many each version made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    predictions: int
+    labelled: int
+    by_version: dict[str, int]
+    first: dt.datetime | None
+    last: dt.datetime | None
+    segments: int
+
+
+def read_predictions(
+    folder: Path, *, since: dt.datetime | None = None, until: dt.datetime | None = None, label: Which = "last"
+) -> pd.DataFrame:
+    """Read the predictions of a time, in order of time.
+
+    Args:
+        folder: Of the log.
+        since: The first moment, UTC; None: the beginning.
+        until: The moment after the last one, UTC; None: the end.
+        label: Which label counts where there are several, by the time they were told.
+
+    Returns:
+        A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `probability`, `label` and
+        `labelled_at` (missing where there is none yet), and a column for each feature.
+
+    Raises:
+        DriftgateError: If there is no such folder.
+    """
+    import pandas as pd
+
+    parts = list(windows(folder, since=since, until=until, label=label))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OURS))
+
+
+def windows(
+    folder: Path,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    label: Which = "last",
+    window: dt.timedelta = WINDOW,
+) -> Iterator[pd.DataFrame]:
+    """The same, a table for each window that holds predictions: no more than one is in memory.
+
+    Raises:
+        DriftgateError: If there is no such folder.
+    """
+    found = _predictions(folder)
+    if not found:
+        return
+    begin, end = begun_at(found[0]) - SLACK, max(_written_at(path) for path in found)
+    start = max(begin, _utc(since)) if since else begin
+    # Windows begin at the start of an hour, so that they are the same ones whenever somebody looks.
+    start = start if since else start.replace(minute=0, second=0, microsecond=0)
+    end = min(end, _utc(until)) if until else end
+    with tempfile.TemporaryDirectory(prefix="labels-") as temporary:
+        labels = _Labels(Path(temporary), window=window)
+        labels.sort(folder, since=start, until=end)
+        while start < end:
+            stop = min(start + window, end)
+            table = _table(_lines(found, start, stop), labels.of(start, stop, which=label), start, stop)
+            if len(table):
+                yield table
+            start = stop
+
+
+def count_predictions(folder: Path, *, since: dt.datetime | None = None, until: dt.datetime | None = None) -> Counts:
+    """Count the predictions of a time.
+
+    Raises:
+        DriftgateError: If there is no such folder.
+    """
+    total: Counter[str] = Counter()
+    labelled, first, last = 0, None, None
+    for table in windows(folder, since=since, until=until):
+        total.update(table["version"].tolist())
+        labelled += int(table["label"].notna().sum())
+        first = first or table["at"].iloc[0].to_pydatetime()
+        last = table["at"].iloc[-1].to_pydatetime()
+    return Counts(
+        predictions=sum(total.values()),
+        labelled=labelled,
+        by_version=dict(sorted(total.items())),
+        first=first,
+        last=last,
+        segments=len(_predictions(folder)),
+    )
+
+
+def write_predictions(
+    folder: Path, out: Path, *, since: dt.datetime | None, until: dt.datetime | None, label: Which
+) -> int:
+    """Write the table to a parquet or CSV file, window after window.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        DriftgateError: If there is no such folder, the file is there already, or has another ending.
+    """
+    if out.suffix not in (".parquet", ".csv"):
+        raise DriftgateError(f"{out} is neither parquet nor CSV.", "Name a .parquet or .csv file.")
+    if out.exists():
+        raise DriftgateError(f"{out} is there already.", "Name another file, or remove it.")
+    draft, rows = out.with_name(f".{out.name}.part"), 0
+    try:
+        with draft.open("wb") as file:
+            write = _parquet(file) if out.suffix == ".parquet" else _csv(file)
+            for table in windows(folder, since=since, until=until, label=label):
+                write.send(table)
+                rows += len(table)
+            write.close()
+        draft.replace(out)
+    except OSError as error:
+        raise DriftgateError(f"{out} can't be written: {error.strerror}.", "Name another file with --out.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return rows
+
+
+def _parquet(file: IO[bytes]) -> Any:
+    def steps() -> Iterator[None]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        writer = None
+        try:
+            while True:
+                table = pa.Table.from_pandas((yield), preserve_index=False)
+                writer = writer or pq.ParquetWriter(file, _firm(table.schema))
+                writer.write_table(table.cast(writer.schema))
+        finally:
+            if writer:
+                writer.close()
+
+    started = steps()
+    next(started)
+    return started
+
+
+def _firm(schema: Any) -> Any:
+    """The first window's schema for all: a column without any value in it is of text, like the labels to come."""
+    import pyarrow as pa
+
+    return pa.schema([field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in schema])
+
+
+def _csv(file: IO[bytes]) -> Any:
+    def steps() -> Iterator[None]:
+        header = True
+        while True:
+            table: Any = yield
+            table.to_csv(file, index=False, header=header)
+            header = False
+
+    started = steps()
+    next(started)
+    return started
+
+
+class _Labels:
+    """Labels, sorted into files by the window of their prediction, so that a window's are found without the others."""
+
+    def __init__(self, folder: Path, *, window: dt.timedelta) -> None:
+        self._folder, self._width = folder, int(window.total_seconds() * 1000)
+
+    def sort(self, folder: Path, *, since: dt.datetime, until: dt.datetime) -> None:
+        low, high = _milliseconds(since), _milliseconds(until)
+        for segment in segments(folder, LABELS):
+            if _written_at(segment) < since:
+                continue
+            buckets: dict[int, list[str]] = {}
+            for line in _whole_lines(segment):
+                told = _parsed(line, segment)
+                moment = int(told["prediction_id"][:11], 16) if told else -1
+                if low <= moment < high:
+                    buckets.setdefault(moment // self._width, []).append(line)
+                    if len(buckets) > BUCKETS:
+                        self._spill(buckets)
+            self._spill(buckets)
+
+    def _spill(self, buckets: dict[int, list[str]]) -> None:
+        for number, lines in buckets.items():
+            with (self._folder / str(number)).open("a", encoding="utf-8") as file:
+                file.writelines(lines)
+        buckets.clear()
+
+    def of(self, start: dt.datetime, stop: dt.datetime, *, which: Which) -> dict[str, tuple[str, int]]:
+        """Label and time of telling, by the prediction's id."""
+        found: dict[str, tuple[str, int]] = {}
+        for number in range(_milliseconds(start) // self._width, _milliseconds(stop) // self._width + 1):
+            path = self._folder / str(number)
+            if not path.exists():
+                continue
+            with path.open(encoding="utf-8") as file:
+                for line in file:
+                    told = json.loads(line)
+                    name, at = told["prediction_id"], told["at"]
+                    known = found.get(name)
+                    if known is None or (at >= known[1] if which == "last" else at < known[1]):
+                        found[name] = (told["label"], at)
+        return found
+
+
+def _table(
+    lines: Iterable[Mapping[str, Any]], labels: Mapping[str, tuple[str, int]], start: dt.datetime, stop: dt.datetime
+) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {name: [] for name in OURS}
+    features: dict[str, list[Any]] = {}
+    low, high, rows = _milliseconds(start), _milliseconds(stop), 0
+    for line in lines:
+        if not low <= line["at"] < high:
+            continue
+        number = len(line["probability"])
+        ids = [f"{line['request']}-{at}" for at in range(number)]
+        told = [labels.get(name, (None, None)) for name in ids]
+        constant = {"at": line["at"], "model": line["model"], "version": line["version"], "arm": line["arm"]}
+        values = {
+            "prediction_id": ids, "probability": line["probability"], "label": [label for label, _ in told],
+            "labelled_at": [at for _, at in told], **{key: [value] * number for key, value in constant.items()},
+        }  # fmt: skip
+        for name in OURS:
+            columns[name] += values[name]
+        for name, found in line["columns"].items():
+            # A release that came later may take more columns, or fewer.
+            features.setdefault(name, [None] * rows).extend(found)
+        rows += number
+        for name in features.keys() - line["columns"].keys():
+            features[name] += [None] * number
+    taken = {f"feature_{name}" if name in OURS else name: values for name, values in features.items()}
+    table = pd.DataFrame({**columns, **taken})
+    for name in ("at", "labelled_at"):
+        table[name] = pd.to_datetime(pd.Series(columns[name], dtype="Int64"), unit="ms")
+    # An ISO text would sort the same: ids begin with the time.
+    return table.sort_values(["at", "prediction_id"], kind="stable", ignore_index=True)
+
+
+def _lines(found: list[Path], start: dt.datetime, stop: dt.datetime) -> Iterator[Mapping[str, Any]]:
+    for segment in found:
+        if begun_at(segment) - SLACK < stop and _written_at(segment) >= start:
+            for line in _whole_lines(segment):
+                parsed = _parsed(line, segment)
+                if parsed:
+                    yield parsed
+
+
+def _whole_lines(segment: Path) -> Iterator[str]:
+    """Lines that were written whole: a last one without an end was never answered, or is being written."""
+    with segment.open(encoding="utf-8") as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield line
+
+
+def _parsed(line: str, segment: Path) -> Mapping[str, Any] | None:
+    try:
+        found: Mapping[str, Any] = json.loads(line)
+    except ValueError:
+        log.warning("%s holds a line that is no JSON; it is left out", segment.name)
+        return None
+    return found
+
+
+def demand_log(folder: Path) -> None:
+    """Raise a DriftgateError if there is no such folder."""
+    if not folder.is_dir():
+        raise DriftgateError(
+            f"There is no prediction log {folder}.", "Name the folder of DRIFTGATE_LOG with --log, or set it."
+        )
+
+
+def _predictions(folder: Path) -> list[Path]:
+    demand_log(folder)
+    return segments(folder, PREDICTIONS)
+
+
+def _written_at(segment: Path) -> dt.datetime:
+    """A moment after the last line of a segment."""
+    return dt.datetime.fromtimestamp(segment.stat().st_mtime, dt.UTC) + dt.timedelta(seconds=1)
+
+
+def _utc(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+
+
+def _milliseconds(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,75 @@
+"""What each column held at training, so that the service can say of a row that it is unlike anything the model saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from driftgate.contract import Contract
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Range(BaseModel):
+    """The least and the greatest number, or the categories, that a column held at training; empty where it held none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    low: float | None = None
+    high: float | None = None
+    categories: frozenset[str] = frozenset()
+
+    def outside(self, value: Any) -> bool:
+        """Whether a value lies outside; a missing one doesn't."""
+        if value is None:
+            return False
+        if isinstance(value, str):
+            return value not in self.categories
+        return self.low is None or self.high is None or not self.low <= value <= self.high
+
+
+class Ranges(BaseModel):
+    """The range of every column."""
+
+    model_config = ConfigDict(frozen=True)
+
+    columns: dict[str, Range]
+
+    def warnings(self, columns: Mapping[str, Sequence[Any]]) -> dict[int, list[str]]:
+        """What to say of rows that lie outside.
+
+        Args:
+            columns: n values of each column.
+
+        Returns:
+            By the row's number, one text for each column; no value is repeated in it.
+        """
+        found: dict[int, list[str]] = {}
+        for name, known in self.columns.items():
+            for at, value in enumerate(columns[name]):
+                if known.outside(value):
+                    text = "a category" if isinstance(value, str) else "a value"
+                    found.setdefault(at, []).append(f"{name}: {text} that the training never saw")
+        return found
+
+
+def ranges_of(development: pd.DataFrame, contract: Contract) -> Ranges:
+    """Look at the rows that a model was fitted on.
+
+    Args:
+        development: Has the contract's columns.
+        contract: Says which are categories.
+    """
+    found = {}
+    for name, column in contract.columns.items():
+        values = development[name].dropna()
+        if column.is_category:
+            found[name] = Range(categories=frozenset(values.astype(str).unique().tolist()))
+        elif len(values):
+            found[name] = Range(low=float(values.min()), high=float(values.max()))
+        else:
+            found[name] = Range()
+    return Ranges(columns=found)
