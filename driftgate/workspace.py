@@ -108,8 +108,6 @@ class Workspace:
             "GIT_PYTHON_REFRESH": "quiet",
             "MPLBACKEND": "Agg",
             "ORT_LOGGING_LEVEL": "3",
-            # Threads that spin while they wait make gradient boosting ten times slower on a busy machine.
-            "OMP_WAIT_POLICY": "passive",
         }
         for key, value in defaults.items():
             os.environ.setdefault(key, value)

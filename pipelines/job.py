@@ -113,7 +113,11 @@ def _print_where(document: dict[str, Any], results: IO[str], *, log_file: Path) 
     if document.get("bento"):
         results.write("         python run.py drift     what arrives, held against what the model was trained on\n")
         # Absolute: `bentoml serve` looks for a relative folder below that folder itself.
-        results.write(f"         uv run bentoml serve {Path(document['bento']).absolute()} --host 127.0.0.1\n")
+        bento, kept = Path(document["bento"]).absolute(), Workspace.current().predictions
+        results.write(
+            "         the service, for this machine alone; docs/serving.md has its token and other settings:\n"
+        )
+        results.write(f"         DRIFTGATE_INSECURE=1 DRIFTGATE_LOG={kept} uv run bentoml serve {bento}\n")
 
 
 def show_predictions(

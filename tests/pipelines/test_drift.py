@@ -189,6 +189,61 @@ def test_file_and_window_together_are_wrong_usage(shop: Shop) -> None:
     assert shop.drift("--current", "new.parquet", "--until", AS_OF).code == 2
 
 
+@pytest.fixture(scope="module")
+def log_folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of a service that was asked for a week of rows, and told the labels of most of them."""
+    from bentos.api.application import Service
+    from bentos.api.settings import Settings
+    from tests.unit.test_api import TOKEN, ask
+
+    folder, release = tmp_path_factory.mktemp("predictions"), Path(shop.trained.document["release"])
+    service = Service(Settings(token=TOKEN, log=folder, channel=None, release=release))
+    week = made("2022-01-08", 7, seed=3)
+    instances = json.loads(week[["x", "temp", "unused", "kind"]].to_json(orient="records"))
+    answers = ask(service, "/predict/batch", json.dumps({"instances": instances}).encode()).json["predictions"]
+    names = {0: "negative", 1: "positive"}
+    for answer, label in list(zip(answers, week["target"], strict=True))[:500]:
+        told = {"prediction_id": answer["prediction_id"], "label": names[label]}
+        assert ask(service, "/feedback", json.dumps(told).encode()).status == 202
+    service.close()
+    return folder
+
+
+def test_predictions_are_held_against_the_training_with_their_labels(shop: Shop, log_folder: Path) -> None:
+    ran = shop.drift("--log", str(log_folder), "--json")
+    assert ran.code == 0, ran.out + ran.err
+    document = ran.document
+    assert document["data"]["rows"] == 700
+    assert {column["state"] for column in document["columns"]} == {"stable"}
+    assert {column["name"] for column in document["columns"]} == {"x", "temp", "unused", "kind", "target", PREDICTION}
+    found = document["estimate"]["roc_auc"]
+    assert found["labelled"] == 500
+    assert found["realised"] is not None
+
+
+def test_predictions_are_counted_and_written(log_folder: Path, tmp_path: Path) -> None:
+    counts = run_cli("predictions", "--log", str(log_folder), "--json", home=tmp_path).document
+    assert (counts["predictions"], counts["labelled"], counts["by_version"]) == (700, 500, {"1": 700})
+    shown = run_cli("predictions", "--log", str(log_folder), home=tmp_path)
+    assert "labelled     500 (71.4%)" in shown.out
+    out = tmp_path / "all.parquet"
+    written = run_cli("predictions", "--log", str(log_folder), "--out", str(out), home=tmp_path)
+    assert written.code == 0, written.err
+    assert pd.read_parquet(out)["label"].notna().sum() == 500
+    assert (
+        run_cli("predictions", "--log", str(log_folder), "--until", "2020-01-01", "--json", home=tmp_path).document[
+            "predictions"
+        ]
+        == 0
+    )
+
+
+def test_no_log_is_told(tmp_path: Path) -> None:
+    ran = run_cli("predictions", home=tmp_path)
+    assert ran.code == 1
+    assert "no prediction log" in ran.err
+
+
 def test_reversed_window_is_wrong_usage(shop: Shop) -> None:
     assert shop.drift("--since", "2022-01-08", "--until", "2022-01-01").code == 2
 

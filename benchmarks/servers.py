@@ -1,0 +1,60 @@
+"""The servers that `serving.py` compares with: one application a function, started by `uvicorn --factory`.
+
+`SERVING_RELEASE` names the release, `SERVING_MODEL` the same model as scikit-learn has it.
+"""
+
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fastapi import FastAPI
+
+from driftgate.release import read_release
+
+RELEASE = read_release(Path(os.environ["SERVING_RELEASE"]))
+
+
+def tutorial() -> FastAPI:
+    """As tutorials have it: a DataFrame and scikit-learn for each request, and a loop over the rows of a batch."""
+    import pandas as pd
+
+    from driftgate.contract import request_model
+
+    model = pickle.loads(Path(os.environ["SERVING_MODEL"]).read_bytes())  # our own, made by serving.py a moment ago
+    row_model: Any = request_model(RELEASE.contract)
+    application = FastAPI()
+
+    def answer(row: dict[str, Any]) -> dict[str, Any]:
+        probability = float(model.predict_proba(pd.DataFrame([row]))[0, 1])
+        return {"prediction": int(probability >= RELEASE.card.threshold), "probability": probability}
+
+    @application.post("/predict")
+    def predict(row: row_model) -> dict[str, Any]:
+        return answer(row.model_dump())
+
+    @application.post("/predict/batch")
+    def predict_batch(body: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+        return {"predictions": [answer(row) for row in body["instances"]]}
+
+    return application
+
+
+def bare() -> FastAPI:
+    """The limit: FastAPI and the ONNX model, no checks of ours, no log, no metrics, no token."""
+    from driftgate.contract import request_model
+
+    scorer = RELEASE.scorer()
+    row_model: Any = request_model(RELEASE.contract)
+    names = list(RELEASE.contract.columns)
+    application = FastAPI()
+
+    @application.post("/predict")
+    async def predict(row: row_model) -> dict[str, Any]:
+        values = row.__dict__
+        return {"probability": float(scorer.probability({name: [values[name]] for name in names})[0])}
+
+    return application

@@ -1,0 +1,285 @@
+"""Our service beside others that serve the same model: requests a second, latency, memory, start.
+
+    python benchmarks/serving.py          # all of it, about fifteen minutes; needs wrk (apt-get install wrk)
+    python benchmarks/serving.py --quick  # one round of two seconds each
+
+Needs the candidate of a main job (`python run.py`). Every server has one worker, and is asked by wrk on the same machine,
+in turn, round after round; a round's order is shuffled. Figures go to benchmarks/results/serving.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bentos.build import build_bento, service_environment
+from bentos.server import free_port
+from driftgate import modelling, tracking
+from driftgate.config import load_problem
+from driftgate.release import Release
+from driftgate.splitting import split
+from driftgate.table import features_of, labels_of, read_rows, rows_of
+from driftgate.versions import ensure_data
+from driftgate.workspace import PROJECT, Workspace
+
+CONNECTIONS = (1, 16, 64)
+TOKEN = "a-token-for-the-benchmark"  # noqa: S105
+READY_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it predicts one row, and in what form it takes it."""
+
+    name: str
+    url: str
+    body: str
+    process: subprocess.Popen[bytes]
+
+    def resident(self) -> float:
+        """Megabytes that its worker, the largest of its processes, holds."""
+        family = [psutil.Process(self.process.pid)]
+        family += family[0].children(recursive=True)
+        return max(process.memory_info().rss for process in family) / 2**20
+
+
+@contextmanager
+def running(name: str, command: list[str], *, ready: str, environment: dict[str, str], log: Path) -> Iterator[Any]:
+    """Start a command, wait until its health page answers; yields the process and the seconds that took."""
+    started = time.monotonic()
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env={**os.environ, **environment}, cwd=PROJECT
+        )
+    try:
+        while True:
+            try:
+                with urllib.request.urlopen(ready, timeout=2):
+                    break
+            except OSError:
+                if process.poll() is not None or time.monotonic() - started > READY_SECONDS:
+                    sys.exit(f"{name} did not start; see {log}")
+                time.sleep(0.05)
+        yield process, time.monotonic() - started
+    finally:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.terminate()
+        process.terminate()
+        process.wait(20)
+
+
+def commands(release: Release, model: Path, bento: Path, workspace: Workspace, log: Path) -> dict[str, Any]:
+    """How each server is started: command, environment, path to ask, body, and health page."""
+    row = rows_of_release(release)[0]
+    ours = {"DRIFTGATE_TOKEN": TOKEN, "DRIFTGATE_LOG": str(log), **service_environment(workspace)}
+    peers = {"SERVING_RELEASE": str(release.folder), "SERVING_MODEL": str(model), "OMP_NUM_THREADS": "1"}
+    uvicorn = [sys.executable, "-m", "uvicorn", "--factory", "--no-access-log", "--port"]
+    version = f"models:/{release.card.name}/{release.card.version}"
+    split_form = {"dataframe_split": {"columns": list(row), "data": [list(row.values())]}}
+    return {
+        "driftgate": ([sys.executable, "-m", "bentoml", "serve", str(bento), "--port"], ours, "/predict", row, "/readyz"),
+        "bare FastAPI + ONNX": ([*uvicorn[:3], "benchmarks.servers:bare", *uvicorn[3:]], peers, "/predict", row, "/openapi.json"),
+        "tutorial": ([*uvicorn[:3], "benchmarks.servers:tutorial", *uvicorn[3:]], peers, "/predict", row, "/openapi.json"),
+        "mlflow models serve": (
+            [str(Path(sys.executable).parent / "mlflow"), "models", "serve", "-m", version, "--env-manager", "local", "--port"],
+            {"MLFLOW_TRACKING_URI": workspace.mlflow_uri, "MLFLOW_MODELS_WORKERS": "1"}, "/invocations", split_form, "/ping",
+        ),
+    }  # fmt: skip
+
+
+def rows_of_release(release: Release) -> list[dict[str, Any]]:
+    """Real rows: those of the release's golden predictions."""
+    return release.golden.rows
+
+
+def wrk(server: Server, *, connections: int, seconds: int, folder: Path) -> dict[str, float]:
+    """Ask a server as fast as it answers; requests a second and latencies in milliseconds."""
+    script = folder / "post.lua"
+    headers = f'wrk.headers["Content-Type"]="application/json"\nwrk.headers["Authorization"]="Bearer {TOKEN}"\n'
+    script.write_text(f'wrk.method="POST"\n{headers}wrk.body=[==[{server.body}]==]\n')
+    done = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s", "-s", str(script), server.url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    if "Non-2xx" in done.stdout or "Requests/sec" not in done.stdout:
+        sys.exit(f"{server.name}: {done.stdout}")
+    found = {"rps": float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])}  # type: ignore[index]
+    for share in ("50", "99"):
+        value, unit = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)", done.stdout).groups()  # type: ignore[union-attr]
+        found[f"p{share}_ms"] = float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+    return found
+
+
+def throughput(servers: list[Server], *, rounds: int, seconds: int, folder: Path) -> dict[str, Any]:
+    """Each server at each number of connections, in turn; medians over the rounds, and each round's ratio to ours."""
+    results: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for server in servers:
+        wrk(server, connections=4, seconds=2, folder=folder)  # warm
+    for number in range(rounds):
+        for connections in CONNECTIONS:
+            for server in random.Random(number).sample(servers, len(servers)):
+                found = wrk(server, connections=connections, seconds=seconds, folder=folder)
+                results.setdefault(str(connections), {}).setdefault(server.name, []).append(found)
+        print(f"  round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    summary: dict[str, Any] = {}
+    for connections_text, by_server in results.items():
+        ours = by_server["driftgate"]
+        summary[connections_text] = {
+            name: {
+                **{key: round(statistics.median(one[key] for one in found), 3) for key in found[0]},
+                "ours / its rps": _spread([a["rps"] / b["rps"] for a, b in zip(ours, found, strict=True)]),
+                "its p99 / ours": _spread([b["p99_ms"] / a["p99_ms"] for a, b in zip(ours, found, strict=True)]),
+            }
+            for name, found in by_server.items()
+        }
+    return summary
+
+
+def _spread(ratios: list[float]) -> dict[str, float]:
+    return {
+        "median": round(statistics.median(ratios), 2),
+        "least": round(min(ratios), 2),
+        "most": round(max(ratios), 2),
+    }
+
+
+def _post(url: str, body: Any) -> float:
+    """Seconds that one request takes."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    started = time.perf_counter()
+    with urllib.request.urlopen(request, timeout=300) as answer:
+        json.load(answer)
+    return time.perf_counter() - started
+
+
+def thousand_rows(ours: Server, tutorial: Server, rows: list[dict[str, Any]], *, repeats: int) -> dict[str, Any]:
+    """1,000 rows in one request: ours beside the tutorial's loop over them."""
+    body = {"instances": [rows[number % len(rows)] for number in range(1000)]}
+    mine, theirs = [], []
+    _post(f"{ours.url}/batch", body)
+    for _ in range(repeats):
+        theirs.append(_post(f"{tutorial.url}/batch", body))
+        mine.append(min(_post(f"{ours.url}/batch", body) for _ in range(3)))
+    ratios = [b / a for a, b in zip(mine, theirs, strict=True)]
+    return {"ours_seconds": round(statistics.median(mine), 4), "tutorial_seconds": round(statistics.median(theirs), 2), "ratio": _spread(ratios)}  # fmt: skip
+
+
+def memory(server: Server, *, requests: int, folder: Path) -> dict[str, Any]:
+    """Resident memory of our worker while it answers; the first tenth warms it up."""
+    steps, at, answered = [], 0, 0.0
+    while answered < requests:
+        found = wrk(server, connections=16, seconds=5, folder=folder)
+        answered += found["rps"] * 5
+        if answered >= requests / 10 * at:
+            steps.append({"requests": round(answered), "mb": round(server.resident(), 1)})
+            at += 1
+    warm = next(step for step in steps if step["requests"] >= requests / 10)
+    return {"steps": steps, "last / warm": round(steps[-1]["mb"] / warm["mb"], 3)}
+
+
+def starts(how: dict[str, Any], *, repeats: int, log: Path, workspace: Workspace) -> dict[str, Any]:
+    """Seconds from the command to the first ready answer, ours and an empty BentoML service in turn."""
+    command, environment, *_ = how["driftgate"]
+    empty = [
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        "benchmarks.empty_service:Empty",
+        "--host",
+        "127.0.0.1",
+        "--port",
+    ]
+    took: dict[str, list[float]] = {"driftgate": [], "empty BentoML service": []}
+    for _ in range(repeats):
+        for name, words in (("driftgate", command), ("empty BentoML service", empty)):
+            port = free_port()
+            settings = environment if name == "driftgate" else service_environment(workspace)
+            with running(name, [*words, str(port)], ready=f"http://127.0.0.1:{port}/readyz", environment=settings, log=log) as (_, seconds):  # fmt: skip
+                took[name].append(seconds)
+    ratios = [a / b for a, b in zip(took["driftgate"], took["empty BentoML service"], strict=True)]
+    return {**{name: round(statistics.median(found), 2) for name, found in took.items()}, "ratio": _spread(ratios)}
+
+
+def same_model(release: Release, folder: Path) -> Path:
+    """The release's model as scikit-learn has it: the same family and settings, fitted on the same rows."""
+    problem = load_problem(PROJECT / "configs" / f"{release.card.name}.yaml")
+    as_of = problem.data.as_of if problem.data.timestamp else None
+    frame, version = read_rows(problem, md5=ensure_data(problem, workspace=Workspace.current()), as_of=as_of)
+    development, _ = split(frame, problem, as_of=version.as_of)
+    card = release.card
+    model = modelling.build_model(problem, family=card.family, settings=card.settings, calibrated=card.calibrated)
+    modelling.fit(model, features_of(development, problem.contract), labels_of(development, problem))
+    path = folder / "model.pickle"
+    path.write_bytes(pickle.dumps(model))
+    rows_of(development.head(1), problem.contract)
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problem", default="flights")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=["throughput", "memory", "starts", "thousand"])
+    arguments = parser.parse_args()
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing: apt-get install wrk")
+    workspace = Workspace.current()
+    workspace.set_environment()
+    version = tracking.resolve_version(arguments.problem, None, workspace=workspace)
+    release = tracking.release_of(arguments.problem, version, workspace=workspace)
+    rounds, seconds = (1, 2) if arguments.quick else (5, 5)
+    result: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        folder = Path(temporary)
+        bento = workspace.bentoml / "bentos" / arguments.problem / version
+        bento = bento if bento.exists() else build_bento(release, workspace=workspace)
+        how = commands(release, same_model(release, folder), bento, workspace, folder / "log")
+        log = workspace.logs / "benchmark-serving.log"
+        servers = {}
+        wanted = how if arguments.only in (None, "throughput") else {"driftgate": how["driftgate"], "tutorial": how["tutorial"]}  # fmt: skip
+        for name, (command, environment, path, body, ready) in wanted.items():
+            port = free_port()
+            started = running(name, [*command, str(port)], ready=f"http://127.0.0.1:{port}{ready}", environment=environment, log=log)  # fmt: skip
+            process, _ = stack.enter_context(started)
+            servers[name] = Server(name, f"http://127.0.0.1:{port}{path}", json.dumps(body), process)
+        if arguments.only in (None, "throughput"):
+            result["throughput"] = throughput(list(servers.values()), rounds=rounds, seconds=seconds, folder=folder)
+        if arguments.only in (None, "thousand"):
+            rows = rows_of_release(release)
+            result["1,000 rows"] = thousand_rows(servers["driftgate"], servers["tutorial"], rows, repeats=rounds)
+        if arguments.only in (None, "memory"):
+            requests = 20_000 if arguments.quick else 200_000
+            result["memory"] = memory(servers["driftgate"], requests=requests, folder=folder)
+        stack.close()
+        if arguments.only in (None, "starts"):
+            result["start"] = starts(how, repeats=2 if arguments.quick else 5, log=log, workspace=workspace)
+    text = json.dumps(result, indent=1)
+    if not arguments.quick and not arguments.only:
+        (PROJECT / "benchmarks" / "results" / "serving.json").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
