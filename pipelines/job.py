@@ -113,11 +113,17 @@ def _print_where(document: dict[str, Any], results: IO[str], *, log_file: Path) 
     if document.get("bento"):
         results.write("         python run.py drift     what arrives, held against what the model was trained on\n")
         # Absolute: `bentoml serve` looks for a relative folder below that folder itself.
-        bento, kept = Path(document["bento"]).absolute(), Workspace.current().predictions
+        bento, kept = (_shell_path(path) for path in (document["bento"], Workspace.current().predictions))
         results.write(
             "         the service, for this machine alone; docs/serving.md has its token and other settings:\n"
         )
         results.write(f"         DRIFTGATE_INSECURE=1 DRIFTGATE_LOG={kept} uv run bentoml serve {bento}\n")
+
+
+def _shell_path(path: Path | str) -> str:
+    """An absolute path as one types it in a shell."""
+    shown = show_path(path)
+    return shown if Path(shown).is_absolute() else f"$PWD/{shown}"
 
 
 def show_predictions(

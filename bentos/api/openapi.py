@@ -93,7 +93,6 @@ def document(answering: Answering, *, secured: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": card.name, "version": card.version, "description": card.description},
-        "servers": [{"url": "."}],
         "paths": paths,
         "components": {"schemas": known},
     }
