@@ -100,6 +100,64 @@ def drift(
     )
 
 
+who_option = click.option("--by", "who", help="Who approves; by default the user of this machine.")
+service_option = click.option(
+    "--service", envvar="DRIFTGATE_SERVICE", help="Address of a running service: wait until it serves the version."
+)
+
+
+@main.command(
+    epilog="\b\nExamples:\n  python run.py deploy --to staging\n"
+    '  python run.py deploy --to production --approve "verdict read, week looks good"\n\n'
+    "\b\nExit codes: 0 done, 1 error, 2 wrong usage, 3 blocked by the gate."
+)
+@click.option("--to", type=click.Choice(["staging", "production"]), default="staging", show_default=True)
+@click.option(
+    "--version", "--model", "model", help="Alias or version; by default the candidate, or what is on staging."
+)
+@click.option("--approve", "reason", help="Why production may move: the approval, kept in the record.")
+@who_option
+@service_option
+@common
+def deploy(
+    to: str, model: str | None, reason: str | None, who: str | None, service: str | None, **options: Any
+) -> None:
+    """Prove a version on staging, or move production to what was proved there.
+
+    Staging serves it with the real bentoml serve, asks it everything, and gives the verdict. Production moves by approval
+    alone, and to nothing but the very files that passed.
+    """
+    if to == "production" and not (reason or "").strip():
+        raise click.UsageError('Production moves by approval: give --approve "why".')
+    if to == "staging" and reason:
+        raise click.UsageError("Staging needs no approval: leave --approve out, or say --to production.")
+    from pipelines.job import deploy_job
+
+    _run(deploy_job(to=to, model=model, reason=reason, who=who, service=service), **options)
+
+
+@main.command(epilog="\b\nExample: python run.py rollback --reason 'too many alarms'")
+@click.option("--to", help="A version that was in production; by default the one that served before.")
+@click.option("--reason", required=True, help="Why; kept in the record.")
+@who_option
+@service_option
+@common
+def rollback(to: str | None, reason: str, who: str | None, service: str | None, **options: Any) -> None:
+    """Go back to a release that was in production before."""
+    from pipelines.job import rollback_job
+
+    _run(rollback_job(to=to, reason=reason, who=who, service=service), **options)
+
+
+@main.command()
+@common
+def releases(**options: Any) -> None:
+    """What serves where, and the record of every deployment."""
+    from pipelines.job import releases_job
+
+    _run(releases_job(), **options)
+
+
 @main.command(
     epilog="\b\nExamples:\n  python run.py predictions --log /srv/predictions\n"
     "  python run.py predictions --since 2026-11-01 --until 2026-11-08 --out week.parquet"

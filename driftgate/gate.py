@@ -80,6 +80,27 @@ class ParityResult(BaseModel):
     largest_difference: float
 
 
+class Proof(BaseModel):
+    """What a service on staging showed.
+
+    `golden_differ` of `golden_rows` probabilities differ from those at training. `probes_failed` are bad requests that
+    got another answer than they should. `p99_ms` is of single rows, one after the other, over HTTP. Under load
+    `answered` requests were answered, `failed` were not, and `lost` of all answered rows are missing in the log.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    golden_rows: int
+    golden_differ: int
+    probes: int
+    probes_failed: tuple[str, ...]
+    p99_ms: float
+    answered: int
+    failed: int
+    lost: int
+
+
 def contract_checks(violations: list[Violation], *, rows: int) -> list[Check]:
     """One check for each broken rule, or a single passed one."""
     if not violations:
@@ -191,6 +212,28 @@ def latency_check(p99_ms: float, problem: Problem) -> Check:
     """Single-row p99 of the exported model under its budget."""
     limit = problem.gate.latency_ms
     return _check("latency", "block", p99_ms, limit, p99_ms <= limit, "p99 in ms of one row in the exported model")
+
+
+def proof_checks(proof: Proof, problem: Problem) -> list[Check]:
+    """What the service showed on staging; each must hold before production moves."""
+    golden = f"of {proof.golden_rows} golden probabilities, served, differ from those at training"
+    probes = ", ".join(proof.probes_failed) or f"all {proof.probes} bad requests got the status that they should"
+    limit, asked = problem.gate.service_latency_ms, proof.answered + proof.failed
+    quick = proof.p99_ms <= limit
+    return [
+        _check("staging.golden", "block", proof.golden_differ, 0, proof.golden_differ == 0, golden),
+        _check("staging.probes", "block", len(proof.probes_failed), 0, not proof.probes_failed, probes),
+        _check("staging.latency", "block", proof.p99_ms, limit, quick, "p99 in ms of one row over HTTP"),
+        _check(
+            "staging.load",
+            "block",
+            proof.failed,
+            0,
+            proof.failed == 0 < proof.answered,
+            f"requests failed, of {asked:,} by several callers at once",
+        ),
+        _check("staging.log", "block", proof.lost, 0, proof.lost == 0, "answered predictions missing in the log"),
+    ]
 
 
 def _check(

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from driftgate.deployments import all_states
+from driftgate.terminal import state_lines
 from driftgate.workspace import Workspace, show_path
 
 NEWEST = 5
@@ -18,12 +20,14 @@ def newest_runs(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def show_status(*, as_json: bool) -> None:
-    """Print the newest runs: when, of what, the verdict, the version and where its release is."""
+    """Print what serves where, and the newest runs: when, of what, the verdict, the version and where its release is."""
     workspace = Workspace.current()
-    runs = newest_runs(workspace)
+    runs, states = newest_runs(workspace), all_states(workspace)
     if as_json:
-        print(json.dumps({"workspace": str(workspace.root), "runs": runs}, indent=2))
+        print(json.dumps({"workspace": str(workspace.root), "channels": states, "runs": runs}, indent=2))
         return
+    for problem, state in states.items():
+        print("\n".join(state_lines(problem, state)))
     if not runs:
         print("No run yet. Start one with `python run.py`.")
         return

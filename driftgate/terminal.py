@@ -134,6 +134,75 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
 
 
+def print_proof(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
+    """The verdict of a proof on staging, and what comes next."""
+    from rich.text import Text
+
+    console = _console(results)
+    _print_checks(verdict, console)
+    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
+    console.print(f"staging  {document['problem']} {document['version']}")
+    if verdict.outcome != "block":
+        console.print('approve  python run.py deploy --to production --approve "why"')
+
+
+def print_move(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
+    """What production serves now, and what served before."""
+    lines = {
+        "now": f"{document['problem']} {document['version']} in production",
+        "before": document["previous"] or "nothing",
+        "by": f"{document['who']}: {document['reason']}",
+        "channel": show_path(document["document"]),
+    }
+    if document["verdict"] != "none":
+        lines["verdict"] = document["verdict"]
+    if service := document["service"]:
+        lines["service"] = f"{service['address']} {'serves it' if service['version'] else 'does not answer'}"
+        lines["service"] = service["error"] or lines["service"]
+    results.writelines(f"{key:<9}{value}\n" for key, value in lines.items())
+    results.write(f"         {document['seconds']:.1f} s; `python run.py rollback --reason …` goes back\n")
+
+
+def print_releases(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
+    """What serves where, and the record of deployments."""
+    from rich import box
+    from rich.table import Table
+
+    console = _console(results)
+    for line in state_lines(document["problem"], document):
+        console.print(line)
+    if document["finished_now"]:
+        console.print(f"finished the move to {document['finished_now']}, which had been cut off")
+    table = Table("when (UTC)", "event", "version", "before", "verdict", "by", "reason", box=box.SIMPLE_HEAD)
+    for entry in document["record"]:
+        table.add_row(
+            entry["at"][:19].replace("T", " "), entry["event"], entry["version"], entry["previous"] or "–",
+            entry["verdict"] or "–", entry["who"], entry["reason"],
+        )  # fmt: skip
+    console.print(table)
+
+
+def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
+    """A problem's production, staging and what waits, a line each."""
+    production, staging = state["production"], state["staging"]
+    served = "nothing"
+    if production:
+        served = f"{problem} {production['version']}"
+        if production["since"]:
+            since = production["since"][:16].replace("T", " ")
+            served += (
+                f" since {since} UTC, by {production['by']} ({production['reason']}), verdict {production['verdict']}"
+            )
+    lines = [f"production  {served}"]
+    if staging:
+        lines.append(f"staging     {problem} {staging['version']}, verdict {staging['verdict'] or 'none yet'}")
+    if state["waits_for_approval"]:
+        lines.append(
+            f'waits       {problem} {state["waits_for_approval"]}: run.py deploy --to production --approve "why"'
+        )
+    return lines
+
+
 def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -> None:
     """The counts of a prediction log."""
     number, labelled = told["predictions"], told["labelled"]

@@ -115,6 +115,13 @@ class Tracker:
             parameters={key: str(value) for key, value in arrival.model_dump().items()},
         )
 
+    def start_deployment(self, problem: Problem, model: str, state: Provenance, *, zenml_run: str) -> None:
+        """Write what a deployment is of: model, commit, lock hash, ZenML run."""
+        self._log_batch(
+            tags={"problem": problem.name, "model": model, "zenml_run_id": zenml_run, **state.tags()},
+            parameters={"model": model},
+        )
+
     def log_drift(self, finding: Finding, page: str) -> None:
         """The Evidently page, what was found as JSON, and each column's distance, limit and missing share as metrics."""
         self._log_batch(metrics=drift_metrics(finding))

@@ -58,6 +58,11 @@ class Workspace:
         return self.root / "reports"
 
     @property
+    def channels(self) -> Path:
+        """A folder a problem: its staging and production channels, and the record of its deployments."""
+        return self.root / "channels"
+
+    @property
     def predictions(self) -> Path:
         """Where the prediction log of a service on this machine goes, unless DRIFTGATE_LOG says otherwise."""
         return self.root / "predictions"

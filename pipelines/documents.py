@@ -9,6 +9,7 @@ from typing import Any
 from driftgate import tracking
 from driftgate.config import Problem
 from driftgate.gate import Verdict
+from driftgate.production import Production
 from driftgate.workspace import Workspace
 
 
@@ -83,6 +84,25 @@ def drift_document(
     }  # fmt: skip
 
 
+def deployment_document(
+    problem: Problem, found: dict[str, Any], ids: dict[str, str | None], *, production: Production, version: str
+) -> dict[str, Any]:
+    """The document of a proof on staging, from its artifacts."""
+    serving = production.serving()
+    return {
+        **_common(problem, found["verdict"], ids),
+        "channel": "staging",
+        "version": version,
+        "previous": serving.version if serving else None,
+        "proof": found["proof"].model_dump() if "proof" in found else None,
+        "model": {"name": problem.name, "version": version},
+        "data": {},
+        "release": found.get("release"),
+        "bento": found.get("bento"),
+        "document": str(production.staging),
+    }
+
+
 def keep(document: dict[str, Any], name: str, *, workspace: Workspace) -> None:
     """Write a run's document whole, or not at all."""
     path = workspace.runs / f"{name}.json"
@@ -93,7 +113,7 @@ def keep(document: dict[str, Any], name: str, *, workspace: Workspace) -> None:
 
 def verdict_of(document: dict[str, Any]) -> Verdict:
     """The verdict within a document."""
-    return Verdict(problem=document["problem"], checks=tuple(document["checks"]))
+    return Verdict(problem=document["problem"], checks=tuple(document.get("checks", ())))
 
 
 def _common(problem: Problem, verdict: Verdict, ids: dict[str, str | None]) -> dict[str, Any]:

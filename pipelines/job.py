@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from driftgate import terminal
+from driftgate import deployments, terminal
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
 from driftgate.gate import Verdict
@@ -56,6 +56,51 @@ def drift_job(
     return work, terminal.print_drift
 
 
+def deploy_job(
+    *, to: str, model: str | None, reason: str | None, who: str | None, service: str | None
+) -> tuple[Work, Show]:
+    """Prove a version on staging, or move production to a proved one."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from pipelines import deploy
+
+        if to == "staging":
+            return deploy.deploy_to_staging(problem, model=model, who=who, workspace=workspace)
+        return deploy.deploy_to_production(
+            problem, model=model, reason=reason or "", who=who, service=service, workspace=workspace
+        )
+
+    return work, terminal.print_proof if to == "staging" else terminal.print_move
+
+
+def rollback_job(*, to: str | None, reason: str, who: str | None, service: str | None) -> tuple[Work, Show]:
+    """Go back to a release that was in production."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from pipelines.deploy import roll_back
+
+        return roll_back(problem.name, to=to, reason=reason, who=who, service=service, workspace=workspace)
+
+    return work, terminal.print_move
+
+
+def releases_job() -> tuple[Work, Show]:
+    """What serves where, the record of deployments; finishes what a crash left."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from driftgate.production import Production
+        from pipelines.deploy import followers
+
+        production = Production(problem.name, workspace=workspace)
+        finished = None
+        if production.unfinished() is not None:
+            with production.alone():
+                finished = production.settle(followers(problem.name, workspace=workspace))
+        return deployments.releases_document(production, finished=finished)
+
+    return work, terminal.print_releases
+
+
 def run_job(
     job: tuple[Work, Show], *, config: Path, as_json: bool, debug: bool, workspace: Workspace, log_name: str
 ) -> int:
@@ -90,8 +135,9 @@ def run_job(
         from pipelines.documents import verdict_of
 
         show(document, verdict_of(document), results)
-        _print_where(document, results, log_file=log_file)
-    return BLOCKED if document["verdict"] == "block" else DONE
+        if document.get("runs"):
+            _print_where(document, results, log_file=log_file)
+    return BLOCKED if document.get("verdict") == "block" else DONE
 
 
 def _unforeseen(error: Exception, log_file: Path) -> DriftgateError:

@@ -44,14 +44,14 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
     moment = (as_of or problem.data.as_of) if problem.data.timestamp else None
     if as_of and not problem.data.timestamp:
         raise DriftgateError(f"{problem.name} has no timestamp to look back from.", "Leave --as-of out.")
-    _set_up(workspace)
+    set_up(workspace)
     from pipelines.training import training
 
-    name = _run_name(runs.TRAINING, problem)
-    _run(training, name, workspace=workspace, problem=problem, as_of=moment.isoformat() if moment else None)
+    name = run_name(runs.TRAINING, problem)
+    run(training, name, workspace=workspace, problem=problem, as_of=moment.isoformat() if moment else None)
     found, ids = runs.outcome(name)
     document = documents.training_document(problem, found, ids, workspace=workspace)
-    return _kept(document, name, started, workspace=workspace)
+    return kept(document, name, started, workspace=workspace)
 
 
 def check_drift(
@@ -94,11 +94,11 @@ def check_drift(
     else:
         profile = profile_of(release)
         arrivals.find_window(problem, model=version, profile=profile, since=since, until=until)
-    _set_up(workspace)
+    set_up(workspace)
     from pipelines.drift import drift
 
-    name = _run_name(runs.DRIFT, problem)
-    _run(
+    name = run_name(runs.DRIFT, problem)
+    run(
         drift, name, workspace=workspace, problem=problem, model=version,
         current=str(current.absolute()) if current else None,
         log=str(log_folder.absolute()) if log_folder else None,
@@ -106,19 +106,22 @@ def check_drift(
     )  # fmt: skip
     found, ids = runs.outcome(name)
     document = documents.drift_document(problem, name, found, ids, workspace=workspace)
-    return _kept(document, name, started, workspace=workspace)
+    return kept(document, name, started, workspace=workspace)
 
 
-def _set_up(workspace: Workspace) -> None:
+def set_up(workspace: Workspace) -> None:
+    """Start ZenML on its stack."""
     log.info("starting ZenML and its stack")
     runs.set_up(workspace)
 
 
-def _run_name(pipeline: str, problem: Problem) -> str:
+def run_name(pipeline: str, problem: Problem) -> str:
+    """A name of its own for a run of a pipeline."""
     return f"{pipeline}-{problem.name}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
-def _run(pipeline: Any, name: str, *, workspace: Workspace, **parameters: Any) -> None:
+def run(pipeline: Any, name: str, *, workspace: Workspace, **parameters: Any) -> None:
+    """Run a pipeline; that the gate blocks is an outcome, no error."""
     with runs.alive(name, workspace=workspace):
         try:
             pipeline.with_options(run_name=name)(**parameters)
@@ -126,7 +129,8 @@ def _run(pipeline: Any, name: str, *, workspace: Workspace, **parameters: Any) -
             log.info("blocked: %s", blocked)
 
 
-def _kept(document: dict[str, Any], name: str, started: float, *, workspace: Workspace) -> dict[str, Any]:
+def kept(document: dict[str, Any], name: str, started: float, *, workspace: Workspace) -> dict[str, Any]:
+    """Put a run's document into the workspace."""
     document["seconds"] = round(time.monotonic() - started, 1)
     documents.keep(document, name, workspace=workspace)
     return document

@@ -17,7 +17,11 @@ from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.run")
 
-TRAINING, DRIFT = "training", "drift"  # a pipeline, its experiment in MLflow, and the first word of its runs' names
+TRAINING, DRIFT, DEPLOYMENT = (
+    "training",
+    "drift",
+    "deployment",
+)  # a pipeline, its experiment in MLflow, and the first word of its runs' names
 STACK = PROJECT / "stacks" / "local.yaml"
 
 
@@ -26,7 +30,7 @@ def set_up(workspace: Workspace) -> None:
     from stacks.apply import apply_stack
 
     with FileLock(workspace.root / "setup.lock"):
-        for experiment in (TRAINING, DRIFT):
+        for experiment in (TRAINING, DRIFT, DEPLOYMENT):
             tracking.ensure_experiment(experiment, workspace=workspace)
         apply_stack(STACK, workspace=workspace)
         _skip_survey()
@@ -110,6 +114,7 @@ WANTED = (
     "release",
     "bento",
     "arrival",
+    "proof",
     "drift",
     "drift_report",
 )

@@ -1,0 +1,119 @@
+"""The proof on staging: the real service, asked as callers will ask it, and as they should not."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from bentos.server import Served
+from driftgate.gate import Proof
+from driftgate.prediction_log import PREDICTIONS, segments
+from driftgate.release import Release
+
+CALLERS, LOAD_SECONDS, TIMED_CALLS, WARM_UP_CALLS = 4, 2.0, 300, 30
+
+
+def prove(served: Served, release: Release, *, log: Path) -> Proof:
+    """Ask a service everything.
+
+    Args:
+        served: Follows the staging channel.
+        release: What it should serve.
+        log: Its prediction log, of this proof alone.
+    """
+    rows = release.golden.rows
+    answers = served.post("/predict/batch", {"instances": rows})["predictions"]
+    found = [answer["probability"] for answer in answers]
+    ids = [answer["prediction_id"] for answer in answers]
+    probes = _probes(served, rows[0])
+    p99, timed = _latency(served, rows)
+    answered, refused = _load(served, rows)
+    ids += timed + answered
+    kept = _kept(log)
+    return Proof(
+        version=served.get("/model/info")["version"],
+        golden_rows=len(rows),
+        golden_differ=sum(was != now for was, now in zip(release.golden.probability, found, strict=True)),
+        probes=len(probes),
+        probes_failed=tuple(name for name, passed in probes.items() if not passed),
+        p99_ms=p99,
+        answered=len(answered),
+        failed=refused,
+        lost=sum(name not in kept for name in ids),
+    )
+
+
+def _probes(served: Served, row: dict[str, object]) -> dict[str, bool]:
+    """Bad requests, and whether each got the status it should."""
+    good, token = json.dumps(row), f"Bearer {served.token}"
+    first = next(iter(row))
+    missing = {key: value for key, value in row.items() if key != first}
+    asked = {
+        "unknown field": (json.dumps({**row, "no_such_field": 1}), token, 422),
+        "wrong type": (json.dumps({**row, first: [1]}), token, 422),
+        "missing field": (json.dumps(missing), token, 422),
+        "NaN": (good[:-1] + ', "x": NaN}', token, 400),
+        "key twice": (good[:-1] + f', "{first}": 1}}', token, 400),
+        "empty body": ("", token, 400),
+        "no JSON": ("{", token, 400),
+        "wrong token": (good, "Bearer wrong", 401),
+    }
+    return {name: _status(served, body, bearer) == status for name, (body, bearer, status) in asked.items()}
+
+
+def _status(served: Served, body: str, bearer: str) -> int:
+    headers = {"Content-Type": "application/json", "Authorization": bearer}
+    request = urllib.request.Request(f"{served.address}/predict", body.encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _latency(served: Served, rows: list[dict[str, object]]) -> tuple[float, list[str]]:
+    """The 99th percentile in milliseconds, and the ids of what was predicted."""
+    seconds, ids = [], []
+    for call in range(WARM_UP_CALLS + TIMED_CALLS):
+        started = time.perf_counter()
+        ids.append(served.post("/predict", rows[call % len(rows)])["prediction_id"])
+        seconds.append(time.perf_counter() - started)
+    timed = sorted(seconds[WARM_UP_CALLS:])
+    return timed[int(0.99 * len(timed))] * 1000, ids
+
+
+def _load(served: Served, rows: list[dict[str, object]]) -> tuple[list[str], int]:
+    """Several callers at once for a moment: the ids they got, and how many requests failed."""
+    ids: list[str] = []
+    failures: list[str] = []
+    end = time.monotonic() + LOAD_SECONDS
+
+    def ask() -> None:
+        at = 0
+        while time.monotonic() < end:
+            try:
+                ids.append(served.post("/predict", rows[at % len(rows)])["prediction_id"])
+            except (OSError, ValueError, KeyError) as error:
+                failures.append(type(error).__name__)
+            at += 1
+
+    callers = [threading.Thread(target=ask) for _ in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    return ids, len(failures)
+
+
+def _kept(log: Path) -> set[str]:
+    """The ids in a prediction log."""
+    found = set()
+    for segment in segments(log, PREDICTIONS):
+        for line in segment.read_text(encoding="utf-8").splitlines():
+            told = json.loads(line)
+            found |= {f"{told['request']}-{at}" for at in range(len(told["probability"]))}
+    return found

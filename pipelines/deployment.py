@@ -1,0 +1,18 @@
+"""The deployment pipeline: a release proved on staging, and the verdict on it. Production is moved by whoever approves."""
+
+from zenml import pipeline
+from zenml.enums import ExecutionMode
+
+from driftgate.config import Problem
+from steps.deploy import check_newest_data, decide_deployment, prepare_release, prove_on_staging
+from steps.judge import enforce
+
+
+@pipeline(name="deployment", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
+def deployment(problem: Problem, model: str) -> None:
+    """Prove a version on staging, hold the newest data against its reference, and decide."""
+    release, bento = prepare_release(problem, model)
+    proof = prove_on_staging(release, bento, problem, model)
+    finding, _ = check_newest_data(problem, model, after=[proof])
+    verdict, _ = decide_deployment(proof, finding, problem, model)
+    enforce(verdict, id="enforce_verdict")

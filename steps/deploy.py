@@ -1,0 +1,83 @@
+"""Steps of a deployment: the release and its bento, the proof on staging, the newest data, the verdict."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from zenml import get_step_context, step
+from zenml.types import HTMLString
+
+from bentos.build import build_bento
+from bentos.proof import prove
+from bentos.server import serving
+from driftgate import arrivals, tracking
+from driftgate.channel import Channel, write_channel
+from driftgate.config import Problem
+from driftgate.drift.check import Finding, check_drift
+from driftgate.drift.profile import profile_of
+from driftgate.gate import Proof, Verdict, proof_checks
+from driftgate.page import verdict_page
+from driftgate.production import Production
+from driftgate.provenance import provenance
+from driftgate.tracking import Tracker
+from driftgate.workspace import Workspace
+from steps import announce
+
+
+@step(experiment_tracker=True)
+def prepare_release(problem: Problem, model: str) -> tuple[Annotated[str, "release"], Annotated[str, "bento"]]:
+    """Verify the release by hash, and build its bento if it isn't there."""
+    workspace = Workspace.current()
+    announce("release", f"{problem.name} {model}")
+    tracker = Tracker.of_active_run(workspace=workspace)
+    tracker.start_deployment(problem, model, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
+    release = tracking.release_of(problem.name, model, workspace=workspace)
+    bento = workspace.bentoml / "bentos" / problem.name / model
+    return str(release.folder), str(bento if bento.exists() else build_bento(release, workspace=workspace))
+
+
+@step
+def prove_on_staging(release: str, bento: str, problem: Problem, model: str) -> Annotated[Proof, "proof"]:
+    """Move the staging channel to the release, serve the bento as a follower of it, and ask it everything."""
+    workspace = Workspace.current()
+    announce("staging", "bentoml serve: golden rows, bad requests, latency, load, log")
+    found = tracking.release_of(problem.name, model, workspace=workspace)
+    channel = Production(problem.name, workspace=workspace).staging
+    write_channel(channel, Channel.of(found))
+    with tempfile.TemporaryDirectory(prefix="staging-") as folder:
+        log = Path(folder) / "log"
+        settings = {"DRIFTGATE_CHANNEL": str(channel), "DRIFTGATE_LOG": str(log)}
+        with serving(Path(bento), workspace=workspace, environment=settings) as served:
+            return prove(served, found, log=log)
+
+
+@step(experiment_tracker=True)
+def check_newest_data(
+    problem: Problem, model: str
+) -> tuple[Annotated[Finding | None, "drift"], Annotated[HTMLString, "drift_report"]]:
+    """Hold the newest window of the problem's data against the model's reference; nothing where there is no timestamp."""
+    if problem.data.timestamp is None:
+        return None, HTMLString("<p>The problem has no timestamp: there is no newest window.</p>")
+    workspace = Workspace.current()
+    release = tracking.release_of(problem.name, model, workspace=workspace)
+    rows, seen, arrival = arrivals.read_window(problem, model=model, since=None, until=None, workspace=workspace)
+    announce("drift", f"{len(rows):,} newest rows against {problem.name} {model}")
+    finding, page = check_drift(
+        rows, problem, profile=profile_of(release), scorer=release.scorer(), threshold=release.card.threshold,
+        seen=seen, window=(arrival.since, arrival.until) if arrival.since and arrival.until else None,
+    )  # fmt: skip
+    Tracker.of_active_run(workspace=workspace).log_drift(finding, page)
+    return finding, HTMLString(page)
+
+
+@step(experiment_tracker=True)
+def decide_deployment(
+    proof: Proof, finding: Finding | None, problem: Problem, model: str
+) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
+    """The verdict of a deployment; it is stored here, and enforced by the next step."""
+    checks = [*proof_checks(proof, problem), *(finding.checks(problem) if finding else [])]
+    verdict = Verdict(problem=problem.name, checks=tuple(checks))
+    announce("verdict", verdict.summary)
+    page = verdict_page(verdict, facts={"model": f"{problem.name} {model}", "commit": provenance().commit or "none"})
+    Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, page)
+    return verdict, HTMLString(page)
