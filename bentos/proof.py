@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from bentos.server import Served
+from bentos.server import DIRECT, Served
 from driftgate.gate import Proof
 from driftgate.prediction_log import PREDICTIONS, segments
 from driftgate.release import Release
@@ -69,7 +69,7 @@ def _status(served: Served, body: str, bearer: str) -> int:
     headers = {"Content-Type": "application/json", "Authorization": bearer}
     request = urllib.request.Request(f"{served.address}/predict", body.encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with DIRECT.open(request, timeout=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

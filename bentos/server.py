@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from driftgate.workspace import Workspace
 HOST = "127.0.0.1"
 READY_WITHIN_SECONDS = 120
 STOP_WITHIN_SECONDS = 15
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on this machine
 
 
 def free_port() -> int:
@@ -63,7 +66,7 @@ class Served:
     def _ask(self, path: str, body: bytes | None) -> Any:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(self.address + path, body, headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with DIRECT.open(request, timeout=60) as answer:
             return json.load(answer)
 
 
@@ -93,8 +96,8 @@ def serving(
     settings = {"DRIFTGATE_TOKEN": secrets.token_urlsafe(32), "DRIFTGATE_LOG": "none", **(environment or {})}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**service_environment(workspace), **settings},
-            cwd=workspace.root,
+            command, stdout=output, stderr=subprocess.STDOUT, env={**_without_settings(workspace), **settings},
+            cwd=workspace.root, start_new_session=True,
         )  # fmt: skip
     served = Served(f"http://{HOST}:{port}", settings["DRIFTGATE_TOKEN"], process)
     try:
@@ -105,8 +108,15 @@ def serving(
         try:
             process.wait(STOP_WITHIN_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _without_settings(workspace: Workspace) -> dict[str, str]:
+    """The environment without the settings of a service that somebody serves from this shell."""
+    kept = ("DRIFTGATE_HOME",)
+    found = service_environment(workspace)
+    return {key: value for key, value in found.items() if not key.startswith("DRIFTGATE_") or key in kept}
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
@@ -115,7 +125,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path)
         if process.poll() is not None:
             raise DriftgateError(f"`bentoml serve` ended with code {process.returncode}.", f"Its log is {log}.")
         try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+            with DIRECT.open(f"{address}/readyz", timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

@@ -15,7 +15,7 @@ from driftgate.config import Problem
 from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
-from driftgate.predictions import read_predictions
+from driftgate.predictions import features_of_log, read_predictions
 from driftgate.release import Release
 from driftgate.table import columns_of, moment_of, read_columns, read_rows
 from driftgate.versions import ensure_data, md5_of
@@ -200,18 +200,20 @@ def read_log(
         DriftgateError: If there is no log, or the window is upside down.
     """
     release = tracking.release_of(problem.name, model, workspace=workspace)
+    profile, target, timestamp = profile_of(release), problem.target, problem.data.timestamp
     start, end = log_window(problem, since=since, until=until)
     begin = dt.datetime.combine(start, dt.time())
-    found = read_predictions(folder, until=dt.datetime.combine(end, dt.time()))
-    target = problem.target
-    other = next((value for value in profile_of(release).classes if value != target.positive), None)
+    # Before the batch only what came after the training matters, and only where rows have a time.
+    earliest = dt.datetime.combine(profile.end, dt.time()) if timestamp and profile.end else begin
+    found = read_predictions(folder, since=min(begin, earliest), until=dt.datetime.combine(end, dt.time()))
+    found = found[found["model"] == problem.name].reset_index(drop=True)
+    other = next((value for value in profile.classes if value != target.positive), None)
     known = {release.card.positive_name: target.positive, release.card.negative_name: other}
-    rows = found.assign(**{problem.data.row_id: found["prediction_id"], target.column: found["label"].map(known)})
-    if problem.data.timestamp:
-        rows[problem.data.timestamp] = found["at"]
-    ours = [problem.data.row_id, problem.data.timestamp, *problem.contract.features, target.column]
+    rows = features_of_log(found, problem.contract.features)
+    rows = rows.assign(**{problem.data.row_id: found["prediction_id"], target.column: found["label"].map(known)})
+    if timestamp:
+        rows[timestamp] = found["at"]
     late = (found["at"] >= begin).to_numpy()
-    rows = rows[[name for name in ours if name in rows]]
     ids = "\n".join(found.loc[late, "prediction_id"])
     current, seen = rows[late].reset_index(drop=True), rows[~late].reset_index(drop=True)
     arrival = Arrival(
@@ -223,7 +225,7 @@ def read_log(
         until=dt.datetime.combine(end, dt.time()),
         ignored=(),
     )
-    return current, seen if problem.data.timestamp else seen.head(0), arrival
+    return current, seen, arrival
 
 
 def log_window(problem: Problem, *, since: dt.date | None, until: dt.date | None) -> tuple[dt.date, dt.date]:

@@ -40,14 +40,18 @@ class Channel(BaseModel):
         )
 
 
-def read_channel(path: Path) -> Channel:
+def read_channel(path: Path, content: bytes | None = None) -> Channel:
     """Read a channel's document.
+
+    Args:
+        path: Of the document.
+        content: Its bytes, where they were read already.
 
     Raises:
         DriftgateError: If it is missing or can't be understood.
     """
     try:
-        return Channel.model_validate_json(path.read_bytes())
+        return Channel.model_validate_json(path.read_bytes() if content is None else content)
     except OSError as error:
         raise DriftgateError(
             f"The channel {path} can't be read: {error.strerror}.", "Name its document in DRIFTGATE_CHANNEL."
@@ -65,12 +69,7 @@ def release_in(channel: Channel, path: Path) -> Release:
         DriftgateError: If it is missing, altered, or another one than the channel says.
     """
     folder = path.parent / channel.release
-    found = manifest_hash(folder)
-    if found != channel.manifest_sha256:
-        raise DriftgateError(
-            f"The manifest of {folder} is not the one that {path} names.", "Deploy again, or move the channel back."
-        )
-    release = read_release(folder)
+    release = read_release(folder, manifest_sha256=channel.manifest_sha256)
     if (release.card.name, release.card.version) != (channel.name, channel.version):
         raise DriftgateError(
             f"{folder} holds {release.card.name} {release.card.version}, {path} says {channel.name} {channel.version}.",

@@ -11,10 +11,12 @@ import datetime as dt
 import errno
 import fcntl
 import os
+import re
 import time
 from pathlib import Path
 
 PREDICTIONS, LABELS = "predictions", "labels"
+NAME = re.compile(r"[a-z]+-\d{8}T\d{12}-\d+\.jsonl")
 SEGMENT_BYTES = 64 * 2**20
 SEGMENT_SECONDS = 3600.0
 
@@ -46,10 +48,16 @@ class SegmentWriter:
         if self._due():
             self._begin()
         whole = line + b"\n"
-        written = os.write(self._file, whole)
-        if written != len(whole):
-            os.ftruncate(self._file, self._size)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            written = os.write(self._file, whole)
+            if written != len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError:
+                self.close()  # what came after a piece that stays would be lost with it
+            raise
         self._size += written
 
     def close(self) -> None:
@@ -70,14 +78,19 @@ class SegmentWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{self._kind}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
         file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)  # another process that starts may look at it for a moment
+        except OSError:
+            os.close(file)
+            os.unlink(self._folder / name)
+            raise
         self.close()
         self._file, self._size, self._begun = file, 0, time.monotonic()
 
 
 def segments(folder: Path, kind: str) -> list[Path]:
     """The segments of a kind, in the order in which they were begun."""
-    return sorted(folder.glob(f"{kind}-*.jsonl"))
+    return sorted(path for path in folder.glob(f"{kind}-*.jsonl") if NAME.fullmatch(path.name))
 
 
 def begun_at(segment: Path) -> dt.datetime:

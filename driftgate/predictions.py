@@ -33,7 +33,7 @@ BUCKETS = 256
 
 
 class Counts(BaseModel):
-    """How many predictions there are, how many of them have a label, and how many each version made."""
+    """How many predictions there are, how many of them have a label, and how many each model's version made."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -110,7 +110,7 @@ def count_predictions(folder: Path, *, since: dt.datetime | None = None, until: 
     total: Counter[str] = Counter()
     labelled, first, last = 0, None, None
     for table in windows(folder, since=since, until=until):
-        total.update(table["version"].tolist())
+        total.update((table["model"] + " " + table["version"]).tolist())
         labelled += int(table["label"].notna().sum())
         first = first or table["at"].iloc[0].to_pydatetime()
         last = table["at"].iloc[-1].to_pydatetime()
@@ -139,14 +139,12 @@ def write_predictions(
         raise DriftgateError(f"{out} is neither parquet nor CSV.", "Name a .parquet or .csv file.")
     if out.exists():
         raise DriftgateError(f"{out} is there already.", "Name another file, or remove it.")
-    draft, rows = out.with_name(f".{out.name}.part"), 0
+    schema = _schema(_kinds(folder, since=since, until=until))
+    draft = out.with_name(f".{out.name}.part")
     try:
         with draft.open("wb") as file:
-            write = _parquet(file) if out.suffix == ".parquet" else _csv(file)
-            for table in windows(folder, since=since, until=until, label=label):
-                write.send(table)
-                rows += len(table)
-            write.close()
+            tables = windows(folder, since=since, until=until, label=label)
+            rows = (_to_parquet if out.suffix == ".parquet" else _to_csv)(tables, schema, file)
         draft.replace(out)
     except OSError as error:
         raise DriftgateError(f"{out} can't be written: {error.strerror}.", "Name another file with --out.") from error
@@ -155,44 +153,75 @@ def write_predictions(
     return rows
 
 
-def _parquet(file: IO[bytes]) -> Any:
-    def steps() -> Iterator[None]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+def features_of_log(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The features among the columns of a table, by their own names.
 
-        writer = None
-        try:
-            while True:
-                table = pa.Table.from_pandas((yield), preserve_index=False)
-                writer = writer or pq.ParquetWriter(file, _firm(table.schema))
-                writer.write_table(table.cast(writer.schema))
-        finally:
-            if writer:
-                writer.close()
-
-    started = steps()
-    next(started)
-    return started
+    Args:
+        table: Of this module.
+        names: Of the features; those that it lacks are left out.
+    """
+    kept = {_column(name): name for name in names}
+    found: pd.DataFrame = table[[name for name in kept if name in table]].rename(columns=kept)
+    return found
 
 
-def _firm(schema: Any) -> Any:
-    """The first window's schema for all: a column without any value in it is of text, like the labels to come."""
+def _column(feature: str) -> str:
+    """The name of a feature's column: another one where ours has it."""
+    return f"feature_{feature}" if feature in OURS else feature
+
+
+def _kinds(folder: Path, *, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, type]:
+    """Every feature of the time, and whether it is text, boolean or a number: releases may differ in them."""
+    found: dict[str, type] = {}
+    for segment in _predictions(folder):
+        if (until is None or begun_at(segment) - SLACK < _utc(until)) and (
+            since is None or _written_at(segment) >= _utc(since)
+        ):
+            for line in _lines([segment], begun_at(segment), dt.datetime.max.replace(tzinfo=dt.UTC)):
+                for name, values in line["columns"].items():
+                    kind = next((type(value) for value in values if value is not None), None)
+                    if kind is not None and found.get(name) is not str:
+                        found[name] = (
+                            bool if kind is bool and found.get(name, bool) is bool else str if kind is str else float
+                        )
+                    found.setdefault(name, float)
+    return found
+
+
+def _schema(kinds: Mapping[str, type]) -> Any:
     import pyarrow as pa
 
-    return pa.schema([field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in schema])
+    moment, of_kind = pa.timestamp("ms"), {str: pa.string(), bool: pa.bool_(), float: pa.float64()}
+    ours = {name: pa.string() for name in OURS} | {"at": moment, "labelled_at": moment, "probability": pa.float64()}
+    return pa.schema([*ours.items(), *((_column(name), of_kind[kind]) for name, kind in sorted(kinds.items()))])
 
 
-def _csv(file: IO[bytes]) -> Any:
-    def steps() -> Iterator[None]:
-        header = True
-        while True:
-            table: Any = yield
-            table.to_csv(file, index=False, header=header)
-            header = False
+def _to_parquet(tables: Iterable[pd.DataFrame], schema: Any, file: IO[bytes]) -> int:
+    import pyarrow.parquet as pq
 
-    started = steps()
-    next(started)
-    return started
+    rows = 0
+    with pq.ParquetWriter(file, schema) as writer:
+        for table in tables:
+            writer.write_table(_arrow(table, schema))
+            rows += len(table)
+    return rows
+
+
+def _to_csv(tables: Iterable[pd.DataFrame], schema: Any, file: IO[bytes]) -> int:
+    from pyarrow import csv
+
+    rows = 0
+    with csv.CSVWriter(file, schema) as writer:
+        for table in tables:
+            writer.write_table(_arrow(table, schema))
+            rows += len(table)
+    return rows
+
+
+def _arrow(table: pd.DataFrame, schema: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(table.reindex(columns=schema.names), schema=schema, preserve_index=False, safe=False)
 
 
 class _Labels:
@@ -206,7 +235,7 @@ class _Labels:
         for segment in segments(folder, LABELS):
             if _written_at(segment) < since:
                 continue
-            buckets: dict[int, list[str]] = {}
+            buckets: dict[int, list[bytes]] = {}
             for line in _whole_lines(segment):
                 told = _parsed(line, segment)
                 moment = int(told["prediction_id"][:11], 16) if told else -1
@@ -216,9 +245,9 @@ class _Labels:
                         self._spill(buckets)
             self._spill(buckets)
 
-    def _spill(self, buckets: dict[int, list[str]]) -> None:
+    def _spill(self, buckets: dict[int, list[bytes]]) -> None:
         for number, lines in buckets.items():
-            with (self._folder / str(number)).open("a", encoding="utf-8") as file:
+            with (self._folder / str(number)).open("ab") as file:
                 file.writelines(lines)
         buckets.clear()
 
@@ -229,7 +258,7 @@ class _Labels:
             path = self._folder / str(number)
             if not path.exists():
                 continue
-            with path.open(encoding="utf-8") as file:
+            with path.open("rb") as file:
                 for line in file:
                     told = json.loads(line)
                     name, at = told["prediction_id"], told["at"]
@@ -262,16 +291,16 @@ def _table(
             columns[name] += values[name]
         for name, found in line["columns"].items():
             # A release that came later may take more columns, or fewer.
-            features.setdefault(name, [None] * rows).extend(found)
+            if name not in features:
+                features[name] = [None] * rows
+            features[name].extend(found)
         rows += number
         for name in features.keys() - line["columns"].keys():
             features[name] += [None] * number
-    taken = {f"feature_{name}" if name in OURS else name: values for name, values in features.items()}
-    table = pd.DataFrame({**columns, **taken})
+    table = pd.DataFrame({**columns, **{_column(name): values for name, values in features.items()}})
     for name in ("at", "labelled_at"):
         table[name] = pd.to_datetime(pd.Series(columns[name], dtype="Int64"), unit="ms")
-    # An ISO text would sort the same: ids begin with the time.
-    return table.sort_values(["at", "prediction_id"], kind="stable", ignore_index=True)
+    return table.sort_values("at", kind="stable", ignore_index=True)
 
 
 def _lines(found: list[Path], start: dt.datetime, stop: dt.datetime) -> Iterator[Mapping[str, Any]]:
@@ -283,19 +312,24 @@ def _lines(found: list[Path], start: dt.datetime, stop: dt.datetime) -> Iterator
                     yield parsed
 
 
-def _whole_lines(segment: Path) -> Iterator[str]:
+def _whole_lines(segment: Path) -> Iterator[bytes]:
     """Lines that were written whole: a last one without an end was never answered, or is being written."""
-    with segment.open(encoding="utf-8") as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield line
-
-
-def _parsed(line: str, segment: Path) -> Mapping[str, Any] | None:
     try:
-        found: Mapping[str, Any] = json.loads(line)
+        with segment.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line
+    except FileNotFoundError:
+        log.warning("%s was taken away while the log was read", segment.name)
+
+
+def _parsed(line: bytes, segment: Path) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(line)
     except ValueError:
-        log.warning("%s holds a line that is no JSON; it is left out", segment.name)
+        found = None
+    if not isinstance(found, dict):
+        log.warning("%s holds a line that is no JSON object; it is left out", segment.name)
         return None
     return found
 

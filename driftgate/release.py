@@ -162,15 +162,22 @@ def write_release(
     return read_release(folder)
 
 
-def read_release(folder: Path) -> Release:
+def read_release(folder: Path, *, manifest_sha256: str | None = None) -> Release:
     """Read a release; each file's bytes are compared with the manifest before anything is made of them.
+
+    Args:
+        folder: Of the release.
+        manifest_sha256: What the manifest itself must be.
 
     Raises:
         DriftgateError: If a file is missing, was altered, or can't be understood.
     """
     remedy = "Take the release from where it was made, or train again."
     try:
-        hashes = json.loads((folder / MANIFEST).read_bytes())["sha256"]
+        manifest = (folder / MANIFEST).read_bytes()
+        if manifest_sha256 not in (None, hashlib.sha256(manifest).hexdigest()):
+            raise DriftgateError(f"The manifest of {folder} is not the one that was deployed.", remedy)
+        hashes = json.loads(manifest)["sha256"]
         contents = {name: (folder / name).read_bytes() for name in FILES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DriftgateError(f"{folder} is no whole release: {error}.", remedy) from error

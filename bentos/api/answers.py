@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from driftgate.contract import request_model
 from driftgate.release import Release
 
-ID_PATTERN = r"^[0-9a-f]{11}-[0-9a-f]{16}-\d{1,9}$"
+ID_PATTERN = r"^[0-9a-f]{11}-[0-9a-f]{16}-(0|[1-9][0-9]{0,8})$"
 ARM = "champion"
 
 
@@ -51,6 +51,7 @@ class Answering:
                 "contract": release.contract.model_dump(mode="json", exclude_defaults=True),
             }
         )
+        self.openapi: bytes | None = None  # the document, once somebody asks for it
         self._classes = (self.card.negative_name, self.card.positive_name)
 
     @property

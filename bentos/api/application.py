@@ -10,26 +10,30 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import tempfile
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
 
 from bentos.api import openapi
 from bentos.api.answers import Answering, Feedback
-from bentos.api.bodies import Gone, Refused, Scope, parse, read_body
+from bentos.api.bodies import HANG_UP, READ_WHOLE, Gone, Refused, Scope, parse, parse_rows, read_body
 from bentos.api.following import Follower
 from bentos.api.metrics import Metrics
 from bentos.api.settings import Settings, is_loopback
+from driftgate.errors import DriftgateError
 from driftgate.prediction_log import LABELS, PREDICTIONS, SegmentWriter, repair
 from driftgate.release import Release, read_release
 
 log = logging.getLogger("driftgate.service")
 
-ROWS_ON_THE_LOOP = 200  # more are predicted on a thread, so that others need not wait
+BYTES_ON_THE_LOOP = 16 * 1024  # larger batches are read and predicted on a thread, so that others need not wait
+ROW_BYTES, LABEL_BYTES = 64 * 1024, 4 * 1024  # of one row's body, and of one label's
 UNREADY_SECONDS = 10.0  # after a write that failed
 JSON, HTML, PLAIN = b"application/json", b"text/html; charset=utf-8", b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -61,12 +65,16 @@ class Service:
                 )
                 for kind in (PREDICTIONS, LABELS)
             }
+            self._probe_log()
         self._log_failed_at: float | None = None
         self._answering: Answering | None = None
         self._follower: Follower | None = None
         if settings.channel:
             self._follower = Follower(
-                settings.channel, take=self._take, failed=lambda: self.metrics.channel_failures.inc()
+                settings.channel,
+                name=_name_of(settings.release),
+                take=self._take,
+                failed=lambda: self.metrics.channel_failures.inc(),
             )
             self._follower.look()
         if self._answering is None:
@@ -98,7 +106,7 @@ class Service:
     async def respond(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer one request, whatever it holds."""
         started = time.perf_counter()
-        route, headers = "other", ()
+        route, headers = "other", tuple[tuple[bytes, bytes], ...]()
         try:
             found = self._routes.get(scope["path"])
             if found is None:
@@ -115,7 +123,9 @@ class Service:
         except Gone:
             return
         except Refused as refused:
-            status, body, kind, headers = refused.status, refused.body(), JSON, refused.headers  # type: ignore[assignment]
+            status, body, kind = refused.status, refused.body(), JSON
+            # The body may still be on its way: it is not worth reading.
+            headers = (*refused.headers, *(() if refused.code in READ_WHOLE else HANG_UP))
             self.metrics.refused.labels(refused.code).inc()
         except Exception as error:
             # Neither message nor values: they may hold the input.
@@ -158,7 +168,7 @@ class Service:
 
     async def _predict(self, scope: Scope, receive: Any) -> Answer:
         answering = self._now()
-        row = parse(await read_body(scope, receive, most_bytes=self.settings.most_bytes), answering.row)
+        row = parse(await read_body(scope, receive, most_bytes=min(ROW_BYTES, self.settings.most_bytes)), answering.row)
         answers, line = answering.answer([row])
         self._keep(PREDICTIONS, line)
         self._count(answering, answers)
@@ -167,24 +177,21 @@ class Service:
     async def _predict_batch(self, scope: Scope, receive: Any) -> Answer:
         answering = self._now()
         body = await read_body(scope, receive, most_bytes=self.settings.most_bytes)
-        if len(body) > ROWS_ON_THE_LOOP * 64:
-            batch = await asyncio.to_thread(parse, body, answering.batch)
-        else:
-            batch = parse(body, answering.batch)
-        if len(batch.instances) > ROWS_ON_THE_LOOP:
-            answers, line = await asyncio.to_thread(answering.answer, batch.instances)
-        else:
-            answers, line = answering.answer(batch.instances)
+
+        def answer() -> tuple[list[dict[str, Any]], bytes]:
+            return answering.answer(parse_rows(body, answering.row, most_rows=self.settings.most_rows))
+
+        answers, line = await asyncio.to_thread(answer) if len(body) > BYTES_ON_THE_LOOP else answer()
         self._keep(PREDICTIONS, line)
         self._count(answering, answers)
         return HTTPStatus.OK, to_json({"predictions": answers}), JSON
 
     async def _feedback(self, scope: Scope, receive: Any) -> Answer:
-        feedback = parse(await read_body(scope, receive, most_bytes=self.settings.most_bytes), Feedback)
+        feedback = parse(await read_body(scope, receive, most_bytes=LABEL_BYTES), Feedback)
         classes = self._now().classes
         if feedback.label not in classes:
             raise Refused(
-                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "1 values break the contract.",
+                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "The contract is broken; fields tells where.",
                 fields=[("label", f"Input should be {' or '.join(repr(name) for name in classes)}")],
             )  # fmt: skip
         told = {"prediction_id": feedback.prediction_id, "label": feedback.label}
@@ -202,18 +209,18 @@ class Service:
         return HTTPStatus.OK, openapi.PAGE, HTML
 
     async def _openapi(self, _scope: Scope, _receive: Any) -> Answer:
-        return HTTPStatus.OK, to_json(openapi.document(self._now(), secured=self._secret is not None)), JSON
+        answering = self._now()
+        if answering.openapi is None:
+            answering.openapi = to_json(openapi.document(answering, secured=self._secret is not None))
+        return HTTPStatus.OK, answering.openapi, JSON
 
     async def _readiness(self, _scope: Scope, _receive: Any) -> Answer:
-        card, failed = self._now().card, self._log_failed_at
-        writable = failed is None or time.monotonic() - failed > UNREADY_SECONDS
+        card, writable = self._now().card, self._writable()
         told = {
             "ready": writable,
             "release": {"name": card.name, "version": card.version},
             "log": "off" if not self._writers else "written" if writable else "can't be written",
-            "channel": None
-            if self._follower is None
-            else {"document": str(self.settings.channel), "error": self._follower.error},
+            "channel": None if self._follower is None else {"error": self._follower.error},
         }
         return HTTPStatus.OK if writable else HTTPStatus.SERVICE_UNAVAILABLE, to_json(told), JSON
 
@@ -250,6 +257,26 @@ class Service:
         self.metrics.log_seconds.observe(time.perf_counter() - started)
         self.metrics.log_bytes.inc(len(line) + 1)
 
+    def _probe_log(self) -> None:
+        """Raise an OSError if a file can't be made in the log's folder."""
+        with tempfile.TemporaryFile(dir=self.settings.log) as file:
+            file.write(b"x" * 4096)
+
+    def _writable(self) -> bool:
+        """Whether the log can be written, as far as one knows: after a failure, it is tried again now and then."""
+        failed = self._log_failed_at
+        if failed is None:
+            return True
+        if time.monotonic() - failed < UNREADY_SECONDS:
+            return False
+        try:
+            self._probe_log()
+        except OSError:
+            self._log_failed_at = time.monotonic()
+            return False
+        self._log_failed_at = None
+        return True
+
     def _count(self, answering: Answering, answers: list[dict[str, Any]]) -> None:
         version, (negative, positive) = answering.card.version, answering.classes
         ones = sum(answer["prediction"] == positive for answer in answers)
@@ -259,6 +286,14 @@ class Service:
         warned = sum(bool(answer["warnings"]) for answer in answers)
         if warned:
             self.metrics.warnings.inc(warned)
+
+
+def _name_of(folder: Path) -> str | None:
+    """The problem that a packaged release is of; None where there is none."""
+    try:
+        return read_release(folder).card.name
+    except DriftgateError:
+        return None
 
 
 class Front:

@@ -17,8 +17,11 @@ from pydantic_core import to_json
 
 SHOWN_FIELDS = 20
 SHOWN_NAME = 100
+ROWS = "instances"
 BODY_WITHIN_SECONDS = 30
 HANG_UP = ((b"connection", b"close"),)  # else the rest of the body would be read to its end, for nothing
+# Codes of requests whose body was read to its end.
+READ_WHOLE = frozenset({"empty_body", "bad_json", "bad_utf8", "duplicate_key", "too_deep", "invalid", "log"})
 
 Model = TypeVar("Model", bound=BaseModel)
 Scope = dict[str, Any]
@@ -87,39 +90,82 @@ async def read_body(scope: Scope, receive: Any, *, most_bytes: int) -> bytes:
                     return parts[0] if len(parts) == 1 else b"".join(parts)
     except TimeoutError:
         late = f"The body did not arrive within {BODY_WITHIN_SECONDS} seconds."
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "slow_body", late, headers=HANG_UP) from None
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "slow_body", late) from None
 
 
 def parse(body: bytes, model: type[Model]) -> Model:
-    """Read JSON strictly, and check it.
+    """Read one JSON object strictly, and check it.
 
     Raises:
         Refused: With 400 if it is no JSON, has a key twice, NaN or infinity, is nested too deep or no UTF-8; with 422 if
             it breaks the model, naming each field and cause.
     """
+    checked, faults = _check(_decode(body), model)
+    if checked is None:
+        raise _invalid(faults)
+    return checked
+
+
+def parse_rows(body: bytes, model: type[Model], *, most_rows: int) -> list[Model]:
+    """Read `{"instances": [row, …]}` strictly, and check each row; the search for faults ends when there are enough.
+
+    Raises:
+        Refused: As of `parse`.
+    """
+    value = _decode(body)
+    if not isinstance(value, dict):
+        raise _invalid([("body", "Input should be an object")])
+    faults = [(key[:SHOWN_NAME], "Extra inputs are not permitted") for key in list(value)[:SHOWN_FIELDS] if key != ROWS]
+    rows = value.get(ROWS)
+    if not isinstance(rows, list) or not 1 <= len(rows) <= most_rows:
+        faults.append((ROWS, f"Input should be a list of 1 to {most_rows:,} rows"))
+        rows = []
+    checked = []
+    for at, row in enumerate(rows):
+        found, wrong = _check(row, model)
+        faults += [(f"{ROWS}.{at}.{field}", cause) for field, cause in wrong]
+        if found is not None:
+            checked.append(found)
+        if len(faults) >= SHOWN_FIELDS:
+            break
+    if faults:
+        raise _invalid(faults)
+    return checked
+
+
+def _decode(body: bytes) -> Any:
     if not body.strip():
         raise Refused(HTTPStatus.BAD_REQUEST, "empty_body", "The body is empty; send a JSON object.")
     try:
-        value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
+        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         code, message = _cause_of(str(error))
         raise Refused(HTTPStatus.BAD_REQUEST, code, message) from None
+
+
+def _check(value: Any, model: type[Model]) -> tuple[Model | None, list[tuple[str, str]]]:
+    """A checked value, or field and cause of what is wrong."""
+    if isinstance(value, dict) and len(value) > len(model.model_fields) + SHOWN_FIELDS:
+        return None, [("body", "It has far more fields than there are")]  # each would cost a record of its own
     try:
-        return model.model_validate(value, strict=True)
+        return model.model_validate(value, strict=True), []
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
+        return None, [(_place(fault["loc"]), fault["msg"]) for fault in faults]
     except (OverflowError, ValueError):  # a whole number beyond any float
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "A number is too large.") from None
-    shown = [(_place(fault["loc"]), fault["msg"]) for fault in faults[:SHOWN_FIELDS]]
-    rest = f", the first {SHOWN_FIELDS} are listed" if len(faults) > SHOWN_FIELDS else ""
-    raise Refused(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{len(faults):,} values break the contract{rest}.", fields=shown
+        return None, [("body", "A number is too large")]
+
+
+def _invalid(faults: Sequence[tuple[str, str]]) -> Refused:
+    message = "The contract is broken; fields tells where" + (
+        ", up to a point." if len(faults) >= SHOWN_FIELDS else "."
     )
+    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", message, fields=faults[:SHOWN_FIELDS])
 
 
 def _too_large(most_bytes: int) -> Refused:
     text = f"The body is larger than {most_bytes:,} bytes."
-    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", text, headers=HANG_UP)
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", text)
 
 
 def _cause_of(error: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -23,13 +24,16 @@ class Follower:
 
     Args:
         path: The document.
+        name: Of the problem whose releases are taken; None: of any.
         take: Is handed each release that the channel names; whatever it raises leaves the old one serving.
         failed: Is told of each failure.
     """
 
-    def __init__(self, path: Path, *, take: Callable[[Release], None], failed: Callable[[], None]) -> None:
-        self._path, self._take, self._failed = path, take, failed
-        self._seen: bytes | None = None
+    def __init__(
+        self, path: Path, *, name: str | None, take: Callable[[Release], None], failed: Callable[[], None]
+    ) -> None:
+        self._name, self._path, self._take, self._failed = name, path, take, failed
+        self._seen: bytes | None = b""
         self._tried = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -37,19 +41,23 @@ class Follower:
 
     def look(self) -> None:
         """Look once: a document that has changed, or that failed a while ago, is tried."""
-        try:
+        content: bytes | None = None
+        with contextlib.suppress(OSError):
             content = self._path.read_bytes()
-        except OSError as error:
-            content = f"unreadable: {error.strerror}".encode()
         due = self.error is not None and time.monotonic() - self._tried >= AGAIN_AFTER_SECONDS
         if content == self._seen and not due:
             return
         self._seen, self._tried = content, time.monotonic()
         try:
-            release = release_in(read_channel(self._path), self._path)
+            channel = read_channel(self._path, content)
+            if self._name not in (None, channel.name):
+                raise DriftgateError(
+                    f"The channel names {channel.name}, this service is {self._name}.", "Name another."
+                )
+            release = release_in(channel, self._path)
             self._take(release)
         except Exception as error:
-            self.error = error.cause if isinstance(error, DriftgateError) else f"{type(error).__name__}: {error}"
+            self.error = error.cause if isinstance(error, DriftgateError) else type(error).__name__
             self._failed()
             log.error("the channel is not followed, the old release stays: %s", self.error)
         else:

@@ -14,10 +14,15 @@ def _own_folder() -> str:
 
     parent = psutil.Process(os.getppid())
     name = f"driftgate-metrics-{os.getuid()}"
-    folder = Path(tempfile.gettempdir()) / f"{name}-{parent.pid}-{int(parent.create_time())}"
+    # Below BentoML's home where it has one: a folder for temporary files is cleaned now and then.
+    home = Path(os.environ.get("BENTOML_HOME") or tempfile.gettempdir())
+    folder = (
+        home if home.is_dir() else Path(tempfile.gettempdir())
+    ) / f"{name}-{parent.pid}-{int(parent.create_time())}"
     folder.mkdir(mode=0o700, exist_ok=True)
     for old in folder.parent.glob(f"{name}-*"):
-        if not psutil.pid_exists(int(old.name.split("-")[3])):
+        pid = old.name.split("-")[3]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(old, ignore_errors=True)
     return str(folder)
 

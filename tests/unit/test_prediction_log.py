@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from driftgate.errors import DriftgateError
 from driftgate.prediction_log import LABELS, PREDICTIONS, SegmentWriter, begun_at, repair, segments
-from driftgate.predictions import count_predictions, read_predictions, windows, write_predictions
+from driftgate.predictions import count_predictions, features_of_log, read_predictions, windows, write_predictions
 from driftgate.workspace import PROJECT
 
 HOUR = 3_600_000
@@ -63,7 +63,7 @@ def test_predictions_are_joined_with_the_last_label_or_the_first(tmp_path: Path)
     assert last["x"].tolist() == [0, 0, 1, 2]
     assert last["at"].iloc[0] == pd.Timestamp("2026-03-01 00:00:00.005")
     counts = count_predictions(tmp_path)
-    assert (counts.predictions, counts.labelled, counts.by_version) == (4, 2, {"1": 4})
+    assert (counts.predictions, counts.labelled, counts.by_version) == (4, 2, {"rules 1": 4})
 
 
 def test_a_time_is_cut_to_the_millisecond_over_many_segments(tmp_path: Path) -> None:
@@ -202,6 +202,52 @@ def test_the_table_goes_to_a_file_window_after_window(ending: str, tmp_path: Pat
     assert found["label"].dropna().tolist() == ["a"]
     with pytest.raises(DriftgateError, match="there already"):
         write_predictions(tmp_path / "log", out, since=None, until=None, label="last")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_releases_with_other_columns_share_one_file(ending: str, tmp_path: Path) -> None:
+    """A column that is added, left out, or first empty keeps its place and its kind."""
+    for day, taken in enumerate(({"a": [1], "b": [None]}, {"b": [2.5], "z": ["x"], "a": [None]}, {"version": [7]})):
+        told = {**json.loads(line(START_MS + day * 24 * HOUR)), "columns": taken}
+        begun = START + dt.timedelta(days=day)
+        segment(tmp_path / "log", PREDICTIONS, [json.dumps(told).encode()], begun=begun)
+    out = tmp_path / f"all.{ending}"
+    write_predictions(tmp_path / "log", out, since=None, until=None, label="last")
+    found = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
+    assert found["a"].tolist()[0] == 1
+    assert found["b"].tolist()[1] == 2.5
+    assert found["z"].tolist()[1] == "x"
+    assert found["feature_version"].tolist()[2] == 7
+    assert features_of_log(read_predictions(tmp_path / "log"), ["version", "a"])["version"].tolist()[2] == 7
+
+
+def test_nothing_in_the_time_is_an_empty_table(tmp_path: Path) -> None:
+    segment(tmp_path / "log", PREDICTIONS, [line(START_MS)])
+    out = tmp_path / "none.parquet"
+    early = START - dt.timedelta(days=9)
+    assert write_predictions(tmp_path / "log", out, since=early, until=early + dt.timedelta(days=1), label="last") == 0
+    assert "prediction_id" in pd.read_parquet(out)
+
+
+def test_bad_bytes_and_foreign_files_spoil_nothing(tmp_path: Path) -> None:
+    segment(tmp_path, PREDICTIONS, [line(START_MS), b"\xff", b"5", '{"é'.encode()[:-1]])
+    (tmp_path / "predictions-archive.jsonl").write_text("mine")
+    assert len(read_predictions(tmp_path)) == 1
+
+
+def test_a_piece_that_can_t_be_removed_costs_no_later_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fails twice: for the line, and for taking its piece back. What is answered next is kept all the same."""
+    writer = SegmentWriter(tmp_path, PREDICTIONS)
+    writer.append(b'{"a": 1}')
+    real = os.write
+    monkeypatch.setattr("os.write", lambda file, data: real(file, data[:4]))
+    monkeypatch.setattr("os.ftruncate", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    with pytest.raises(OSError, match="space"):
+        writer.append(b'{"b": 2}')
+    monkeypatch.undo()
+    writer.append(b'{"c": 3}')
+    kept = [text for path in segments(tmp_path, PREDICTIONS) for text in path.read_text().splitlines()]
+    assert kept == ['{"a": 1}', '{"b"', '{"c": 3}']
 
 
 def test_no_log_is_told(tmp_path: Path) -> None:

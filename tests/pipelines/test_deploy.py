@@ -1,0 +1,140 @@
+"""`run.py deploy`, `rollback` and `releases` as their user runs them, with a running service that follows production."""
+
+import json
+import shutil
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bentos.server import Served, serving
+from driftgate import tracking
+from driftgate.workspace import Workspace
+from tests.conftest import Ran, run_cli
+
+RULES = ("--config", "configs/rules.yaml")
+
+
+@dataclass(frozen=True)
+class House:
+    """A workspace with two trained versions, and a service that follows its production channel."""
+
+    home: Path
+    served: Served
+
+    def run(self, verb: str, *arguments: str) -> Ran:
+        return run_cli(verb, *RULES, *arguments, "--json", home=self.home)
+
+    def champion(self) -> str | None:
+        found = tracking.version_with_alias("rules", "champion", workspace=Workspace(self.home))
+        return str(found.version) if found else None
+
+    def serves(self) -> str:
+        with urllib.request.urlopen(f"{self.served.address}/readyz", timeout=5) as answer:
+            version: str = json.load(answer)["release"]["version"]
+        return version
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    home = tmp_path_factory.mktemp("house")
+    assert run_cli("train", *RULES, home=home).code == 0
+    assert run_cli("train", *RULES, home=home).code == 0
+    channel = Workspace(home).channels / "rules" / "production.json"
+    settings = {"DRIFTGATE_CHANNEL": str(channel), "DRIFTGATE_LOG": str(home / "predictions")}
+    bento = home / "bentoml" / "bentos" / "rules" / "1"
+    with serving(bento, workspace=Workspace(home), environment=settings) as served:
+        yield House(home, served)
+
+
+def test_from_staging_to_production_and_back(house: House) -> None:
+    unproved = house.run("deploy", "--to", "production", "--approve", "why")
+    assert unproved.code == 1
+    assert "Nothing of rules is on staging" in unproved.document["error"]["cause"]
+
+    first = house.run("deploy", "--version", "1")
+    assert first.code == 0, first.out + first.err
+    assert first.document["proof"]["golden_differ"] == 0
+    assert {check["name"] for check in first.document["checks"]} >= {"staging.golden", "staging.load", "staging.log"}
+    assert house.champion() is None
+    moved = house.run("deploy", "--to", "production", "--approve", "first", "--service", house.served.address)
+    assert moved.code == 0, moved.out + moved.err
+    assert (moved.document["version"], moved.document["previous"]) == ("1", None)
+    assert (house.champion(), house.serves()) == ("1", "1")
+    row = json.loads((house.home / "releases" / "rules" / "1" / "golden.json").read_text())["rows"][0]
+    before = house.served.post("/predict", row)["probability"]
+
+    assert house.run("deploy").code == 0  # the candidate: version 2
+    status = run_cli("status", "--json", home=house.home).document
+    assert status["channels"]["rules"]["waits_for_approval"] == "2"
+    second = house.run(
+        "deploy", "--to", "production", "--approve", "better", "--by", "ann", "--service", house.served.address
+    )
+    assert second.code == 0, second.out + second.err
+    assert (house.champion(), house.serves()) == ("2", "2")
+
+    started = time.monotonic()
+    back = house.run("rollback", "--reason", "too many alarms")
+    while house.serves() != "1":
+        assert time.monotonic() < started + 30
+    assert back.code == 0, back.out + back.err
+    assert house.champion() == "1"
+    assert house.served.post("/predict", row)["probability"] == before
+
+    record = house.run("releases").document["record"]
+    assert [(entry["event"], entry["version"]) for entry in reversed(record)] == [
+        ("staged", "1"), ("production", "1"), ("staged", "2"), ("production", "2"), ("rollback", "1"),
+    ]  # fmt: skip
+    assert record[1]["who"] == "ann"
+    assert record[1]["verdict"] == "pass"
+    never = house.run("rollback", "--to", "7", "--reason", "x")
+    assert (never.code, "never in production" in never.document["error"]["cause"]) == (1, True)
+
+
+def test_a_release_altered_after_its_proof_is_not_deployed(house: House) -> None:
+    assert house.run("deploy", "--version", "2").code == 0
+    model = house.home / "releases" / "rules" / "2" / "model.onnx"
+    kept = model.read_bytes()
+    model.write_bytes(kept + b" ")
+    try:
+        ran = house.run("deploy", "--to", "production", "--approve", "why")
+        assert ran.code == 1
+        assert "altered" in ran.document["error"]["cause"]
+    finally:
+        model.write_bytes(kept)
+
+
+def test_a_service_that_is_down_takes_it_over_when_it_starts(house: House) -> None:
+    ran = house.run(
+        "deploy", "--to", "production", "--version", "2", "--approve", "why", "--service", "http://127.0.0.1:9"
+    )
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.document["service"]["answers"] is False
+    deadline = time.monotonic() + 10
+    while house.serves() != "2":
+        assert time.monotonic() < deadline
+
+
+def test_approval_is_a_must(house: House) -> None:
+    for arguments in (["--to", "production"], ["--to", "production", "--approve", " "], ["--approve", "x"]):
+        assert house.run("deploy", *arguments).code == 2
+    assert house.run("rollback").code == 2
+
+
+def test_a_version_blocked_on_staging_can_t_be_approved(house: House, tmp_path: Path) -> None:
+    """A latency budget that no service keeps: the run is red, and production refuses the version."""
+    config = tmp_path / "strict.yaml"
+    text = Path("configs/rules.yaml").read_text()
+    config.write_text(text.replace("\ngate:\n", "\ngate:\n  service_latency_ms: 0.000001\n"))
+    home = tmp_path / "home"
+    shutil.copytree(house.home, home, ignore=shutil.ignore_patterns("predictions", "*.lock"))
+    shutil.rmtree(home / "channels")
+    ran = run_cli("deploy", "--config", str(config), "--json", home=home)
+    assert ran.code == 3, ran.out + ran.err
+    assert [check["name"] for check in ran.document["checks"] if not check["passed"]] == ["staging.latency"]
+    refused = run_cli("deploy", *RULES, "--to", "production", "--approve", "x", "--json", home=home)
+    assert refused.code == 1
+    assert "was blocked on staging" in refused.document["error"]["cause"]

@@ -1,0 +1,266 @@
+"""Production moves all or none, goes back only to where it was, and its record can't be changed unseen."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftgate.channel import Channel, read_channel, write_channel
+from driftgate.config import load_problem
+from driftgate.deployments import releases_document
+from driftgate.errors import DriftgateError
+from driftgate.production import Production
+from driftgate.record import Entry, append, read_record
+from driftgate.release import Release
+from driftgate.workspace import PROJECT, Workspace
+from tests.unit.test_release import make
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Release]:
+    problem, folder = load_problem(PROJECT / "configs" / "rules.yaml"), tmp_path_factory.mktemp("releases")
+    return {version: make(folder / version, problem, version=version) for version in ("1", "2", "3")}
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Production:
+    return Production("rules", workspace=Workspace(tmp_path))
+
+
+def entry(release: Release, event: str = "production", **more: Any) -> Entry:
+    channel = Channel.of(release)
+    told = {"previous": None, "who": "somebody", "reason": "why", "verdict": "pass", **more}
+    return Entry(
+        event=event, version=channel.version, release=channel.release, manifest_sha256=channel.manifest_sha256, **told
+    )
+
+
+def move(production: Production, release: Release, event: str = "production", follow: list[Any] | None = None) -> None:
+    with production.alone():
+        production.settle(follow or [])
+        production.move(release, entry(release, event), follow=follow or [])
+
+
+def serves(production: Production) -> str | None:
+    channel = production.serving()
+    return channel.version if channel else None
+
+
+def test_the_way_back_goes_down_one_deployment_at_a_time(production: Production, releases: dict[str, Release]) -> None:
+    for version in ("1", "2", "3"):
+        move(production, releases[version])
+    assert production.way_back(None).card.version == "2"
+    move(production, releases["2"], "rollback")
+    assert production.way_back(None).card.version == "1"
+    assert production.way_back("3").card.version == "3"
+    move(production, releases["1"], "rollback")
+    with pytest.raises(DriftgateError, match="before the one that is"):
+        production.way_back(None)
+
+
+def test_never_to_what_was_not_in_production(production: Production, releases: dict[str, Release]) -> None:
+    move(production, releases["1"])
+    append(production.record_path, entry(releases["2"], "staged"))
+    for to, said in (("2", "never in production"), ("1", "already"), ("9", "never in production")):
+        with pytest.raises(DriftgateError, match=said):
+            production.way_back(to)
+
+
+def test_never_to_files_that_were_altered(production: Production, tmp_path: Path) -> None:
+    problem = load_problem(PROJECT / "configs" / "rules.yaml")
+    old, new = make(tmp_path / "1", problem), make(tmp_path / "2", problem, version="2")
+    move(production, old)
+    move(production, new)
+    (old.folder / "model.onnx").write_bytes(old.model + b" ")
+    with pytest.raises(DriftgateError, match="altered"):
+        production.way_back(None)
+    (old.folder / "manifest.json").unlink()
+    with pytest.raises(DriftgateError, match="no whole release"):
+        production.way_back(None)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"name": "rules"}', b"\xff"], ids=["empty", "cut", "half", "noise"])
+def test_a_corrupt_channel_can_be_gone_back_from(
+    content: bytes, production: Production, releases: dict[str, Release]
+) -> None:
+    move(production, releases["1"])
+    move(production, releases["2"])
+    production.channel.write_bytes(content)
+    assert production.serving() is None
+    back = production.way_back(None)
+    assert back.card.version == "2"
+    move(production, back, "rollback")
+    assert serves(production) == "2"
+
+
+def test_an_unreachable_registry_leaves_a_move_to_finish(production: Production, releases: dict[str, Release]) -> None:
+    told: list[str] = []
+
+    def unreachable(_: Entry) -> None:
+        raise ConnectionError("no route")
+
+    move(production, releases["1"])
+    with pytest.raises(DriftgateError, match="registry doesn't say so yet"):
+        move(production, releases["2"], follow=[unreachable])
+    assert serves(production) == "2"
+    assert releases_document(production)["unfinished"] == "2"
+    with production.alone():
+        finished = production.settle([lambda moved: told.append(moved.version)])
+    assert finished is not None
+    assert told == ["2"]
+    assert [found.version for found in production.record()] == ["1", "2"]
+    assert production.unfinished() is None
+
+
+DIE = """
+import os, sys
+from pathlib import Path
+import driftgate.production as module
+from driftgate import channel, record
+from driftgate.channel import Channel
+from driftgate.production import Production
+from driftgate.record import Entry
+from driftgate.release import read_release
+from driftgate.workspace import Workspace
+
+home, folder, die_at = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+calls = 0
+
+def counted(name, real):
+    def call(*arguments, **keywords):
+        global calls
+        calls += 1
+        if calls == die_at:
+            os._exit(9)
+        return real(*arguments, **keywords)
+    return call
+
+for name in ("fsync", "replace", "rename", "ftruncate", "pwrite", "unlink", "open", "chmod"):
+    setattr(os, name, counted(name, getattr(os, name)))
+release = read_release(folder)
+to = Channel.of(release)
+entry = Entry(event="production", version=to.version, previous="1", who="w", reason="r", verdict="pass",
+              release=to.release, manifest_sha256=to.manifest_sha256)
+production = Production("rules", workspace=Workspace(home))
+with production.alone():
+    production.settle([])
+    calls = 0
+    production.move(release, entry, follow=[lambda e: (home / "alias").write_text(e.version)])
+print(calls)
+"""
+
+
+def test_killed_at_any_step_it_is_either_before_or_after(releases: dict[str, Release], tmp_path: Path) -> None:
+    """A process dies at the first, second, … call of the system during a move; the next command settles it."""
+    seen = set()
+    for die_at in range(1, 60):
+        home = tmp_path / str(die_at)
+        production = Production("rules", workspace=Workspace(home))
+        move(production, releases["1"])
+        (home / "alias").write_text("1")
+        command = [sys.executable, "-c", DIE, str(home), str(releases["2"].folder), str(die_at)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=PROJECT, env={**os.environ, "PYTHONPATH": "."}
+        )
+        assert done.returncode in (0, 9), done.stderr
+        after_crash = serves(production)
+        assert after_crash in ("1", "2")
+        with production.alone():
+            production.settle([lambda moved, home=home: (home / "alias").write_text(moved.version)])
+        assert serves(production) == after_crash
+        assert (home / "alias").read_text() == after_crash
+        assert [found.version for found in production.record()] == (["1"] if after_crash == "1" else ["1", "2"])
+        assert production.unfinished() is None
+        seen.add(after_crash)
+        if done.returncode == 0:
+            assert after_crash == "2"
+            assert die_at > 5
+            break
+    else:
+        pytest.fail("the move never came to its end")
+    assert seen == {"1", "2"}
+
+
+def test_two_deployments_at_once_the_second_is_told(production: Production) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with production.alone():
+            entered.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait(20)
+    try:
+        with pytest.raises(DriftgateError, match="under way"), production.alone():
+            pass
+    finally:
+        leave.set()
+        thread.join()
+    with production.alone():
+        pass
+
+
+def test_a_line_that_was_changed_or_taken_out_is_told(production: Production, releases: dict[str, Release]) -> None:
+    for version in ("1", "2", "3"):
+        move(production, releases[version])
+    lines = production.record_path.read_bytes().splitlines(keepends=True)
+    changed = json.loads(lines[0])
+    changed["who"] = "nobody"
+    for content in (
+        b"".join([json.dumps(changed).encode() + b"\n", *lines[1:]]),
+        b"".join([lines[0], lines[2]]),
+        b"{}\n",
+    ):
+        production.record_path.write_bytes(content)
+        with pytest.raises(DriftgateError, match="Restore the record"):
+            production.record()
+
+
+def test_a_torn_last_line_was_not_done_and_is_written_over(
+    production: Production, releases: dict[str, Release]
+) -> None:
+    move(production, releases["1"])
+    whole = production.record_path.read_bytes()
+    production.record_path.write_bytes(whole + whole[:50])
+    assert len(production.record()) == 1
+    move(production, releases["2"])
+    assert [found.version for found in read_record(production.record_path)] == ["1", "2"]
+
+
+def test_a_clock_set_back_changes_no_order(production: Production, releases: dict[str, Release]) -> None:
+    move(production, releases["1"])
+    move(production, releases["2"])
+    late = entry(releases["3"], at="2001-01-01T00:00:00Z")
+    with production.alone():
+        production.move(releases["3"], late, follow=[])
+    assert production.way_back(None).card.version == "2"
+    assert releases_document(production)["production"]["version"] == "3"
+    assert releases_document(production)["record"][0]["version"] == "3"
+
+
+def test_the_channel_is_replaced_whole(production: Production, releases: dict[str, Release]) -> None:
+    """A reader that looks all the time never sees half a document."""
+    write_channel(production.channel, Channel.of(releases["1"]))
+    stop, wrong = threading.Event(), []
+
+    def look() -> None:
+        while not stop.is_set():
+            try:
+                read_channel(production.channel)
+            except DriftgateError as error:
+                wrong.append(error.cause)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for number in range(100):
+        write_channel(production.channel, Channel.of(releases["12"[number % 2]]))
+    stop.set()
+    reader.join()
+    assert wrong == []
