@@ -149,6 +149,43 @@ def rollback(to: str | None, reason: str, who: str | None, service: str | None, 
     _run(rollback_job(to=to, reason=reason, who=who, service=service), **options)
 
 
+@main.command(
+    epilog="\b\nExamples:\n  python run.py experiment start --challenger 7 --shadow\n"
+    "  python run.py experiment start --challenger 7 --share 0.2\n  python run.py experiment status"
+)
+@click.argument("action", type=click.Choice(["start", "status", "stop", "promote"]))
+@click.option("--challenger", help="The version to try; it has passed its proof on staging.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Of the requests that it answers."
+)
+@click.option("--shadow", is_flag=True, help="It answers none, and predicts them all afterwards.")
+@click.option("--reason", default="", help="Kept in the record.")
+@click.option(
+    "--log", "folder", envvar="DRIFTGATE_LOG", type=click.Path(path_type=Path), help="Folder of the prediction log."
+)
+@who_option
+@common
+def experiment(
+    action: str, challenger: str | None, share: float | None, shadow: bool, reason: str, folder: Path | None,
+    who: str | None, **options: Any,
+) -> None:  # fmt: skip
+    """Try a challenger beside the champion, judged by the labels that come back.
+
+    Its gain comes with an interval that holds at all times at once: look as often as you like. `promote` moves
+    production to it, if the interval lies above zero.
+    """
+    if action == "start" and (not challenger or shadow == (share is not None)):
+        raise click.UsageError("Give --challenger, and either --share or --shadow.")
+    if action != "start" and (challenger or share or shadow):
+        raise click.UsageError("--challenger, --share and --shadow are for start.")
+    from driftgate.workspace import Workspace
+    from pipelines.job import experiment_job
+
+    folder = folder or Workspace.current().predictions
+    job = experiment_job(action=action, challenger=challenger, share=share, who=who, reason=reason, log_folder=folder)
+    _run(job, **options)
+
+
 @main.command()
 @common
 def releases(**options: Any) -> None:

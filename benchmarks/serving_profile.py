@@ -30,6 +30,7 @@ from driftgate.prediction_log import PREDICTIONS
 from driftgate.workspace import Workspace
 
 CALLS, REPEATS = 2000, 7
+REQUEST = "0190f3c1a2b-0123456789abcdef"
 
 
 def microseconds(part: Callable[[], Any]) -> float:
@@ -57,7 +58,7 @@ def main() -> None:
         body = json.dumps(release.golden.rows[0]).encode()
         row = parse(body, answering.row)
         columns = {name: [value] for name, value in row.__dict__.items()}
-        answers, line = answering.answer([row])
+        answers, line = answering.answer([row], request=REQUEST, arm="champion")
         scope = {
             "type": "http", "path": "/predict", "method": "POST", "headers": [(b"content-type", b"application/json")],
             "server": ("127.0.0.1", 1),
@@ -78,9 +79,11 @@ def main() -> None:
         parts = {
             "read and check the JSON": microseconds(lambda: parse(body, answering.row)),
             "ONNX model": microseconds(lambda: answering._scorer.probability(columns)),
-            "warnings, id, line for the log": microseconds(lambda: answering.answer([row])),
+            "warnings, id, line for the log": microseconds(
+                lambda: answering.answer([row], request=REQUEST, arm="champion")
+            ),
             "write the log, with its metrics": microseconds(lambda: service._keep(PREDICTIONS, line)),
-            "count": microseconds(lambda: service._count(answering, answers)),
+            "count": microseconds(lambda: service._count(answering.classes, answers)),
             "write the answer": microseconds(lambda: to_json(answers[0])),
         }
         parts["warnings, id, line for the log"] -= parts["ONNX model"]

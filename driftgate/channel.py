@@ -5,19 +5,36 @@ It names a release by its folder, and by the hash of its manifest, which in turn
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from driftgate.errors import DriftgateError, first_line
 from driftgate.release import Release, manifest_hash, read_release
 
 
+class Challenger(BaseModel):
+    """A release that is tried beside the champion: an experiment.
+
+    `share` of the requests is answered by it; None: all are answered by the champion, and it predicts them in its shadow.
+    `id` names the experiment, and salts the assignment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    id: str
+    version: str
+    release: str
+    manifest_sha256: str
+    share: float | None = Field(None, gt=0, lt=1)
+
+
 class Channel(BaseModel):
-    """What a channel says: the release's name and version, its folder, the sha256 of its manifest.
+    """What a channel says: the release's name and version, its folder, the sha256 of its manifest; and what is tried.
 
     A relative folder is below that of the document.
     """
@@ -28,6 +45,7 @@ class Channel(BaseModel):
     version: str
     release: str
     manifest_sha256: str
+    challenger: Challenger | None = None
 
     @classmethod
     def of(cls, release: Release) -> Channel:
@@ -76,6 +94,33 @@ def release_in(channel: Channel, path: Path) -> Release:
             "Deploy again.",
         )
     return release
+
+
+def challenger_in(channel: Channel, path: Path) -> Release | None:
+    """The challenger that a channel names, verified in the same way; None where there is none.
+
+    Raises:
+        DriftgateError: As of `release_in`.
+    """
+    tried = channel.challenger
+    if tried is None:
+        return None
+    named = Channel(
+        name=channel.name, version=tried.version, release=tried.release, manifest_sha256=tried.manifest_sha256
+    )
+    return release_in(named, path)
+
+
+def challenged(key: str, *, salt: str, share: float) -> bool:
+    """Whether a request goes to the challenger: always the same for the same key and experiment.
+
+    Args:
+        key: Of the caller, or the request's id.
+        salt: Of the experiment, so that two of them don't draw the same callers.
+        share: Of the challenger.
+    """
+    drawn = hashlib.sha256(f"{salt}:{key}".encode()).digest()[:8]
+    return int.from_bytes(drawn, "big") < share * 2**64
 
 
 def write_channel(path: Path, channel: Channel) -> None:

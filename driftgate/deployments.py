@@ -48,6 +48,7 @@ def state(production: Production) -> dict[str, Any]:
         } if serving else None,
         "staging": {"version": staging.version, "verdict": proof.verdict if proof else None} if staging else None,
         "waits_for_approval": proof.version if waits and proof else None,
+        "experiment": serving.challenger.model_dump() if serving and serving.challenger else None,
         "channel": str(production.channel),
     }  # fmt: skip
 

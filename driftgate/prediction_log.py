@@ -1,7 +1,8 @@
 """The prediction log: what was answered is written here before the answer leaves.
 
 A folder of segments. A segment is a file of JSON lines that one process alone appends to, and holds locked while it
-lives: `predictions-…jsonl` a line a request, `labels-…jsonl` a line a label. A write is in the hands of the kernel before
+lives: `predictions-…jsonl` a line a request, `labels-…jsonl` a line a label, `shadow-…jsonl` a line for what a challenger
+would have said. A write is in the hands of the kernel before
 it returns, so a killed process loses nothing; a machine that loses power may lose the last seconds.
 """
 
@@ -15,7 +16,7 @@ import re
 import time
 from pathlib import Path
 
-PREDICTIONS, LABELS = "predictions", "labels"
+PREDICTIONS, SHADOW, LABELS = "predictions", "shadow", "labels"
 NAME = re.compile(r"[a-z]+-\d{8}T\d{12}-\d+\.jsonl")
 SEGMENT_BYTES = 64 * 2**20
 SEGMENT_SECONDS = 3600.0
@@ -105,7 +106,7 @@ def repair(folder: Path) -> list[Path]:
         The segments that were cut.
     """
     cut = []
-    for segment in [*segments(folder, PREDICTIONS), *segments(folder, LABELS)]:
+    for segment in [path for kind in (PREDICTIONS, SHADOW, LABELS) for path in segments(folder, kind)]:
         try:
             with segment.open("r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

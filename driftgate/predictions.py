@@ -46,7 +46,12 @@ class Counts(BaseModel):
 
 
 def read_predictions(
-    folder: Path, *, since: dt.datetime | None = None, until: dt.datetime | None = None, label: Which = "last"
+    folder: Path,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    label: Which = "last",
+    kind: str = PREDICTIONS,
 ) -> pd.DataFrame:
     """Read the predictions of a time, in order of time.
 
@@ -55,6 +60,7 @@ def read_predictions(
         since: The first moment, UTC; None: the beginning.
         until: The moment after the last one, UTC; None: the end.
         label: Which label counts where there are several, by the time they were told.
+        kind: What was answered, or what a challenger in the shadow would have said (`prediction_log.SHADOW`).
 
     Returns:
         A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `probability`, `label` and
@@ -65,7 +71,7 @@ def read_predictions(
     """
     import pandas as pd
 
-    parts = list(windows(folder, since=since, until=until, label=label))
+    parts = list(windows(folder, since=since, until=until, label=label, kind=kind))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OURS))
 
 
@@ -76,13 +82,14 @@ def windows(
     until: dt.datetime | None = None,
     label: Which = "last",
     window: dt.timedelta = WINDOW,
+    kind: str = PREDICTIONS,
 ) -> Iterator[pd.DataFrame]:
     """The same, a table for each window that holds predictions: no more than one is in memory.
 
     Raises:
         DriftgateError: If there is no such folder.
     """
-    found = _predictions(folder)
+    found = _predictions(folder, kind)
     if not found:
         return
     begin, end = begun_at(found[0]) - SLACK, max(_written_at(path) for path in found)
@@ -342,9 +349,9 @@ def demand_log(folder: Path) -> None:
         )
 
 
-def _predictions(folder: Path) -> list[Path]:
+def _predictions(folder: Path, kind: str = PREDICTIONS) -> list[Path]:
     demand_log(folder)
-    return segments(folder, PREDICTIONS)
+    return segments(folder, kind)
 
 
 def _written_at(segment: Path) -> dt.datetime:

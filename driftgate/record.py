@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from driftgate.errors import DriftgateError, first_line
 
-Event = Literal["staged", "refused", "production", "rollback"]
+Event = Literal["staged", "refused", "production", "rollback", "challenged", "unchallenged"]
 IN_PRODUCTION: tuple[Event, ...] = ("production", "rollback")
 BEGINNING = "0" * 64
 
@@ -26,7 +26,7 @@ BEGINNING = "0" * 64
 class Entry(BaseModel):
     """One deployment.
 
-    `staged` passed the proof on staging, `refused` did not. `production` and `rollback` moved production there from
+    `staged` passed the proof on staging, `refused` did not; `challenged` began an experiment, `unchallenged` ended it. `production` and `rollback` moved production there from
     `previous`; `reason` is the approval's. `runs` are the ids of the deployment's runs in MLflow and ZenML.
     """
 

@@ -182,6 +182,30 @@ def print_releases(document: Mapping[str, Any], _: Verdict, results: IO[str]) ->
     console.print(table)
 
 
+def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
+    """Where an experiment stands, or what was begun or ended."""
+    lines = {
+        "experiment": f"{document['problem']} {document['challenger']} beside {document['champion']}, {document['mode']}"
+    }
+    if standing := document.get("standing"):
+        gain, requests = standing["gain"], standing["requests"]
+        lines["requests"] = ", ".join(f"{name} {number:,}" for name, number in requests.items())
+        if standing["observed_share"] is not None:
+            low, high = standing["share_low"], standing["share_high"]
+            lines["share"] = (
+                f"{standing['observed_share']:.1%} ({low:.1%} to {high:.1%}), asked for {standing['share']:.0%}"
+            )
+        lines["labels"] = f"{gain['labels']:,}"
+        lines["gain"] = (
+            f"{gain['mean']:+.4f} in squared error ({gain['low']:+.4f} to {gain['high']:+.4f}, at all times 95 %)"
+        )
+        lines["decision"] = standing["decision"]
+    if power := document.get("labels_needed"):
+        told = "; ".join(f"{gain}: {'more than 100,000' if n is None else f'{n:,}'}" for gain, n in power.items())
+        lines["labels"] = f"needed to find a gain, with a power of 80 %: {told}"
+    results.writelines(f"{key:<11}{value}\n" for key, value in lines.items())
+
+
 def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
     """A problem's production, staging and what waits, a line each."""
     production, staging = state["production"], state["staging"]
@@ -196,6 +220,9 @@ def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
     lines = [f"production  {served}"]
     if staging:
         lines.append(f"staging     {problem} {staging['version']}, verdict {staging['verdict'] or 'none yet'}")
+    if tried := state["experiment"]:
+        how = f"{tried['share']:.0%} of the requests" if tried["share"] else "in the shadow"
+        lines.append(f"challenger  {problem} {tried['version']}, {how}; run.py experiment status")
     if state["waits_for_approval"]:
         lines.append(
             f'waits       {problem} {state["waits_for_approval"]}: run.py deploy --to production --approve "why"'

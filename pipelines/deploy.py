@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import getpass
 import json
@@ -9,6 +10,7 @@ import logging
 import os
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from driftgate.channel import release_in
@@ -251,3 +253,59 @@ def _document(
         "seconds": round(time.monotonic() - started, 1),
         "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+
+
+def experiment(
+    name: str,
+    *,
+    action: str,
+    challenger: str | None,
+    share: float | None,
+    who: str | None,
+    reason: str,
+    log_folder: Path,
+    workspace: Workspace,
+) -> dict[str, Any]:
+    """Start, look at, stop or promote an experiment in production.
+
+    Args:
+        name: Of the problem.
+        action: `start`, `status`, `stop` or `promote`.
+        challenger: The version to start with.
+        share: Of the requests that it answers; None: it predicts in the shadow.
+        who: Is recorded; None: the user of this machine.
+        reason: Likewise.
+        log_folder: Of the prediction log.
+        workspace: Where everything is.
+
+    Raises:
+        DriftgateError: As of `driftgate.experiments`.
+    """
+    from driftgate import experiments
+
+    production, started = Production(name, workspace=workspace), time.monotonic()
+    told: dict[str, Any] = {"problem": name, "action": action}
+    follow = followers(name, workspace=workspace)
+    with contextlib.nullcontext() if action == "status" else production.alone():
+        if action != "status":
+            production.settle(follow)
+        if action == "start":
+            _, told["labels_needed"] = experiments.start(
+                production, challenger or "", share=share, who=who or _user(), reason=reason
+            )
+        serving, plan = experiments.running(production)
+        told |= {"champion": serving.version, "challenger": plan.version, "mode": "split" if plan.share else "shadow"}
+        told["share"] = plan.share
+        if action in ("status", "promote"):
+            standing = experiments.standing(production, log_folder)
+            told["standing"] = {**standing.model_dump(mode="json"), "decision": standing.decision}
+        if action == "stop":
+            experiments.stop(production, who=who or _user(), reason=reason)
+        if action == "promote":
+            release, gain = experiments.winner(production, standing), standing.gain
+            why = f"{reason}: gain {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) after {gain.labels:,} labels"
+            entry = _entry(
+                release, event="production", previous=serving.version, who=who, reason=why, verdict="pass", runs={}
+            )
+            production.move(release, entry, follow=follow)
+    return {**told, "seconds": round(time.monotonic() - started, 1)}

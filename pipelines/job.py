@@ -84,6 +84,22 @@ def rollback_job(*, to: str | None, reason: str, who: str | None, service: str |
     return work, terminal.print_move
 
 
+def experiment_job(
+    *, action: str, challenger: str | None, share: float | None, who: str | None, reason: str, log_folder: Path
+) -> tuple[Work, Show]:
+    """Start, look at, stop or promote an experiment."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from pipelines.deploy import experiment
+
+        return experiment(
+            problem.name, action=action, challenger=challenger, share=share, who=who, reason=reason,
+            log_folder=log_folder, workspace=workspace,
+        )  # fmt: skip
+
+    return work, terminal.print_experiment
+
+
 def releases_job() -> tuple[Work, Show]:
     """What serves where, the record of deployments; finishes what a crash left."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -13,7 +11,6 @@ from driftgate.contract import request_model
 from driftgate.release import Release
 
 ID_PATTERN = r"^[0-9a-f]{11}-[0-9a-f]{16}-(0|[1-9][0-9]{0,8})$"
-ARM = "champion"
 
 
 class Strict(BaseModel):
@@ -59,11 +56,13 @@ class Answering:
         """Names of the negative and the positive class."""
         return self._classes
 
-    def answer(self, rows: list[Any]) -> tuple[list[dict[str, Any]], bytes]:
+    def answer(self, rows: list[Any], *, request: str, arm: str) -> tuple[list[dict[str, Any]], bytes]:
         """Predict rows.
 
         Args:
             rows: Of the request model.
+            request: Its id, which begins with the time: so whoever looks for labels of a week needs no other.
+            arm: Of the experiment.
 
         Returns:
             An answer for each, and the line for the prediction log.
@@ -71,9 +70,6 @@ class Answering:
         values = [row.__dict__ for row in rows]
         columns = {name: [row[name] for row in values] for name in self.names}
         probability = self._scorer.probability(columns).tolist()
-        now = time.time_ns() // 1_000_000
-        # Ids begin with the time, so that whoever looks for labels of a week needs no other.
-        request = f"{now:011x}-{secrets.token_hex(8)}"
         warnings = self.release.ranges.warnings(columns)
         negative, positive = self._classes
         threshold, version = self.card.threshold, self.card.version
@@ -90,7 +86,7 @@ class Answering:
         ]
         line = to_json(
             {
-                "at": now, "request": request, "model": self.card.name, "version": version, "arm": ARM,
+                "at": int(request[:11], 16), "request": request, "model": self.card.name, "version": version, "arm": arm,
                 "probability": probability, "columns": columns,
             }
         )  # fmt: skip

@@ -11,6 +11,7 @@ import contextlib
 import hmac
 import logging
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -22,12 +23,14 @@ from pydantic_core import to_json
 
 from bentos.api import openapi
 from bentos.api.answers import Answering, Feedback
+from bentos.api.arms import Arms
 from bentos.api.bodies import HANG_UP, READ_WHOLE, Gone, Refused, Scope, parse, parse_rows, read_body
 from bentos.api.following import Follower
 from bentos.api.metrics import Metrics
 from bentos.api.settings import Settings, is_loopback
+from driftgate.channel import Challenger
 from driftgate.errors import DriftgateError
-from driftgate.prediction_log import LABELS, PREDICTIONS, SegmentWriter, repair
+from driftgate.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter, repair
 from driftgate.release import Release, read_release
 
 log = logging.getLogger("driftgate.service")
@@ -63,11 +66,12 @@ class Service:
                 kind: SegmentWriter(
                     settings.log, kind, segment_bytes=settings.segment_bytes, segment_seconds=settings.segment_seconds
                 )
-                for kind in (PREDICTIONS, LABELS)
+                for kind in (PREDICTIONS, SHADOW, LABELS)
             }
             self._probe_log()
         self._log_failed_at: float | None = None
-        self._answering: Answering | None = None
+        self._arms: Arms | None = None
+        self._shadow_lock = threading.Lock()
         self._follower: Follower | None = None
         if settings.channel:
             self._follower = Follower(
@@ -77,8 +81,8 @@ class Service:
                 failed=lambda: self.metrics.channel_failures.inc(),
             )
             self._follower.look()
-        if self._answering is None:
-            self._answering = Answering(read_release(settings.release), most_rows=settings.most_rows)
+        if self._arms is None:
+            self._take(read_release(settings.release), None, None)
         if self._follower:
             self._follower.start()
         self._routes: dict[str, tuple[str, bool, Handler]] = {
@@ -96,6 +100,8 @@ class Service:
         """Stop following, end the segments."""
         if self._follower:
             self._follower.stop()
+        if self._arms:
+            self._arms.close()
         for writer in self._writers.values():
             writer.close()
 
@@ -153,10 +159,7 @@ class Service:
                     HTTPStatus.FORBIDDEN, "not_local", "Without a token the service answers on its own machine only."
                 )
             return
-        given = b""
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                given = value
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, token = given.partition(b" ")
         # Always compared, so that the time says nothing of the token.
         same = hmac.compare_digest(token.strip(), self._secret)
@@ -167,24 +170,30 @@ class Service:
             )  # fmt: skip
 
     async def _predict(self, scope: Scope, receive: Any) -> Answer:
-        answering = self._now()
-        row = parse(await read_body(scope, receive, most_bytes=min(ROW_BYTES, self.settings.most_bytes)), answering.row)
-        answers, line = answering.answer([row])
-        self._keep(PREDICTIONS, line)
-        self._count(answering, answers)
+        arms = self._serving()
+        body = await read_body(scope, receive, most_bytes=min(ROW_BYTES, self.settings.most_bytes))
+        answers = await self._answer(arms, [parse(body, arms.champion.row)], scope, on_thread=False)
         return HTTPStatus.OK, to_json(answers[0]), JSON
 
     async def _predict_batch(self, scope: Scope, receive: Any) -> Answer:
-        answering = self._now()
+        arms = self._serving()
         body = await read_body(scope, receive, most_bytes=self.settings.most_bytes)
+        large = len(body) > BYTES_ON_THE_LOOP
 
-        def answer() -> tuple[list[dict[str, Any]], bytes]:
-            return answering.answer(parse_rows(body, answering.row, most_rows=self.settings.most_rows))
+        def read() -> list[Any]:
+            return parse_rows(body, arms.champion.row, most_rows=self.settings.most_rows)
 
-        answers, line = await asyncio.to_thread(answer) if len(body) > BYTES_ON_THE_LOOP else answer()
+        rows = await asyncio.to_thread(read) if large else read()
+        return HTTPStatus.OK, to_json({"predictions": await self._answer(arms, rows, scope, on_thread=large)}), JSON
+
+    async def _answer(self, arms: Arms, rows: list[Any], scope: Scope, *, on_thread: bool) -> list[dict[str, Any]]:
+        """Predict, write to the log, count; only then whoever called may have the answer."""
+        key = _header(scope, b"x-assignment-key") if arms.plan else None
+        (answers, line), request = await arms.answer(rows, key=key, on_thread=on_thread)
         self._keep(PREDICTIONS, line)
-        self._count(answering, answers)
-        return HTTPStatus.OK, to_json({"predictions": answers}), JSON
+        self._count(arms.champion.classes, answers)
+        arms.shadow(rows, request)
+        return answers
 
     async def _feedback(self, scope: Scope, receive: Any) -> Answer:
         feedback = parse(await read_body(scope, receive, most_bytes=LABEL_BYTES), Feedback)
@@ -221,21 +230,38 @@ class Service:
             "release": {"name": card.name, "version": card.version},
             "log": "off" if not self._writers else "written" if writable else "can't be written",
             "channel": None if self._follower is None else {"error": self._follower.error},
+            "experiment": self._serving().told(),
         }
         return HTTPStatus.OK if writable else HTTPStatus.SERVICE_UNAVAILABLE, to_json(told), JSON
 
-    def _now(self) -> Answering:
+    def _serving(self) -> Arms:
         """What serves at this moment; whoever asks keeps it until the answer is out."""
-        if self._answering is None:
+        if self._arms is None:
             raise RuntimeError("no release serves yet")
-        return self._answering
+        return self._arms
 
-    def _take(self, release: Release) -> None:
-        """Make a release ready, which tries its golden rows, and only then let it serve."""
-        first = self._answering is None
-        self._answering = Answering(release, most_rows=self.settings.most_rows)
-        if not first:
+    def _now(self) -> Answering:
+        """The champion of this moment."""
+        return self._serving().champion
+
+    def _take(self, release: Release, challenger: Release | None, plan: Challenger | None) -> None:
+        """Make releases ready, which tries their golden rows, and only then let them serve."""
+        old, most_rows = self._arms, self.settings.most_rows
+        if challenger and challenger.contract != release.contract:
+            raise DriftgateError("The challenger takes other columns than the champion.", "Deploy it instead.")
+        self._arms = Arms(
+            Answering(release, most_rows=most_rows),
+            challenger=Answering(challenger, most_rows=most_rows) if challenger else None,
+            plan=plan, keep=self._keep_shadow, failed=lambda: self.metrics.challenger_failures.inc(),
+        )  # fmt: skip
+        if old:
+            old.close()
             self.metrics.swaps.inc()
+
+    def _keep_shadow(self, line: bytes) -> None:
+        if SHADOW in self._writers:
+            with self._shadow_lock:
+                self._writers[SHADOW].append(line)
 
     def _keep(self, kind: str, line: bytes) -> None:
         """Write to the log before the answer leaves; what can't be kept is not answered."""
@@ -277,8 +303,8 @@ class Service:
         self._log_failed_at = None
         return True
 
-    def _count(self, answering: Answering, answers: list[dict[str, Any]]) -> None:
-        version, (negative, positive) = answering.card.version, answering.classes
+    def _count(self, classes: tuple[str, str], answers: list[dict[str, Any]]) -> None:
+        version, (negative, positive) = answers[0]["model_version"], classes
         ones = sum(answer["prediction"] == positive for answer in answers)
         for name, number in ((positive, ones), (negative, len(answers) - ones)):
             if number:
@@ -286,6 +312,11 @@ class Service:
         warned = sum(bool(answer["warnings"]) for answer in answers)
         if warned:
             self.metrics.warnings.inc(warned)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """A header's value, cut at two hundred characters."""
+    return next((value[:200].decode("latin-1") for key, value in scope["headers"] if key == name and value), None)
 
 
 def _name_of(folder: Path) -> str | None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from driftgate.channel import read_channel, release_in
+from driftgate.channel import Challenger, challenger_in, read_channel, release_in
 from driftgate.errors import DriftgateError
 from driftgate.release import Release
 
@@ -25,12 +25,17 @@ class Follower:
     Args:
         path: The document.
         name: Of the problem whose releases are taken; None: of any.
-        take: Is handed each release that the channel names; whatever it raises leaves the old one serving.
+        take: Is handed the release that the channel names, and its challenger; whatever it raises leaves all as it was.
         failed: Is told of each failure.
     """
 
     def __init__(
-        self, path: Path, *, name: str | None, take: Callable[[Release], None], failed: Callable[[], None]
+        self,
+        path: Path,
+        *,
+        name: str | None,
+        take: Callable[[Release, Release | None, Challenger | None], None],
+        failed: Callable[[], None],
     ) -> None:
         self._name, self._path, self._take, self._failed = name, path, take, failed
         self._seen: bytes | None = b""
@@ -55,7 +60,7 @@ class Follower:
                     f"The channel names {channel.name}, this service is {self._name}.", "Name another."
                 )
             release = release_in(channel, self._path)
-            self._take(release)
+            self._take(release, challenger_in(channel, self._path), channel.challenger)
         except Exception as error:
             self.error = error.cause if isinstance(error, DriftgateError) else type(error).__name__
             self._failed()

@@ -53,6 +53,9 @@ class Metrics:
         self.log_bytes = Counter("driftgate_log_bytes", "Written to the prediction log", registry=registry)
         self.log_failures = Counter("driftgate_log_failures", "Writes that failed, each a 503", registry=registry)
         self.channel_failures = Counter("driftgate_channel_failures", "Releases not taken over", registry=registry)
+        self.challenger_failures = Counter(
+            "driftgate_challenger_failures", "Rows a challenger did not predict", registry=registry
+        )
         self.swaps = Counter("driftgate_channel_swaps", "Releases taken over", registry=registry)
 
     def page(self) -> bytes:

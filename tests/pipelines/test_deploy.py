@@ -138,3 +138,30 @@ def test_a_version_blocked_on_staging_can_t_be_approved(house: House, tmp_path: 
     refused = run_cli("deploy", *RULES, "--to", "production", "--approve", "x", "--json", home=home)
     assert refused.code == 1
     assert "was blocked on staging" in refused.document["error"]["cause"]
+
+
+def test_an_experiment_from_its_start_to_its_end(house: House) -> None:
+    """In the shadow of whatever serves: predictions, labels, where it stands; too few labels promote nothing."""
+    champion = house.serves()
+    other = "1" if champion == "2" else "2"
+    log = ("--log", str(house.home / "predictions"))
+    assert house.run("experiment", "start", "--challenger", other).code == 2
+    begun = house.run("experiment", "start", "--challenger", other, "--shadow", "--reason", "try it")
+    assert begun.code == 0, begun.out + begun.err
+    assert set(begun.document["labels_needed"]) == {"0.005", "0.01", "0.02"}
+    assert run_cli("status", "--json", home=house.home).document["channels"]["rules"]["experiment"]["version"] == other
+    deadline = time.monotonic() + 20
+    while not house.served.get("/readyz")["experiment"]:
+        assert time.monotonic() < deadline
+    time.sleep(5)  # the experiment's grace
+    row = json.loads((house.home / "releases" / "rules" / "1" / "golden.json").read_text())["rows"][0]
+    for _ in range(60):
+        answer = house.served.post("/predict", row)
+        house.served.post("/feedback", {"prediction_id": answer["prediction_id"], "label": "holds"})
+    time.sleep(1)
+    standing = house.run("experiment", "status", *log).document["standing"]
+    assert (standing["gain"]["labels"], standing["decision"]) == (60, "undecided")
+    assert house.run("experiment", "promote", *log).code == 1
+    assert house.serves() == champion
+    assert house.run("experiment", "stop").code == 0
+    assert house.run("experiment", "status", *log).code == 1

@@ -265,7 +265,7 @@ def test_a_hung_up_caller_is_no_error(service: Service, caplog: pytest.LogCaptur
 def test_an_error_of_ours_hides_the_input(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(service._now(), "answer", lambda rows: {}["secret 0.1"])
+    monkeypatch.setattr(service._now(), "answer", lambda rows, **_: {}["secret 0.1"])
     answer = ask(service, "/predict", ROW)
     assert (answer.status, answer.json["error"]["code"]) == (500, "internal")
     assert "KeyError" in caplog.text

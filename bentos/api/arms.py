@@ -1,0 +1,134 @@
+"""Champion and challenger in one process: who answers a request, and what the other one would have said.
+
+A challenger can do no harm to callers: in a split, whatever it fails to answer in time the champion answers; in the
+shadow, it is asked after the answer has left. One that fails again and again is shut off, and that is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bentos.api.answers import Answering
+from driftgate.channel import Challenger, challenged
+
+log = logging.getLogger("driftgate.experiment")
+
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
+WITHIN_SECONDS = 1.0  # in which a challenger must answer, in a split
+MOST_STRIKES = 3  # one after the other, and it is shut off
+MOST_WAITING = 200  # rows' requests that may wait for the shadow
+THREADS = 4
+
+Answers = tuple[list[dict[str, Any]], bytes]
+
+
+class Arms:
+    """What serves: the champion, and the challenger of an experiment if there is one.
+
+    Args:
+        champion: Answers.
+        challenger: Of the experiment, or None.
+        plan: Of the experiment, or None.
+        keep: Writes a line of the shadow's.
+        failed: Is told of each failure of the challenger.
+    """
+
+    def __init__(
+        self,
+        champion: Answering,
+        *,
+        challenger: Answering | None = None,
+        plan: Challenger | None = None,
+        keep: Callable[[bytes], None] = lambda _: None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.champion, self._challenger, self.plan = champion, challenger, plan
+        self._keep, self._failed = keep, failed
+        self._strikes, self._waiting, self._lock = 0, 0, threading.Lock()
+        self.off: str | None = None
+        shadow = plan is not None and plan.share is None
+        self._pool = ThreadPoolExecutor(1 if shadow else THREADS, "challenger") if plan else None
+
+    def close(self) -> None:
+        """Let go of the challenger's threads, whatever they are at."""
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, rows: list[Any], *, key: str | None, on_thread: bool) -> tuple[Answers, str]:
+        """Answer rows by the arm that the request's key is assigned to.
+
+        Args:
+            rows: Of the champion's request model.
+            key: By which a caller is always assigned alike; None: the request's id.
+            on_thread: Whether there are so many that others should not wait for them.
+
+        Returns:
+            The answers with the line for the log, and the request's id.
+        """
+        request = f"{time.time_ns() // 1_000_000:011x}-{secrets.token_hex(8)}"
+        plan, challenger = self.plan, self._challenger
+        split = plan is not None and plan.share is not None and not self.off
+        if plan and challenger and split and challenged(key or request, salt=plan.id, share=plan.share or 0):
+            found = await self._of_challenger(challenger, rows, request)
+            if found is not None:
+                return found, request
+        if on_thread:
+            return await asyncio.to_thread(self.champion.answer, rows, request=request, arm=CHAMPION), request
+        return self.champion.answer(rows, request=request, arm=CHAMPION), request
+
+    async def _of_challenger(self, challenger: Answering, rows: list[Any], request: str) -> Answers | None:
+        loop = asyncio.get_running_loop()
+        job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, request=request, arm=CHALLENGER))
+        try:
+            found = await asyncio.wait_for(job, WITHIN_SECONDS)
+        except TimeoutError:
+            self._strike(f"no answer within {WITHIN_SECONDS:g} s")
+        except Exception as error:
+            self._strike(type(error).__name__)
+        else:
+            self._strikes = 0
+            return found
+        return None
+
+    def shadow(self, rows: list[Any], request: str) -> None:
+        """Let the challenger predict rows that were answered already; what it can't take in is left out."""
+        if self._pool is None or self.plan is None or self.plan.share is not None or self.off:
+            return
+        with self._lock:
+            if self._waiting >= MOST_WAITING:
+                self._strike("it can't keep up")
+                return
+            self._waiting += 1
+        self._pool.submit(self._predict_in_shadow, rows, request)
+
+    def _predict_in_shadow(self, rows: list[Any], request: str) -> None:
+        try:
+            if self._challenger and not self.off:
+                self._keep(self._challenger.answer(rows, request=request, arm=SHADOW)[1])
+                self._strikes = 0
+        except Exception as error:
+            self._strike(type(error).__name__)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _strike(self, reason: str) -> None:
+        self._failed()
+        self._strikes += 1
+        if self._strikes >= MOST_STRIKES and not self.off:
+            self.off = reason
+            log.error("the challenger is shut off: %s, %d times one after the other", reason, self._strikes)
+
+    def told(self) -> dict[str, Any] | None:
+        """The experiment as `/readyz` tells it; None where there is none."""
+        if self.plan is None:
+            return None
+        mode = "shadow" if self.plan.share is None else "split"
+        return {"challenger": self.plan.version, "mode": mode, "share": self.plan.share, "shut_off": self.off}

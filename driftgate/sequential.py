@@ -1,0 +1,138 @@
+"""A test that may be looked at after every label: a confidence sequence for the gain of a challenger.
+
+The interval holds at all times at once with the stated confidence, so that stopping when one likes the look of it does
+no harm. It is the predictable plug-in empirical-Bernstein confidence sequence of Waudby-Smith and Ramdas (*Estimating
+means of bounded random variables by betting*, JRSS B 2024, theorem 2); it needs values with known bounds, and no
+assumption about their distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+LARGEST_BET = 0.5
+
+
+class Sequence(BaseModel):
+    """The interval after the last value, the intersection of all before; and the mean."""
+
+    model_config = ConfigDict(frozen=True)
+
+    labels: int
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def decision(self) -> str:
+        """`better`, `worse`, or `undecided`: whether 0 lies outside."""
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "undecided"
+
+
+def confidence_sequence(values: np.ndarray, *, bound: float, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """The interval of the mean after each value.
+
+    Args:
+        values: Of shape (n,), each between -bound and bound, in the order in which they came.
+        bound: Known beforehand.
+        alpha: The chance that the mean is ever outside.
+
+    Returns:
+        Lower and upper ends, each float64 of shape (n,).
+    """
+    import numpy as np
+
+    x = (np.asarray(values, dtype=float) + bound) / (2 * bound)
+    times = np.arange(1, len(x) + 1)
+    means = (0.5 + np.cumsum(x)) / (times + 1)
+    spread = (0.25 + np.cumsum((x - means) ** 2)) / (times + 1)
+    # What is bet on a value may depend on those before it alone.
+    mean_before, spread_before = np.concatenate([[0.5], means[:-1]]), np.concatenate([[0.25], spread[:-1]])
+    bet = np.minimum(np.sqrt(2 * math.log(2 / alpha) / (spread_before * times * np.log1p(times))), LARGEST_BET)
+    cost = (x - mean_before) ** 2 * (-np.log1p(-bet) - bet)
+    total = np.cumsum(bet)
+    center = np.cumsum(bet * x) / total
+    margin = (math.log(2 / alpha) + np.cumsum(cost)) / total
+    low = np.maximum.accumulate(np.maximum(center - margin, 0))
+    high = np.minimum.accumulate(np.minimum(center + margin, 1))
+    return low * 2 * bound - bound, high * 2 * bound - bound
+
+
+def summarize(values: np.ndarray, *, bound: float, alpha: float) -> Sequence:
+    """The interval after all values."""
+    if not len(values):
+        return Sequence(labels=0, mean=0.0, low=-bound, high=bound)
+    low, high = confidence_sequence(values, bound=bound, alpha=alpha)
+    return Sequence(labels=len(values), mean=float(values.mean()), low=float(low[-1]), high=float(high[-1]))
+
+
+def paired_gains(champion: np.ndarray, challenger: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """By how much the challenger's squared error is smaller, where both predicted the same row; between -1 and 1.
+
+    Args:
+        champion: Probabilities of the positive class, of shape (n,).
+        challenger: Likewise.
+        labels: 0 or 1, of shape (n,).
+    """
+    gains: np.ndarray = (champion - labels) ** 2 - (challenger - labels) ** 2
+    return gains
+
+
+def split_gains(losses: np.ndarray, challenged: np.ndarray, *, share: float) -> np.ndarray:
+    """The same where each row was predicted by one of them, drawn with a known share: weighted by the inverse of it.
+
+    The mean loss so far is taken off first, which changes no mean, and takes away most of the noise of the draw.
+
+    Args:
+        losses: Squared errors of whichever predicted, of shape (n,), in the order in which they came.
+        challenged: Whether it was the challenger, of shape (n,).
+        share: Of the challenger.
+
+    Returns:
+        float64 of shape (n,), each within `split_bound(share)`.
+    """
+    import numpy as np
+
+    before = np.concatenate([[0.25], (0.25 + np.cumsum(losses)) / (np.arange(len(losses)) + 2)])[: len(losses)]
+    weight = np.where(challenged, 1 / share, -1 / (1 - share))
+    gains: np.ndarray = weight * (before - losses)
+    return gains
+
+
+def split_bound(share: float) -> float:
+    """How large a value of `split_gains` can be."""
+    return max(1 / share, 1 / (1 - share))
+
+
+def labels_needed(
+    gain: float, *, deviation: float, bound: float, alpha: float, power: float = 0.8, most: int = 200_000, seed: int = 0
+) -> int | None:
+    """How many labels it takes until a gain is found with the given power, by simulation.
+
+    Args:
+        gain: The difference in mean squared error that one wants to find.
+        deviation: Standard deviation of a value.
+        bound: As of `confidence_sequence`.
+        alpha: Likewise.
+        power: The chance to have found it by then.
+        most: Where to give up.
+        seed: Of the simulation, of normal values cut at the bounds.
+
+    Returns:
+        None where `most` labels aren't enough.
+    """
+    import numpy as np
+
+    draw, found = np.random.default_rng(seed), []
+    for _ in range(100):
+        values = np.clip(draw.normal(gain, deviation, most), -bound, bound)
+        low, _ = confidence_sequence(values, bound=bound, alpha=alpha)
+        found.append(int(np.argmax(low > 0)) + 1 if low[-1] > 0 else most + 1)
+    needed = int(np.quantile(found, power, method="higher"))
+    return needed if needed <= most else None

@@ -1,0 +1,86 @@
+"""The test that may be looked at all the time: it keeps its promise while it is, and finds what it should."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftgate.metrics import wilson_interval
+from driftgate.sequential import (
+    confidence_sequence,
+    labels_needed,
+    paired_gains,
+    split_bound,
+    split_gains,
+    summarize,
+)
+
+ALPHA = 0.05
+
+
+def test_looking_after_every_label_promotes_no_equal_challenger_too_often() -> None:
+    """300 experiments without any difference, each looked at 2,000 times: the promise is 5 % ever, both sides together."""
+    draw, wrong = np.random.default_rng(0), 0
+    for _ in range(300):
+        p = draw.beta(2, 3, 2000)
+        labels = draw.random(2000) < p
+        noise = draw.normal(scale=0.1, size=(2, 2000))
+        gains = paired_gains(np.clip(p + noise[0], 0, 1), np.clip(p + noise[1], 0, 1), labels)
+        low, high = confidence_sequence(gains, bound=1, alpha=ALPHA)
+        wrong += bool((low > 0).any() or (high < 0).any())
+    assert wilson_interval(wrong / 300, 300, confidence=0.95)[0] <= ALPHA
+    assert wrong <= 0.05 * 300
+
+
+def test_a_better_challenger_is_found_and_a_worse_one_is_too() -> None:
+    draw = np.random.default_rng(1)
+    p = draw.beta(2, 3, 20_000)
+    labels = draw.random(20_000) < p
+    dull = np.full(20_000, 0.4)
+    assert summarize(paired_gains(dull, p, labels), bound=1, alpha=ALPHA).decision == "better"
+    assert summarize(paired_gains(p, dull, labels), bound=1, alpha=ALPHA).decision == "worse"
+    assert summarize(paired_gains(p, p, labels), bound=1, alpha=ALPHA).decision == "undecided"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_split_traffic_measures_the_same_gain(share: float) -> None:
+    draw, rows = np.random.default_rng(2), 200_000
+    p = draw.beta(2, 3, rows)
+    labels = draw.random(rows) < p
+    challenged = draw.random(rows) < share
+    losses = (np.where(challenged, p, 0.4) - labels) ** 2
+    truth = paired_gains(np.full(rows, 0.4), p, labels).mean()
+    gains = split_gains(losses, challenged, share=share)
+    assert np.abs(gains).max() <= split_bound(share)
+    found = summarize(gains, bound=split_bound(share), alpha=ALPHA)
+    assert found.low <= truth <= found.high
+    assert found.mean == pytest.approx(truth, abs=0.01)
+    assert found.decision == "better"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
+def test_the_interval_only_narrows_and_stays_within_the_bounds(values: list[float]) -> None:
+    low, high = confidence_sequence(np.array(values), bound=1, alpha=ALPHA)
+    assert (np.diff(low) >= 0).all()
+    assert (np.diff(high) <= 0).all()
+    assert low.min() >= -1
+    assert high.max() <= 1
+
+
+def test_the_power_analysis_says_how_many_labels_it_takes() -> None:
+    needed = labels_needed(0.02, deviation=0.2, bound=1, alpha=ALPHA, most=50_000)
+    assert needed is not None
+    draw = np.random.default_rng(3)
+    hits = [
+        confidence_sequence(draw.normal(0.02, 0.2, needed).clip(-1, 1), bound=1, alpha=ALPHA)[0][-1] > 0
+        for _ in range(200)
+    ]
+    low, high = wilson_interval(float(np.mean(hits)), 200, confidence=0.99)
+    assert low <= 0.8 <= high + 0.05
+    assert labels_needed(0.0001, deviation=0.2, bound=1, alpha=ALPHA, most=1000) is None
+
+
+def test_nothing_yet_says_nothing() -> None:
+    found = summarize(np.array([]), bound=1, alpha=ALPHA)
+    assert (found.labels, found.low, found.high, found.decision) == (0, -1, 1, "undecided")
