@@ -235,9 +235,10 @@ def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -
     number, labelled = told["predictions"], told["labelled"]
     lines = {"log": f"{show_path(folder)}, {told['segments']:,} segments", "predictions": f"{number:,}"}
     if number:
-        lines["predictions"] += f", from {told['first'][:16]} to {told['last'][:16]} UTC".replace("T", " ")
+        first, last = (told[end][:16].replace("T", " ") for end in ("first", "last"))
+        lines["predictions"] += f", from {first} to {last} UTC"
         lines["labelled"] = f"{labelled:,} ({labelled / number:.1%})"
-    lines |= {f"version {version}": f"{count:,}" for version, count in told["by_version"].items()}
+    lines |= {version: f"{count:,}" for version, count in told["by_version"].items()}
     results.writelines(f"{key:<12} {value}\n" for key, value in lines.items())
 
 
