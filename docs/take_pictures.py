@@ -110,7 +110,7 @@ def swagger(bento: Path) -> None:
                 # The page needs a moment until its button does something.
                 click(".btn.execute")
                 time.sleep(1)
-                found = "document.body.innerText.includes('prediction_id')"
+                found = "document.body.innerText.includes('Server response')"
                 return tell("Runtime.evaluate", expression=found)["result"]["value"] or None
 
             _wait(lambda: click("[id$=post_predict] .opblock-summary-control") or None)
