@@ -116,12 +116,15 @@ service_option = click.option(
     "--version", "--model", "model", help="Alias or version; by default the candidate, or what is on staging."
 )
 @click.option("--approve", "reason", help="Why production may move: the approval, kept in the record.")
+@click.option("--canary", help="Go in steps: shares in percent, such as 5,25,100; needs --service.")
+@click.option("--hold", default="10m", show_default=True, help="How long each step is watched: 30s, 10m, 1h.")
 @who_option
 @service_option
 @common
 def deploy(
-    to: str, model: str | None, reason: str | None, who: str | None, service: str | None, **options: Any
-) -> None:
+    to: str, model: str | None, reason: str | None, canary: str | None, hold: str, who: str | None, service: str | None,
+    **options: Any,
+) -> None:  # fmt: skip
     """Prove a version on staging, or move production to what was proved there.
 
     Staging serves it with the real bentoml serve, asks it everything, and gives the verdict. Production moves by approval
@@ -131,9 +134,17 @@ def deploy(
         raise click.UsageError('Production moves by approval: give --approve "why".')
     if to == "staging" and reason:
         raise click.UsageError("Staging needs no approval: leave --approve out, or say --to production.")
+    if canary and (to != "production" or not service):
+        raise click.UsageError("--canary goes to production, and needs the --service to watch.")
+    from pipelines.canary import parse_hold, parse_steps
     from pipelines.job import deploy_job
 
-    _run(deploy_job(to=to, model=model, reason=reason, who=who, service=service), **options)
+    try:
+        steps, seconds = parse_steps(canary) if canary else (), parse_hold(hold)
+    except ValueError as error:
+        raise click.UsageError(f"--canary or --hold: {error}.") from error
+    job = deploy_job(to=to, model=model, reason=reason, who=who, service=service, steps=steps, hold=seconds)
+    _run(job, **options)
 
 
 @main.command(epilog="\b\nExample: python run.py rollback --reason 'too many alarms'")

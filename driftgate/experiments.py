@@ -59,6 +59,19 @@ class Standing(BaseModel):
 def start(
     production: Production, challenger: str, *, share: float | None, who: str, reason: str
 ) -> tuple[Challenger, dict[str, int | None]]:
+    """Try a version beside the champion, as of `begin`.
+
+    Returns:
+        The experiment, and how many labels it takes to find each of `GAINS` with a power of 80 %.
+    """
+    plan = begin(production, challenger, share=share, who=who, reason=reason)
+    serving, _ = running(production)
+    champion = release_in(serving, production.channel)
+    tried = release_in(_channel_of(plan, production.name), production.channel)
+    return plan, power_analysis(champion, tried, share=share)
+
+
+def begin(production: Production, challenger: str, *, share: float | None, who: str, reason: str) -> Challenger:
     """Try a version beside the champion; to be called by who is `alone`.
 
     Args:
@@ -67,9 +80,6 @@ def start(
         share: Of the requests that it answers; None: none, it predicts in the shadow.
         who: Starts it.
         reason: For the record.
-
-    Returns:
-        The experiment, and how many labels it takes to find each of `GAINS` with a power of 80 %.
 
     Raises:
         DriftgateError: If nothing is in production, the version is there already or has no proof, it takes other
@@ -101,10 +111,9 @@ def start(
         raise DriftgateError(
             f"{production.name} {challenger} takes other columns than {serving.version}.", "Deploy it instead."
         )
-    power = power_analysis(champion, tried, share=share)
     write_channel(production.channel, serving.model_copy(update={"challenger": plan}))
     _note(production, plan, event="challenged", champion=serving.version, who=who, reason=reason)
-    return plan, power
+    return plan
 
 
 def stop(production: Production, *, who: str, reason: str) -> Challenger:

@@ -20,6 +20,7 @@ from driftgate.production import Follow, Production
 from driftgate.record import Entry, append, staged
 from driftgate.release import Release
 from driftgate.workspace import Workspace
+from pipelines import canary
 
 log = logging.getLogger("driftgate.deploy")
 
@@ -67,7 +68,15 @@ def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, w
 
 
 def deploy_to_production(
-    problem: Problem, *, model: str | None, reason: str, who: str | None, service: str | None, workspace: Workspace
+    problem: Problem,
+    *,
+    model: str | None,
+    reason: str,
+    who: str | None,
+    service: str | None,
+    workspace: Workspace,
+    steps: tuple[int, ...] = (),
+    hold: float = 600.0,
 ) -> dict[str, Any]:
     """Move production to a version that passed its proof on staging, by somebody's approval.
 
@@ -79,9 +88,11 @@ def deploy_to_production(
         service: Address of a running service that follows production: it must say that it serves the version, else
             production goes back.
         workspace: Where everything is.
+        steps: Shares in percent to go through first, each watched at the service; empty: at once.
+        hold: Seconds that each of them lasts.
 
     Raises:
-        DriftgateError: If the version has no passing proof of just these files.
+        DriftgateError: If the version has no passing proof of just these files, or a step failed and was undone.
     """
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
@@ -90,6 +101,12 @@ def deploy_to_production(
         production.settle(follow)
         release, proof = _approved(production, model)
         before = production.serving()
+        if steps and before and service:
+            address = service.rstrip("/")
+            canary.climb(
+                production, release.card.version, steps=steps, hold=hold, service=address, who=who or _user(),
+                reason=reason,
+            )  # fmt: skip
         entry = _entry(
             release, event="production", previous=before.version if before else None, who=who, reason=reason,
             verdict=proof.verdict, runs=proof.runs,

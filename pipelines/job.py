@@ -57,7 +57,14 @@ def drift_job(
 
 
 def deploy_job(
-    *, to: str, model: str | None, reason: str | None, who: str | None, service: str | None
+    *,
+    to: str,
+    model: str | None,
+    reason: str | None,
+    who: str | None,
+    service: str | None,
+    steps: tuple[int, ...] = (),
+    hold: float = 600.0,
 ) -> tuple[Work, Show]:
     """Prove a version on staging, or move production to a proved one."""
 
@@ -67,8 +74,9 @@ def deploy_job(
         if to == "staging":
             return deploy.deploy_to_staging(problem, model=model, who=who, workspace=workspace)
         return deploy.deploy_to_production(
-            problem, model=model, reason=reason or "", who=who, service=service, workspace=workspace
-        )
+            problem, model=model, reason=reason or "", who=who, service=service, workspace=workspace, steps=steps,
+            hold=hold,
+        )  # fmt: skip
 
     return work, terminal.print_proof if to == "staging" else terminal.print_move
 

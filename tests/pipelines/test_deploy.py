@@ -140,6 +140,26 @@ def test_a_version_blocked_on_staging_can_t_be_approved(house: House, tmp_path: 
     assert "was blocked on staging" in refused.document["error"]["cause"]
 
 
+def test_a_canary_climbs_to_the_whole(house: House) -> None:
+    before = house.serves()
+    other = "1" if before == "2" else "2"
+    ran = house.run(
+        "deploy", "--to", "production", "--version", other, "--approve", "in steps", "--canary", "20,50,100",
+        "--hold", "2s", "--service", house.served.address,
+    )  # fmt: skip
+    assert ran.code == 0, ran.out + ran.err
+    assert (house.serves(), house.champion()) == (other, other)
+    assert "20 % for 2 s" in ran.err
+    assert "50 % for 2 s" in ran.err
+    assert house.served.get("/readyz")["experiment"] is None
+
+
+@pytest.mark.parametrize("arguments", [["--canary", "5"], ["--canary", "50,5", "--service", "http://x"],
+                                       ["--canary", "5", "--service", "http://x", "--hold", "soon"]])  # fmt: skip
+def test_a_canary_that_can_t_be_is_wrong_usage(arguments: list[str], house: House) -> None:
+    assert house.run("deploy", "--to", "production", "--approve", "x", *arguments).code == 2
+
+
 def test_an_experiment_from_its_start_to_its_end(house: House) -> None:
     """In the shadow of whatever serves: predictions, labels, where it stands; too few labels promote nothing."""
     champion = house.serves()

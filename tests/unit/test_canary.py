@@ -1,0 +1,130 @@
+"""A canary that goes wrong is undone: a service that says so, falls silent, or has errors of its own."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftgate.channel import Channel, read_channel
+from driftgate.config import load_problem
+from driftgate.errors import DriftgateError
+from driftgate.production import Production
+from driftgate.record import append
+from driftgate.release import Release
+from driftgate.workspace import PROJECT, Workspace
+from pipelines import canary
+from tests.unit.test_production import entry, move
+from tests.unit.test_release import make
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Release]:
+    problem, folder = load_problem(PROJECT / "configs" / "rules.yaml"), tmp_path_factory.mktemp("releases")
+    return {version: make(folder / version, problem, version=version) for version in ("1", "2")}
+
+
+@pytest.fixture
+def production(tmp_path: Path, releases: dict[str, Release]) -> Production:
+    found = Production("rules", workspace=Workspace(tmp_path))
+    move(found, releases["1"])
+    append(found.record_path, entry(releases["2"], "staged"))
+    return found
+
+
+@contextmanager
+def service(production: Production, **says: Any) -> Iterator[str]:
+    """Stands for a running service: it follows the channel, and says what it is told to."""
+
+    class Handler(BaseHTTPRequestHandler):
+        asked = 0
+
+        def do_GET(self) -> None:
+            Handler.asked += 1
+            tried = read_channel(production.channel).challenger
+            experiment = tried and {"challenger": tried.version, "share": tried.share, "shut_off": says.get("shut_off")}
+            told = {"ready": says.get("ready", True), "channel": {"error": says.get("error")}, "experiment": experiment}
+            if says.get("deaf"):
+                told["experiment"] = None
+            body = json.dumps(told).encode()
+            if self.path == "/metrics":
+                number = Handler.asked if says.get("errors") else 0
+                body = f'driftgate_refused_total{{code="internal"}} {number}\n'.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def climb(production: Production, address: str) -> None:
+    with production.alone():
+        canary.climb(production, "2", steps=(5, 25, 100), hold=0.6, service=address, who="somebody", reason="why")
+
+
+def test_each_step_is_held_and_the_last_is_left_to_the_move(production: Production) -> None:
+    with service(production) as address:
+        climb(production, address)
+    serving = production.serving()
+    assert serving is not None
+    assert serving.challenger is not None
+    assert serving.challenger.share == 0.25
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "shut off": ({"shut_off": "ValueError"}, "shut it off: ValueError"),
+    "log": ({"ready": False}, "can't write its prediction log"),
+    "not taken": ({"error": "altered"}, "did not take it over: altered"),
+    "deaf": ({"deaf": True}, "did not take it over"),
+    "errors": ({"errors": True}, "errors of its own"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_undoes_it(
+    name: str, production: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "TAKEN_WITHIN_SECONDS", 1.0)
+    says, told = FAULTS[name]
+    with service(production, **says) as address, pytest.raises(DriftgateError, match="was undone") as raised:
+        climb(production, address)
+    assert told in raised.value.cause
+    assert production.serving() == Channel.of(releases["1"])
+    assert [found.event for found in production.record()[-2:]] == ["challenged", "unchallenged"]
+
+
+def test_silence_undoes_it(
+    production: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "SILENT_SECONDS", 0.6)
+    with pytest.raises(DriftgateError, match="does not answer"):
+        climb(production, "http://127.0.0.1:9")
+    assert production.serving() == Channel.of(releases["1"])
+
+
+@pytest.mark.parametrize("text", ["", "0", "5,5", "25,5", "101", "x", "5,,25"])
+def test_steps_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"share|invalid literal"):
+        canary.parse_steps(text)
+
+
+def test_steps_and_times_are_read() -> None:
+    assert canary.parse_steps("5,25,100") == (5, 25, 100)
+    assert [canary.parse_hold(text) for text in ("30s", "10m", "1.5h")] == [30, 600, 5400]
+    for text in ("10", "soon", "-1m", "0s", "nans"):
+        with pytest.raises(ValueError, match=r"time|float"):
+            canary.parse_hold(text)
