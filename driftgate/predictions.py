@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -142,6 +142,8 @@ def write_predictions(
     Raises:
         DriftgateError: If there is no such folder, the file is there already, or has another ending.
     """
+    from pyarrow import csv, parquet
+
     if out.suffix not in (".parquet", ".csv"):
         raise DriftgateError(f"{out} is neither parquet nor CSV.", "Name a .parquet or .csv file.")
     if out.exists():
@@ -151,7 +153,8 @@ def write_predictions(
     try:
         with draft.open("wb") as file:
             tables = windows(folder, since=since, until=until, label=label)
-            rows = (_to_parquet if out.suffix == ".parquet" else _to_csv)(tables, schema, file)
+            writer = parquet.ParquetWriter if out.suffix == ".parquet" else csv.CSVWriter
+            rows = _write(tables, writer(file, schema), schema)
         draft.replace(out)
     except OSError as error:
         raise DriftgateError(f"{out} can't be written: {error.strerror}.", "Name another file with --out.") from error
@@ -203,22 +206,9 @@ def _schema(kinds: Mapping[str, type]) -> Any:
     return pa.schema([*ours.items(), *((_column(name), of_kind[kind]) for name, kind in sorted(kinds.items()))])
 
 
-def _to_parquet(tables: Iterable[pd.DataFrame], schema: Any, file: IO[bytes]) -> int:
-    import pyarrow.parquet as pq
-
+def _write(tables: Iterable[pd.DataFrame], writer: Any, schema: Any) -> int:
     rows = 0
-    with pq.ParquetWriter(file, schema) as writer:
-        for table in tables:
-            writer.write_table(_arrow(table, schema))
-            rows += len(table)
-    return rows
-
-
-def _to_csv(tables: Iterable[pd.DataFrame], schema: Any, file: IO[bytes]) -> int:
-    from pyarrow import csv
-
-    rows = 0
-    with csv.CSVWriter(file, schema) as writer:
+    with writer:
         for table in tables:
             writer.write_table(_arrow(table, schema))
             rows += len(table)

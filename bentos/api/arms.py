@@ -23,7 +23,8 @@ log = logging.getLogger("driftgate.experiment")
 CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 WITHIN_SECONDS = 1.0  # in which a challenger must answer, in a split
 MOST_STRIKES = 3  # one after the other, and it is shut off
-MOST_WAITING = 200  # rows' requests that may wait for the shadow
+MOST_WAITING = 200  # requests that may wait for the shadow; more are left out
+STUCK_SECONDS = 10.0  # in which nothing of what waits came through
 THREADS = 4
 
 Answers = tuple[list[dict[str, Any]], bytes]
@@ -51,7 +52,7 @@ class Arms:
     ) -> None:
         self.champion, self._challenger, self.plan = champion, challenger, plan
         self._keep, self._failed = keep, failed
-        self._strikes, self._waiting, self._lock = 0, 0, threading.Lock()
+        self._strikes, self._waiting, self._moved_at, self._lock = 0, 0, 0.0, threading.Lock()
         self.off: str | None = None
         shadow = plan is not None and plan.share is None
         self._pool = ThreadPoolExecutor(1 if shadow else THREADS, "challenger") if plan else None
@@ -102,9 +103,14 @@ class Arms:
         if self._pool is None or self.plan is None or self.plan.share is not None or self.off:
             return
         with self._lock:
+            now = time.monotonic()
             if self._waiting >= MOST_WAITING:
-                self._strike("it can't keep up")
+                # More than it can take in for a moment is no fault; that nothing comes out is one.
+                self._failed()
+                if now - self._moved_at > STUCK_SECONDS:
+                    self._shut_off("it is stuck")
                 return
+            self._moved_at = now if self._waiting == 0 else self._moved_at
             self._waiting += 1
         self._pool.submit(self._predict_in_shadow, rows, request)
 
@@ -118,13 +124,18 @@ class Arms:
         finally:
             with self._lock:
                 self._waiting -= 1
+                self._moved_at = time.monotonic()
 
     def _strike(self, reason: str) -> None:
         self._failed()
         self._strikes += 1
-        if self._strikes >= MOST_STRIKES and not self.off:
+        if self._strikes >= MOST_STRIKES:
+            self._shut_off(f"{reason}, {self._strikes} times one after the other")
+
+    def _shut_off(self, reason: str) -> None:
+        if not self.off:
             self.off = reason
-            log.error("the challenger is shut off: %s, %d times one after the other", reason, self._strikes)
+            log.error("the challenger is shut off: %s", reason)
 
     def told(self) -> dict[str, Any] | None:
         """The experiment as `/readyz` tells it; None where there is none."""

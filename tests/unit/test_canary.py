@@ -5,39 +5,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from driftgate.channel import Channel, read_channel
-from driftgate.config import load_problem
 from driftgate.errors import DriftgateError
 from driftgate.production import Production
-from driftgate.record import append
 from driftgate.release import Release
-from driftgate.workspace import PROJECT, Workspace
 from pipelines import canary
-from tests.unit.test_production import entry, move
-from tests.unit.test_release import make
-
-
-@pytest.fixture(scope="module")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Release]:
-    problem, folder = load_problem(PROJECT / "configs" / "rules.yaml"), tmp_path_factory.mktemp("releases")
-    return {version: make(folder / version, problem, version=version) for version in ("1", "2")}
-
-
-@pytest.fixture
-def production(tmp_path: Path, releases: dict[str, Release]) -> Production:
-    found = Production("rules", workspace=Workspace(tmp_path))
-    move(found, releases["1"])
-    append(found.record_path, entry(releases["2"], "staged"))
-    return found
 
 
 @contextmanager
-def service(production: Production, **says: Any) -> Iterator[str]:
+def service(contested: Production, **says: Any) -> Iterator[str]:
     """Stands for a running service: it follows the channel, and says what it is told to."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,7 +25,7 @@ def service(production: Production, **says: Any) -> Iterator[str]:
 
         def do_GET(self) -> None:
             Handler.asked += 1
-            tried = read_channel(production.channel).challenger
+            tried = read_channel(contested.channel).challenger
             experiment = tried and {"challenger": tried.version, "share": tried.share, "shut_off": says.get("shut_off")}
             told = {"ready": says.get("ready", True), "channel": {"error": says.get("error")}, "experiment": experiment}
             if says.get("deaf"):
@@ -71,15 +51,15 @@ def service(production: Production, **says: Any) -> Iterator[str]:
         server.server_close()
 
 
-def climb(production: Production, address: str) -> None:
-    with production.alone():
-        canary.climb(production, "2", steps=(5, 25, 100), hold=0.6, service=address, who="somebody", reason="why")
+def climb(contested: Production, address: str) -> None:
+    with contested.alone():
+        canary.climb(contested, "2", steps=(5, 25, 100), hold=0.6, service=address, who="somebody", reason="why")
 
 
-def test_each_step_is_held_and_the_last_is_left_to_the_move(production: Production) -> None:
-    with service(production) as address:
-        climb(production, address)
-    serving = production.serving()
+def test_each_step_is_held_and_the_last_is_left_to_the_move(contested: Production) -> None:
+    with service(contested) as address:
+        climb(contested, address)
+    serving = contested.serving()
     assert serving is not None
     assert serving.challenger is not None
     assert serving.challenger.share == 0.25
@@ -96,24 +76,24 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_undoes_it(
-    name: str, production: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+    name: str, contested: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(canary, "TAKEN_WITHIN_SECONDS", 1.0)
     says, told = FAULTS[name]
-    with service(production, **says) as address, pytest.raises(DriftgateError, match="was undone") as raised:
-        climb(production, address)
+    with service(contested, **says) as address, pytest.raises(DriftgateError, match="was undone") as raised:
+        climb(contested, address)
     assert told in raised.value.cause
-    assert production.serving() == Channel.of(releases["1"])
-    assert [found.event for found in production.record()[-2:]] == ["challenged", "unchallenged"]
+    assert contested.serving() == Channel.of(releases["1"])
+    assert [found.event for found in contested.record()[-2:]] == ["challenged", "unchallenged"]
 
 
 def test_silence_undoes_it(
-    production: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+    contested: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(canary, "SILENT_SECONDS", 0.6)
     with pytest.raises(DriftgateError, match="does not answer"):
-        climb(production, "http://127.0.0.1:9")
-    assert production.serving() == Channel.of(releases["1"])
+        climb(contested, "http://127.0.0.1:9")
+    assert contested.serving() == Channel.of(releases["1"])
 
 
 @pytest.mark.parametrize("text", ["", "0", "5,5", "25,5", "101", "x", "5,,25"])

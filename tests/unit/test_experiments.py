@@ -9,41 +9,25 @@ import pytest
 
 from driftgate import experiments
 from driftgate.channel import Channel
-from driftgate.config import load_problem
 from driftgate.errors import DriftgateError
 from driftgate.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter
 from driftgate.production import Production
 from driftgate.record import Entry, append
 from driftgate.release import Release
-from driftgate.workspace import PROJECT, Workspace
-from tests.unit.test_production import entry, move
-from tests.unit.test_release import make
+from driftgate.workspace import Workspace
+from tests.unit.moves import entry, move
 
 
-@pytest.fixture(scope="module")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Release]:
-    problem, folder = load_problem(PROJECT / "configs" / "rules.yaml"), tmp_path_factory.mktemp("releases")
-    return {version: make(folder / version, problem, version=version) for version in ("1", "2")}
-
-
-@pytest.fixture
-def production(tmp_path: Path, releases: dict[str, Release]) -> Production:
-    found = Production("rules", workspace=Workspace(tmp_path))
-    move(found, releases["1"])
-    append(found.record_path, entry(releases["2"], "staged"))
-    return found
-
-
-def begin(production: Production, **more: Any) -> dict[str, int | None]:
+def begin(contested: Production, **more: Any) -> dict[str, int | None]:
     told = {"share": None, "who": "somebody", "reason": "why", **more}
-    with production.alone():
-        return experiments.start(production, "2", **told)[1]
+    with contested.alone():
+        return experiments.start(contested, "2", **told)[1]
 
 
-def play(folder: Path, production: Production, *, rows: int, better: bool, share: float | None, seed: int = 0) -> None:
+def play(folder: Path, contested: Production, *, rows: int, better: bool, share: float | None, seed: int = 0) -> None:
     """Requests, answers and labels after the start, as a service would have written them."""
     draw = np.random.default_rng(seed)
-    started = production.record()[-1].at + experiments.GRACE
+    started = contested.record()[-1].at + experiments.GRACE
     truth = draw.beta(2, 3, rows)
     labels = draw.random(rows) < truth
     dull = np.full(rows, 0.4)
@@ -67,12 +51,12 @@ def play(folder: Path, production: Production, *, rows: int, better: bool, share
 
 @pytest.mark.parametrize("share", [None, 0.3])
 @pytest.mark.parametrize("better", [True, False])
-def test_the_labels_decide(better: bool, share: float | None, production: Production, tmp_path: Path) -> None:
-    begin(production, share=share)
+def test_the_labels_decide(better: bool, share: float | None, contested: Production, tmp_path: Path) -> None:
+    begin(contested, share=share)
     # Rows are dated up to some seconds from now: the log's reader goes by its files' times.
-    play(tmp_path / "log", production, rows=6000, better=better, share=share)
+    play(tmp_path / "log", contested, rows=6000, better=better, share=share)
     _touch(tmp_path / "log")
-    found = experiments.standing(production, tmp_path / "log")
+    found = experiments.standing(contested, tmp_path / "log")
     assert found.gain.labels == 6000
     assert found.decision == ("better" if better else "worse")
     if share is not None:
@@ -81,10 +65,10 @@ def test_the_labels_decide(better: bool, share: float | None, production: Produc
         assert found.share_low <= share <= found.share_high
         assert found.fair
     if better:
-        assert experiments.winner(production, found).card.version == "2"
+        assert experiments.winner(contested, found).card.version == "2"
     else:
         with pytest.raises(DriftgateError, match="is worse"):
-            experiments.winner(production, found)
+            experiments.winner(contested, found)
 
 
 def _touch(log: Path) -> None:
@@ -95,47 +79,47 @@ def _touch(log: Path) -> None:
         os.utime(path, (time.time() + 60, time.time() + 60))
 
 
-def test_a_share_that_is_not_the_one_asked_for_is_no_experiment(production: Production, tmp_path: Path) -> None:
-    begin(production, share=0.1)
-    play(tmp_path / "log", production, rows=3000, better=True, share=0.3)
+def test_a_share_that_is_not_the_one_asked_for_is_no_experiment(contested: Production, tmp_path: Path) -> None:
+    begin(contested, share=0.1)
+    play(tmp_path / "log", contested, rows=3000, better=True, share=0.3)
     _touch(tmp_path / "log")
-    found = experiments.standing(production, tmp_path / "log")
+    found = experiments.standing(contested, tmp_path / "log")
     assert (found.fair, found.decision) == (False, "unfair")
 
 
-def test_the_power_analysis_comes_with_the_start(production: Production) -> None:
-    power = begin(production)
+def test_the_power_analysis_comes_with_the_start(contested: Production) -> None:
+    power = begin(contested)
     assert set(power) == {str(gain) for gain in experiments.GAINS}
     needed = [number for number in power.values() if number is not None]
     assert needed == sorted(needed, reverse=True)
 
 
 def test_only_a_proved_version_beside_a_champion_and_one_at_a_time(
-    production: Production, releases: dict[str, Release], tmp_path: Path
+    contested: Production, releases: dict[str, Release], tmp_path: Path
 ) -> None:
     with pytest.raises(DriftgateError, match="Nothing of other is in production"):
         experiments.start(Production("other", workspace=Workspace(tmp_path)), "2", share=None, who="w", reason="r")
     with pytest.raises(DriftgateError, match="has not passed a proof"):
-        experiments.start(production, "9", share=None, who="w", reason="r")
-    append(production.record_path, entry(releases["1"], "staged"))
+        experiments.start(contested, "9", share=None, who="w", reason="r")
+    append(contested.record_path, entry(releases["1"], "staged"))
     with pytest.raises(DriftgateError, match="is the champion"):
-        experiments.start(production, "1", share=None, who="w", reason="r")
-    begin(production)
+        experiments.start(contested, "1", share=None, who="w", reason="r")
+    begin(contested)
     with pytest.raises(DriftgateError, match="being tried already"):
-        begin(production)
+        begin(contested)
 
 
 def test_stopping_leaves_the_champion_and_a_deployment_ends_it_too(
-    production: Production, releases: dict[str, Release]
+    contested: Production, releases: dict[str, Release]
 ) -> None:
-    begin(production, share=0.2)
-    with production.alone():
-        experiments.stop(production, who="somebody", reason="enough")
-    assert production.serving() == Channel.of(releases["1"])
+    begin(contested, share=0.2)
+    with contested.alone():
+        experiments.stop(contested, who="somebody", reason="enough")
+    assert contested.serving() == Channel.of(releases["1"])
     with pytest.raises(DriftgateError, match="No experiment"):
-        experiments.running(production)
-    events: list[Entry] = production.record()
+        experiments.running(contested)
+    events: list[Entry] = contested.record()
     assert [found.event for found in events[-2:]] == ["challenged", "unchallenged"]
-    begin(production, share=0.2)
-    move(production, releases["2"])
-    assert production.serving() == Channel.of(releases["2"])
+    begin(contested, share=0.2)
+    move(contested, releases["2"])
+    assert contested.serving() == Channel.of(releases["2"])

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,32 +17,8 @@ from driftgate.production import Production
 from driftgate.record import Entry, append, read_record
 from driftgate.release import Release
 from driftgate.workspace import PROJECT, Workspace
+from tests.unit.moves import entry, move
 from tests.unit.test_release import make
-
-
-@pytest.fixture(scope="module")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Release]:
-    problem, folder = load_problem(PROJECT / "configs" / "rules.yaml"), tmp_path_factory.mktemp("releases")
-    return {version: make(folder / version, problem, version=version) for version in ("1", "2", "3")}
-
-
-@pytest.fixture
-def production(tmp_path: Path) -> Production:
-    return Production("rules", workspace=Workspace(tmp_path))
-
-
-def entry(release: Release, event: str = "production", **more: Any) -> Entry:
-    channel = Channel.of(release)
-    told = {"previous": None, "who": "somebody", "reason": "why", "verdict": "pass", **more}
-    return Entry(
-        event=event, version=channel.version, release=channel.release, manifest_sha256=channel.manifest_sha256, **told
-    )
-
-
-def move(production: Production, release: Release, event: str = "production", follow: list[Any] | None = None) -> None:
-    with production.alone():
-        production.settle(follow or [])
-        production.move(release, entry(release, event), follow=follow or [])
 
 
 def serves(production: Production) -> str | None:

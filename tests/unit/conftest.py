@@ -1,0 +1,34 @@
+"""Releases, and a problem's production, for those who move it."""
+
+from pathlib import Path
+
+import pytest
+
+from driftgate.config import load_problem
+from driftgate.production import Production
+from driftgate.record import append
+from driftgate.release import Release
+from driftgate.workspace import PROJECT, Workspace
+from tests.unit.moves import entry, move
+from tests.unit.test_release import make
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Release]:
+    """Three versions of one model."""
+    problem, folder = load_problem(PROJECT / "configs" / "rules.yaml"), tmp_path_factory.mktemp("releases")
+    return {version: make(folder / version, problem, version=version) for version in ("1", "2", "3")}
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Production:
+    """Nothing serves yet."""
+    return Production("rules", workspace=Workspace(tmp_path))
+
+
+@pytest.fixture
+def contested(production: Production, releases: dict[str, Release]) -> Production:
+    """Version 1 serves, 2 has passed its proof."""
+    move(production, releases["1"])
+    append(production.record_path, entry(releases["2"], "staged"))
+    return production

@@ -1,0 +1,22 @@
+"""Moving production in tests, by hand."""
+
+from typing import Any
+
+from driftgate.channel import Channel
+from driftgate.production import Production
+from driftgate.record import Entry
+from driftgate.release import Release
+
+
+def entry(release: Release, event: str = "production", **more: Any) -> Entry:
+    channel = Channel.of(release)
+    told = {"previous": None, "who": "somebody", "reason": "why", "verdict": "pass", **more}
+    return Entry(
+        event=event, version=channel.version, release=channel.release, manifest_sha256=channel.manifest_sha256, **told
+    )
+
+
+def move(production: Production, release: Release, event: str = "production", follow: list[Any] | None = None) -> None:
+    with production.alone():
+        production.settle(follow or [])
+        production.move(release, entry(release, event), follow=follow or [])
