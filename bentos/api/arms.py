@@ -7,6 +7,7 @@ shadow, it is asked after the answer has left. One that fails again and again is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import threading
@@ -54,13 +55,15 @@ class Arms:
         self._keep, self._failed = keep, failed
         self._strikes, self._waiting, self._moved_at, self._lock = 0, 0, 0.0, threading.Lock()
         self.off: str | None = None
+        self._closed = False
         shadow = plan is not None and plan.share is None
         self._pool = ThreadPoolExecutor(1 if shadow else THREADS, "challenger") if plan else None
 
     def close(self) -> None:
-        """Let go of the challenger's threads, whatever they are at."""
+        """Take in nothing more for the challenger; what it is at, and what waits for an answer, comes to its end."""
+        self._closed = True
         if self._pool:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=False)
 
     async def answer(self, rows: list[Any], *, key: str | None, on_thread: bool) -> tuple[Answers, str]:
         """Answer rows by the arm that the request's key is assigned to.
@@ -86,13 +89,14 @@ class Arms:
 
     async def _of_challenger(self, challenger: Answering, rows: list[Any], request: str) -> Answers | None:
         loop = asyncio.get_running_loop()
-        job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, request=request, arm=CHALLENGER))
         try:
+            job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, request=request, arm=CHALLENGER))
             found = await asyncio.wait_for(job, WITHIN_SECONDS)
         except TimeoutError:
             self._strike(f"no answer within {WITHIN_SECONDS:g} s")
         except Exception as error:
-            self._strike(type(error).__name__)
+            if not self._closed:  # else it was closed by a swap meanwhile, and the champion answers
+                self._strike(type(error).__name__)
         else:
             self._strikes = 0
             return found
@@ -112,11 +116,12 @@ class Arms:
                 return
             self._moved_at = now if self._waiting == 0 else self._moved_at
             self._waiting += 1
-        self._pool.submit(self._predict_in_shadow, rows, request)
+        with contextlib.suppress(RuntimeError):  # closed by a swap meanwhile: the answer leaves all the same
+            self._pool.submit(self._predict_in_shadow, rows, request)
 
     def _predict_in_shadow(self, rows: list[Any], request: str) -> None:
         try:
-            if self._challenger and not self.off:
+            if self._challenger and not self.off and not self._closed:
                 self._keep(self._challenger.answer(rows, request=request, arm=SHADOW)[1])
                 self._strikes = 0
         except Exception as error:

@@ -158,6 +158,19 @@ def test_a_challenger_of_other_columns_is_not_taken(
     assert predict(service).status == 200
 
 
+@pytest.mark.parametrize("share", [None, 0.999999])
+def test_a_swap_in_the_middle_of_a_request_loses_nothing(
+    share: float | None, started: Callable[..., Service], tmp_path: Path
+) -> None:
+    """The request began with an experiment that ended before it came to the challenger: the champion answers."""
+    service = started(share)
+    service._serving().close()
+    answer = predict(service)
+    assert (answer.status, answer.json["model_version"]) == (200, "1")
+    assert service._serving().off is None
+    assert len(read_predictions(tmp_path / "log")) == 1
+
+
 def test_many_at_once_are_all_answered(started: Callable[..., Service], tmp_path: Path) -> None:
     """Both arms, on the loop and on threads, at the same time."""
     service = started(0.5)
