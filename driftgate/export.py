@@ -40,6 +40,10 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     with _whole_number_missing_flags():
         exported = convert(model, initial_types=inputs, options={"zipmap": False}, target_opset=OPSET)
     exported.graph.doc_string = ""
+    # They come in the order of a set, which differs from process to process: the same model must have the same bytes.
+    opsets = sorted(exported.opset_import, key=lambda opset: opset.domain)
+    del exported.opset_import[:]
+    exported.opset_import.extend(opsets)
     data: bytes = exported.SerializeToString(deterministic=True)
     return data
 
