@@ -10,11 +10,23 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from driftgate.errors import DriftgateError, first_line
 from driftgate.release import Release, manifest_hash, read_release
+
+
+class Named(Protocol):
+    """Whatever names a release: its version, its folder, the sha256 of its manifest."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def release(self) -> str: ...
+    @property
+    def manifest_sha256(self) -> str: ...
 
 
 class Challenger(BaseModel):
@@ -56,6 +68,11 @@ class Channel(BaseModel):
             release=str(release.folder.absolute()),
             manifest_sha256=manifest_hash(release.folder),
         )
+
+    @classmethod
+    def named(cls, name: str, found: Named) -> Channel:
+        """The document that serves what a challenger, or an entry of the record, names."""
+        return cls(name=name, version=found.version, release=found.release, manifest_sha256=found.manifest_sha256)
 
 
 def read_channel(path: Path, content: bytes | None = None) -> Channel:
@@ -105,10 +122,7 @@ def challenger_in(channel: Channel, path: Path) -> Release | None:
     tried = channel.challenger
     if tried is None:
         return None
-    named = Channel(
-        name=channel.name, version=tried.version, release=tried.release, manifest_sha256=tried.manifest_sha256
-    )
-    return release_in(named, path)
+    return release_in(Channel.named(channel.name, tried), path)
 
 
 def challenged(key: str, *, salt: str, share: float) -> bool:

@@ -67,7 +67,7 @@ def start(
     plan = begin(production, challenger, share=share, who=who, reason=reason)
     serving, _ = running(production)
     champion = release_in(serving, production.channel)
-    tried = release_in(_channel_of(plan, production.name), production.channel)
+    tried = release_in(Channel.named(production.name, plan), production.channel)
     return plan, power_analysis(champion, tried, share=share)
 
 
@@ -106,7 +106,7 @@ def begin(production: Production, challenger: str, *, share: float | None, who: 
         share=share,
     )  # fmt: skip
     champion = release_in(serving, production.channel)
-    tried = release_in(_channel_of(plan, production.name), production.channel)
+    tried = release_in(Channel.named(production.name, plan), production.channel)
     if tried.contract != champion.contract:
         raise DriftgateError(
             f"{production.name} {challenger} takes other columns than {serving.version}.", "Deploy it instead."
@@ -154,7 +154,7 @@ def winner(production: Production, standing: Standing) -> Release:
             "Wait for more labels, or `run.py deploy` it by approval.",
         )
     _, plan = running(production)
-    return release_in(_channel_of(plan, production.name), production.channel)
+    return release_in(Channel.named(production.name, plan), production.channel)
 
 
 def standing(production: Production, log: Path) -> Standing:
@@ -251,10 +251,6 @@ def _share(counts: dict[str, int], share: float) -> dict[str, Any]:
         "observed_share": counts["challenger"] / total, "share_low": float(interval.low),
         "share_high": float(interval.high), "fair": bool(test.pvalue >= UNFAIR),
     }  # fmt: skip
-
-
-def _channel_of(plan: Challenger, name: str) -> Channel:
-    return Channel(name=name, version=plan.version, release=plan.release, manifest_sha256=plan.manifest_sha256)
 
 
 def _note(production: Production, plan: Challenger, *, event: Any, champion: str, who: str, reason: str) -> None:

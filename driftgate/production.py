@@ -164,10 +164,7 @@ class Production:
             else:
                 cause = f"No version of {self.name} was in production before the one that is."
             raise DriftgateError(cause, f"Versions to go back to: {', '.join(others) or 'none'}; choose with --to.")
-        channel = Channel(
-            name=self.name, version=wanted.version, release=wanted.release, manifest_sha256=wanted.manifest_sha256
-        )
-        release = release_in(channel, self.channel)
+        release = release_in(Channel.named(self.name, wanted), self.channel)
         release.scorer()  # its golden rows, to the last bit
         return release
 

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from driftgate.channel import release_in
+from driftgate.channel import Channel, release_in
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError
 from driftgate.production import Follow, Production
@@ -202,12 +202,7 @@ def _approved(production: Production, model: str | None) -> tuple[Release, Entry
         raise DriftgateError(f"{production.name} {version} has no proof on staging.", remedy)
     if proof.event == "refused":
         raise DriftgateError(f"{production.name} {version} was blocked on staging.", "Its verdict: `run.py releases`.")
-    from driftgate.channel import Channel
-
-    proved = Channel(
-        name=production.name, version=version, release=proof.release, manifest_sha256=proof.manifest_sha256
-    )
-    release = release_in(proved, production.channel)  # the very files that were proved
+    release = release_in(Channel.named(production.name, proof), production.channel)  # the very files that were proved
     release.scorer()
     return release, proof
 
@@ -216,8 +211,6 @@ def _entry(
     release: Release, *, event: Any, previous: str | None, who: str | None, reason: str, verdict: str | None,
     runs: dict[str, str | None],
 ) -> Entry:  # fmt: skip
-    from driftgate.channel import Channel
-
     channel = Channel.of(release)
     return Entry(
         event=event, version=channel.version, previous=previous, who=who or _user(), reason=reason, verdict=verdict,

@@ -118,7 +118,7 @@ class History:
         self.pooled = self.days != days
         self._past = {name: self._past_of(name, enough, days) for name in profile.layouts}
         first = next(name for name in profile.layouts if name != PREDICTION)
-        self._sizes = [int(size) for size in profile.windows(self.days)[first].sum(axis=1) if size]
+        self._sizes = [int(size) for size in profile.windows_of(first, self.days).sum(axis=1) if size]
         self.joined = 0
         self.newest = profile.end
 
@@ -128,9 +128,9 @@ class History:
         for length in lengths:
             ordinary = self.profile.ordinary_for(name, length)
             if ordinary is not None:
-                windows = np.delete(self.profile.windows(length)[name], ordinary.strange, axis=0)
+                windows = np.delete(self.profile.windows_of(name, length), ordinary.strange, axis=0)
                 return _Past(windows, ordinary, length != days)
-        return _Past(self.profile.windows(self.days)[name], None, pooled=True)
+        return _Past(self.profile.windows_of(name, self.days), None, pooled=True)
 
     def judge(
         self,

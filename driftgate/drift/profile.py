@@ -69,23 +69,25 @@ class Profile(BaseModel):
         return {name: np.array(rows, dtype=np.int64) for name, rows in self.counts.items()}
 
     def windows(self, days: int) -> Counts:
-        """Counts of windows of so many days, of shape (k, cells) a column, the newest one last and ending the reference.
+        """The windows of every column, as of `windows_of`."""
+        return {name: self.windows_of(name, days) for name in self._arrays}
+
+    def windows_of(self, column: str, days: int) -> np.ndarray:
+        """A column's counts in windows of so many days, of shape (k, cells), the newest one last and ending the reference.
 
         Days that don't fill a window are left out. Without a timestamp, or where the reference is shorter than a window,
         it is the one window.
         """
         days = min(days, self.days)
         number = self.days // days
-        return {
-            name: rows[self.days - number * days :].reshape(number, days, -1).sum(axis=1)
-            for name, rows in self._arrays.items()
-        }
+        found: np.ndarray = self._arrays[column][self.days - number * days :].reshape(number, days, -1).sum(axis=1)
+        return found
 
     def ordinary_for(self, column: str, days: int) -> Ordinary | None:
         """What is ordinary for a column among windows of so many days; None where they are too few to say."""
         if column in self.ordinary and (days == self.rule.window_days or self.first_day is None):
             return self.ordinary[column]
-        return ordinary_of(self.windows(days)[column], layout=self.layouts[column], rule=self.rule)
+        return ordinary_of(self.windows_of(column, days), layout=self.layouts[column], rule=self.rule)
 
     def matters(self, column: str) -> bool:
         """Whether the model uses the column. The target always matters.
