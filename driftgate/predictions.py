@@ -268,6 +268,7 @@ class _Labels:
 def _table(
     lines: Iterable[Mapping[str, Any]], labels: Mapping[str, tuple[str, int]], start: dt.datetime, stop: dt.datetime
 ) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
     columns: dict[str, list[Any]] = {name: [] for name in OURS}
@@ -296,7 +297,8 @@ def _table(
             features[name] += [None] * number
     table = pd.DataFrame({**columns, **{_column(name): values for name, values in features.items()}})
     for name in ("at", "labelled_at"):
-        table[name] = pd.to_datetime(pd.Series(columns[name], dtype="Int64"), unit="ms")
+        # Not `to_datetime`: its cache mixes up moments of a nullable integer column in which many repeat.
+        table[name] = np.array(columns[name], dtype="datetime64[ms]").astype("datetime64[ns]")
     return table.sort_values("at", kind="stable", ignore_index=True)
 
 

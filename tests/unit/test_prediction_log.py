@@ -66,6 +66,16 @@ def test_predictions_are_joined_with_the_last_label_or_the_first(tmp_path: Path)
     assert (counts.predictions, counts.labelled, counts.by_version) == (4, 2, {"rules 1": 4})
 
 
+def test_many_labels_told_at_repeated_moments_keep_their_times(tmp_path: Path) -> None:
+    segment(tmp_path, PREDICTIONS, [line(START_MS + 5, rows=700)])
+    told = [label(START_MS + 5, START_MS + HOUR + row // 3, "late", row=row) for row in range(500)]
+    segment(tmp_path, LABELS, told)
+    table = read_predictions(tmp_path)
+    moments = table["labelled_at"].astype("int64").to_numpy()[:500] // 10**6
+    assert moments.tolist() == [START_MS + HOUR + row // 3 for row in range(500)]
+    assert table["labelled_at"].isna().sum() == 200
+
+
 def test_a_time_is_cut_to_the_millisecond_over_many_segments(tmp_path: Path) -> None:
     for day in range(4):
         begun = START + dt.timedelta(days=day)
