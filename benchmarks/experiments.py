@@ -1,6 +1,6 @@
 """Experiments under peeking: how often an equal challenger is promoted, and how often a better one is found in time.
 
-    python benchmarks/experiments.py        # about a minute
+    python benchmarks/experiments.py        # about ten seconds
 
 Rows, labels and both models' probabilities are simulated: a calibrated champion, and a challenger that is as noisy, or
 less. Every experiment is looked at after every label. Figures go to benchmarks/results/experiments.json.
@@ -19,12 +19,14 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bentos.api import arms
 from driftgate.experiments import ALPHA
 from driftgate.metrics import wilson_interval
 from driftgate.sequential import confidence_sequence, labels_needed, paired_gains, split_bound, split_gains
 from driftgate.workspace import PROJECT
 
 EXPERIMENTS, LABELS = 1000, 5000
+ROWS_OF_A_CALLER = 20
 SHARES = (None, 0.5, 0.2)
 
 
@@ -60,6 +62,36 @@ def false_promotions(share: float | None) -> dict[str, Any]:
     return {"ours": rate(ours, EXPERIMENTS), "a t-test at every label": rate(naive, EXPERIMENTS)}
 
 
+def callers(share: float) -> dict[str, Any]:
+    """Equal models, callers that ask for twenty rows each and meet one arm: what counting each row would do."""
+    draw, bound = np.random.default_rng(3), split_bound(share)
+    once = each = 0
+    for _ in range(EXPERIMENTS):
+        number = LABELS // ROWS_OF_A_CALLER
+        truth = np.repeat(np.where(draw.random(number) < 0.5, 0.02, 0.5), ROWS_OF_A_CALLER)  # some callers are easy
+        losses = (truth - (draw.random(len(truth)) < truth)) ** 2
+        challenged = np.repeat(draw.random(number) < share, ROWS_OF_A_CALLER)
+        first = np.arange(0, len(truth), ROWS_OF_A_CALLER)
+        for at, counts in (("once", first), ("each", np.arange(len(truth)))):
+            values = split_gains(losses[counts], challenged[counts], share=share)
+            low, _ = confidence_sequence(values, bound=bound, alpha=ALPHA)
+            once += at == "once" and bool((low > 0).any())
+            each += at == "each" and bool((low > 0).any())
+    return {"a caller counts once": rate(once, EXPERIMENTS), "each row counts": rate(each, EXPERIMENTS)}
+
+
+def guard(*, failed: float, slow: float, answers: int = 100_000) -> dict[str, Any]:
+    """How often a challenger with such shares of failures and slow answers is shut off, and after how many at the median."""
+    draw, runs = np.random.default_rng(4), 200
+    bucket, at = np.zeros(runs), np.full(runs, answers + 1)
+    for number in range(1, answers + 1):
+        drawn = draw.random(runs)
+        fault = np.where(drawn < failed, arms.FAILED, np.where(drawn < failed + slow, arms.SLOW, 0.0))
+        bucket = np.where(fault > 0, bucket + fault, np.maximum(bucket - arms.FORGIVEN, 0.0))
+        at = np.where((bucket >= arms.MOST) & (at > answers), number, at)
+    return {**rate(int((at <= answers).sum()), runs), "answers": answers, "median": int(np.median(at))}
+
+
 def power(share: float | None) -> dict[str, Any]:
     """A better challenger: the labels that the power analysis asks for, and how often they were enough."""
     draw, bound = np.random.default_rng(2), 1.0 if share is None else split_bound(share)
@@ -80,6 +112,11 @@ def main() -> None:
     result = {
         "shadow" if share is None else f"split {share:g}": {"equal": false_promotions(share), "better": power(share)}
         for share in SHARES
+    }
+    result["callers of twenty rows"] = {f"split {share:g}": callers(share) for share in SHARES if share}
+    result["guard"] = {
+        f"{failed:.1%} fail, {slow:.0%} slow": guard(failed=failed, slow=slow)
+        for failed, slow in ((0, 0.01), (0, 0.03), (0, 0.1), (0.001, 0), (0.01, 0), (0.05, 0))
     }
     (PROJECT / "benchmarks" / "results" / "experiments.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result, indent=1))

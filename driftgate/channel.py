@@ -33,7 +33,8 @@ class Challenger(BaseModel):
     """A release that is tried beside the champion: an experiment.
 
     `share` of the requests is answered by it; None: all are answered by the champion, and it predicts them in its shadow.
-    `id` names the experiment, and salts the assignment.
+    `id` names the experiment, and salts the assignment. `budget_ms` is how long its answer to one row may take, as the gate
+    of its problem says. A `canary` is a deployment on its way: it ends with the process that climbs it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -43,6 +44,8 @@ class Challenger(BaseModel):
     release: str
     manifest_sha256: str
     share: float | None = Field(None, gt=0, lt=1)
+    budget_ms: float = Field(100.0, gt=0)
+    canary: bool = False
 
 
 class Channel(BaseModel):
@@ -133,8 +136,16 @@ def challenged(key: str, *, salt: str, share: float) -> bool:
         salt: Of the experiment, so that two of them don't draw the same callers.
         share: Of the challenger.
     """
-    drawn = hashlib.sha256(f"{salt}:{key}".encode()).digest()[:8]
-    return int.from_bytes(drawn, "big") < share * 2**64
+    return int.from_bytes(_digest(key, salt=salt)[:8], "big") < share * 2**64
+
+
+def pseudonym(key: str, *, salt: str) -> str:
+    """What stands for a caller's key in the prediction log: the same within an experiment, another in the next one."""
+    return _digest(key, salt=salt)[8:16].hex()
+
+
+def _digest(key: str, *, salt: str) -> bytes:
+    return hashlib.sha256(f"{salt}:{key}".encode()).digest()
 
 
 def write_channel(path: Path, channel: Channel) -> None:

@@ -165,6 +165,7 @@ class Gate(_Frozen):
     parity: float = Field(1e-5, gt=0)
     latency_ms: float = Field(10.0, gt=0)
     service_latency_ms: float = Field(100.0, gt=0)
+    proof_days: float = Field(7.0, gt=0)
     confidence: Share = 0.95
     bootstrap: int = Field(1000, ge=100)
 

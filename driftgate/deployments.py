@@ -20,16 +20,16 @@ def releases_document(production: Production, *, finished: Entry | None = None) 
     unfinished = production.unfinished()
     return {
         "problem": production.name,
-        **state(production),
+        **state(production, entries),
+        "checks": [],
         "unfinished": unfinished.entry.version if unfinished else None,
         "finished_now": finished.version if finished else None,
         "record": [entry.model_dump(mode="json") for entry in reversed(entries)],
     }
 
 
-def state(production: Production) -> dict[str, Any]:
-    """What production and staging serve, and what waits for approval."""
-    entries = production.record()
+def state(production: Production, entries: list[Entry]) -> dict[str, Any]:
+    """What production and staging serve, and what waits for approval, by a problem's channels and its record."""
     history = production_history(entries)
     serving, staging = production.serving(), production.on_staging()
     current = next((entry for entry in reversed(history) if serving and entry.version == serving.version), None)
@@ -39,6 +39,11 @@ def state(production: Production) -> dict[str, Any]:
         and not any(entry.version == proof.version for entry in history)
     )  # fmt: skip
     return {
+        "channel": "production",
+        "document": str(production.channel),
+        "version": serving.version if serving else None,
+        "previous": current.previous if current else None,
+        "verdict": (current.verdict if current else None) or "none",
         "production": {
             "version": serving.version,
             "since": current.at.isoformat(timespec="seconds") if current else None,
@@ -49,11 +54,11 @@ def state(production: Production) -> dict[str, Any]:
         "staging": {"version": staging.version, "verdict": proof.verdict if proof else None} if staging else None,
         "waits_for_approval": proof.version if waits and proof else None,
         "experiment": serving.challenger.model_dump() if serving and serving.challenger else None,
-        "channel": str(production.channel),
     }  # fmt: skip
 
 
 def all_states(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """The state of every problem that has channels."""
     folders = sorted(workspace.channels.glob("*/")) if workspace.channels.exists() else []
-    return {folder.name: state(Production(folder.name, workspace=workspace)) for folder in folders}
+    found = [Production(folder.name, workspace=workspace) for folder in folders]
+    return {production.name: state(production, production.record()) for production in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,9 +30,11 @@ UNFAIR = 0.001  # p-value under which the observed share is not the one that was
 class Standing(BaseModel):
     """Where an experiment stands.
 
-    `requests` are counted by arm. `observed_share` of the challenger comes with its 95 % interval; `fair` says that it
-    can be the one that was asked for. `gain` is by how much the challenger's mean squared error is smaller, with an
-    interval that holds at all times at once.
+    `requests` are counted by arm, and so are `draws`: callers with a key, and requests without one. `observed_share` of the
+    draws that met the challenger comes with its 95 % interval; `fair` says that it can be the one that was asked for.
+    `gain` is by how much the challenger's mean squared error is smaller, with an interval that holds at all times at
+    once. In a split, rows of one draw share their arm, so that the first label of each counts alone; `labelled` is how
+    many rows have one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,8 @@ class Standing(BaseModel):
     share: float | None
     since: dt.datetime
     requests: dict[str, int]
+    draws: dict[str, int]
+    labelled: int
     observed_share: float | None
     share_low: float | None
     share_high: float | None
@@ -56,30 +60,26 @@ class Standing(BaseModel):
         return self.gain.decision if self.fair else "unfair"
 
 
-def start(
-    production: Production, challenger: str, *, share: float | None, who: str, reason: str
-) -> tuple[Challenger, dict[str, int | None]]:
-    """Try a version beside the champion, as of `begin`.
+class Planned(NamedTuple):
+    """An experiment that can be begun: what the channel will say, and both releases, verified."""
 
-    Returns:
-        The experiment, and how many labels it takes to find each of `GAINS` with a power of 80 %.
-    """
-    plan = begin(production, challenger, share=share, who=who, reason=reason)
-    serving, _ = running(production)
-    champion = release_in(serving, production.channel)
-    tried = release_in(Channel.named(production.name, plan), production.channel)
-    return plan, power_analysis(champion, tried, share=share)
+    challenger: Challenger
+    serving: Channel
+    champion: Release
+    tried: Release
 
 
-def begin(production: Production, challenger: str, *, share: float | None, who: str, reason: str) -> Challenger:
-    """Try a version beside the champion; to be called by who is `alone`.
+def plan(
+    production: Production, challenger: str, *, share: float | None, budget_ms: float = 100.0, canary: bool = False
+) -> Planned:
+    """See whether a version can be tried beside the champion.
 
     Args:
         production: Of the problem.
         challenger: Its version; it must have passed its proof on staging.
         share: Of the requests that it answers; None: none, it predicts in the shadow.
-        who: Starts it.
-        reason: For the record.
+        budget_ms: How long its answer to one row may take.
+        canary: Whether it is a deployment on its way.
 
     Raises:
         DriftgateError: If nothing is in production, the version is there already or has no proof, it takes other
@@ -101,19 +101,45 @@ def begin(production: Production, challenger: str, *, share: float | None, who: 
         )
     if challenger == serving.version:
         raise DriftgateError(f"{production.name} {challenger} is the champion.", "Name another version.")
-    plan = Challenger(
+    found = Challenger(
         id=secrets.token_hex(6), version=challenger, release=proof.release, manifest_sha256=proof.manifest_sha256,
-        share=share,
+        share=share, budget_ms=budget_ms, canary=canary,
     )  # fmt: skip
     champion = release_in(serving, production.channel)
-    tried = release_in(Channel.named(production.name, plan), production.channel)
+    tried = release_in(Channel.named(production.name, found), production.channel)
     if tried.contract != champion.contract:
         raise DriftgateError(
             f"{production.name} {challenger} takes other columns than {serving.version}.", "Deploy it instead."
         )
-    write_channel(production.channel, serving.model_copy(update={"challenger": plan}))
-    _note(production, plan, event="challenged", champion=serving.version, who=who, reason=reason)
-    return plan
+    return Planned(found, serving, champion, tried)
+
+
+def begin(production: Production, planned: Planned, *, who: str, reason: str) -> None:
+    """Try it, from now on; to be called by who is `alone`.
+
+    Args:
+        production: Of the problem.
+        planned: Meanwhile nothing else moved.
+        who: Starts it.
+        reason: For the record.
+    """
+    write_channel(production.channel, planned.serving.model_copy(update={"challenger": planned.challenger}))
+    _note(
+        production, planned.challenger, event="challenged", champion=planned.serving.version, who=who, reason=reason
+    )  # fmt: skip
+
+
+def end_cut_off_canary(production: Production) -> Challenger | None:
+    """Undo a canary whose process is gone; to be called by who is `alone`: so nobody climbs it any more.
+
+    Returns:
+        What was undone.
+    """
+    serving = production.serving()
+    left = serving.challenger if serving else None
+    if left is None or not left.canary:
+        return None
+    return stop(production, who="driftgate", reason="its canary was cut off")
 
 
 def stop(production: Production, *, who: str, reason: str) -> Challenger:
@@ -122,10 +148,10 @@ def stop(production: Production, *, who: str, reason: str) -> Challenger:
     Raises:
         DriftgateError: If there is none.
     """
-    serving, plan = running(production)
+    serving, tried = running(production)
     write_channel(production.channel, serving.model_copy(update={"challenger": None}))
-    _note(production, plan, event="unchallenged", champion=serving.version, who=who, reason=reason)
-    return plan
+    _note(production, tried, event="unchallenged", champion=serving.version, who=who, reason=reason)
+    return tried
 
 
 def running(production: Production) -> tuple[Channel, Challenger]:
@@ -153,8 +179,8 @@ def winner(production: Production, standing: Standing) -> Release:
             f"{gain.labels:,} labels.",
             "Wait for more labels, or `run.py deploy` it by approval.",
         )
-    _, plan = running(production)
-    return release_in(Channel.named(production.name, plan), production.channel)
+    _, tried = running(production)
+    return release_in(Channel.named(production.name, tried), production.channel)
 
 
 def standing(production: Production, log: Path) -> Standing:
@@ -167,31 +193,29 @@ def standing(production: Production, log: Path) -> Standing:
     Raises:
         DriftgateError: If no experiment is running, or there is no log.
     """
-    serving, plan = running(production)
+    serving, tried = running(production)
     started = next(entry for entry in reversed(production.record()) if entry.event == "challenged")
     positive = release_in(serving, production.channel).card.positive_name
     since = started.at + GRACE
     rows = _answered(log, since=since, name=production.name)
     common = {
-        "id": plan.id, "champion": serving.version, "challenger": plan.version, "share": plan.share, "since": since,
+        "id": tried.id, "champion": serving.version, "challenger": tried.version, "share": tried.share, "since": since,
     }  # fmt: skip
-    if plan.share is None:
-        gain = summarize(_shadow_values(log, rows, plan, since=since, positive=positive), bound=1.0, alpha=ALPHA)
-        requests = {"champion": int(rows["request"].nunique())}
+    if tried.share is None:
+        values = _shadow_values(log, rows, tried, since=since, positive=positive)
+        counts = {"champion": int(rows["request"].nunique())}
         return Standing(
-            mode="shadow", requests=requests, observed_share=None, share_low=None, share_high=None, fair=True,
-            gain=gain, **common,
+            mode="shadow", requests=counts, draws=counts, labelled=len(values), **_share({}, 0),
+            gain=summarize(values, bound=1.0, alpha=ALPHA), **common,
         )  # fmt: skip
     rows = rows[((rows["arm"] == "champion") & (rows["version"] == serving.version))
-                | ((rows["arm"] == "challenger") & (rows["version"] == plan.version))]  # fmt: skip
-    by_arm = rows.drop_duplicates("request")["arm"].value_counts()
-    counts = {name: int(by_arm.get(name, 0)) for name in ("champion", "challenger")}
-    labelled = rows[rows["label"].notna()].sort_values("labelled_at", kind="stable")
-    losses = (labelled["probability"] - (labelled["label"] == positive)).to_numpy(dtype=float) ** 2
-    challenged = (labelled["arm"] == "challenger").to_numpy()
-    values = split_gains(losses, challenged, share=plan.share)
-    gain = summarize(values, bound=split_bound(plan.share), alpha=ALPHA)
-    return Standing(mode="split", requests=counts, gain=gain, **_share(counts, plan.share), **common)
+                | ((rows["arm"] == "challenger") & (rows["version"] == tried.version))]  # fmt: skip
+    draws = _by_arm(rows, "draw")
+    values, labelled = _split_values(rows, share=tried.share, positive=positive)
+    return Standing(
+        mode="split", requests=_by_arm(rows, "request"), draws=draws, labelled=labelled, **_share(draws, tried.share),
+        gain=summarize(values, bound=split_bound(tried.share), alpha=ALPHA), **common,
+    )  # fmt: skip
 
 
 def power_analysis(champion: Release, challenger: Release, *, share: float | None) -> dict[str, int | None]:
@@ -223,15 +247,31 @@ def _answered(log: Path, *, since: dt.datetime, name: str) -> pd.DataFrame:
 
     rows = read_predictions(log, since=since)
     rows = rows[rows["model"] == name]
-    return rows.assign(request=rows["prediction_id"].str.rsplit("-", n=1).str[0])
+    request = rows["prediction_id"].str.rsplit("-", n=1).str[0]
+    return rows.assign(request=request, draw=rows["caller"].fillna(request))
 
 
-def _shadow_values(log: Path, rows: pd.DataFrame, plan: Challenger, *, since: dt.datetime, positive: str) -> np.ndarray:
+def _by_arm(rows: pd.DataFrame, unit: str) -> dict[str, int]:
+    counts = rows.drop_duplicates(unit)["arm"].value_counts()
+    return {name: int(counts.get(name, 0)) for name in ("champion", "challenger")}
+
+
+def _split_values(rows: pd.DataFrame, *, share: float, positive: str) -> tuple[np.ndarray, int]:
+    """The gains, of the first label of each draw, for the arm is drawn for all its rows at once; and the labelled rows."""
+    labelled = rows[rows["label"].notna()].sort_values("labelled_at", kind="stable")
+    first = labelled.drop_duplicates("draw")
+    losses = (first["probability"] - (first["label"] == positive)).to_numpy(dtype=float) ** 2
+    return split_gains(losses, (first["arm"] == "challenger").to_numpy(), share=share), len(labelled)
+
+
+def _shadow_values(
+    log: Path, rows: pd.DataFrame, tried: Challenger, *, since: dt.datetime, positive: str
+) -> np.ndarray:
     from driftgate.prediction_log import SHADOW
     from driftgate.predictions import read_predictions
 
     shadow = read_predictions(log, since=since, kind=SHADOW)
-    shadow = shadow[shadow["version"] == plan.version][["prediction_id", "probability"]]
+    shadow = shadow[shadow["version"] == tried.version][["prediction_id", "probability"]]
     both = rows[rows["label"].notna()].merge(shadow, on="prediction_id", suffixes=("", "_shadow"))
     both = both.sort_values("labelled_at", kind="stable")
     labels = (both["label"] == positive).to_numpy(dtype=float)
@@ -240,6 +280,7 @@ def _shadow_values(log: Path, rows: pd.DataFrame, plan: Challenger, *, since: dt
 
 
 def _share(counts: dict[str, int], share: float) -> dict[str, Any]:
+    """The challenger's share of the draws, its interval, and whether it can be the one that was asked for."""
     from scipy import stats
 
     total = sum(counts.values())
@@ -253,11 +294,11 @@ def _share(counts: dict[str, int], share: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _note(production: Production, plan: Challenger, *, event: Any, champion: str, who: str, reason: str) -> None:
+def _note(production: Production, tried: Challenger, *, event: Any, champion: str, who: str, reason: str) -> None:
     append(
         production.record_path,
         Entry(
-            event=event, version=plan.version, previous=champion, who=who, reason=reason, verdict=None,
-            release=plan.release, manifest_sha256=plan.manifest_sha256,
+            event=event, version=tried.version, previous=champion, who=who, reason=reason, verdict=None,
+            release=tried.release, manifest_sha256=tried.manifest_sha256,
         ),
     )  # fmt: skip

@@ -28,7 +28,7 @@ log = logging.getLogger("driftgate.predictions")
 Which = Literal["first", "last"]
 WINDOW = dt.timedelta(days=1)
 SLACK = dt.timedelta(minutes=1)  # an answer is dated before its segment is begun
-OURS = ("prediction_id", "at", "model", "version", "arm", "probability", "label", "labelled_at")
+OURS = ("prediction_id", "at", "model", "version", "arm", "caller", "probability", "label", "labelled_at")
 BUCKETS = 256
 
 
@@ -63,8 +63,9 @@ def read_predictions(
         kind: What was answered, or what a challenger in the shadow would have said (`prediction_log.SHADOW`).
 
     Returns:
-        A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `probability`, `label` and
-        `labelled_at` (missing where there is none yet), and a column for each feature.
+        A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `caller` (a pseudonym, where an
+        experiment assigned by caller), `probability`, `label` and `labelled_at` (missing where there is none yet), and a
+        column for each feature.
 
     Raises:
         DriftgateError: If there is no such folder.
@@ -280,7 +281,7 @@ def _table(
         number = len(line["probability"])
         ids = [f"{line['request']}-{at}" for at in range(number)]
         told = [labels.get(name, (None, None)) for name in ids]
-        constant = {"at": line["at"], "model": line["model"], "version": line["version"], "arm": line["arm"]}
+        constant = {key: line.get(key) for key in ("at", "model", "version", "arm", "caller")}
         values = {
             "prediction_id": ids, "probability": line["probability"], "label": [label for label, _ in told],
             "labelled_at": [at for _, at in told], **{key: [value] * number for key, value in constant.items()},

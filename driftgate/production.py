@@ -28,6 +28,10 @@ log = logging.getLogger("driftgate.deploy")
 Follow = Callable[[Entry], None]
 
 
+class Busy(DriftgateError):
+    """Somebody else deploys the problem at this moment."""
+
+
 class Intent(BaseModel):
     """What a move is about to do."""
 
@@ -56,14 +60,14 @@ class Production:
         """Let nobody else deploy this problem meanwhile; the system lets go when the process dies.
 
         Raises:
-            DriftgateError: If somebody does already.
+            Busy: If somebody does already.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "lock")
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise DriftgateError(
+            raise Busy(
                 f"Another deployment of {self.name} is under way.", "Wait until it ends, and look at `run.py releases`."
             ) from error
         try:

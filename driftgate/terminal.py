@@ -193,9 +193,12 @@ def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) 
         if standing["observed_share"] is not None:
             low, high = standing["share_low"], standing["share_high"]
             lines["share"] = (
-                f"{standing['observed_share']:.1%} ({low:.1%} to {high:.1%}), asked for {standing['share']:.0%}"
+                f"{standing['observed_share']:.1%} ({low:.1%} to {high:.1%}) of {sum(standing['draws'].values()):,} draws, "
+                f"asked for {standing['share']:.0%}"
             )
         lines["labels"] = f"{gain['labels']:,}"
+        if standing["labelled"] > gain["labels"]:
+            lines["labels"] += f", the first of each draw; {standing['labelled']:,} in all"
         lines["gain"] = (
             f"{gain['mean']:+.4f} in squared error ({gain['low']:+.4f} to {gain['high']:+.4f}, at all times 95 %)"
         )
@@ -222,7 +225,8 @@ def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
         lines.append(f"staging     {problem} {staging['version']}, verdict {staging['verdict'] or 'none yet'}")
     if tried := state["experiment"]:
         how = f"{tried['share']:.0%} of the requests" if tried["share"] else "in the shadow"
-        lines.append(f"challenger  {problem} {tried['version']}, {how}; run.py experiment status")
+        what = "a canary" if tried["canary"] else "run.py experiment status"
+        lines.append(f"challenger  {problem} {tried['version']}, {how}; {what}")
     if state["waits_for_approval"]:
         lines.append(
             f'waits       {problem} {state["waits_for_approval"]}: run.py deploy --to production --approve "why"'

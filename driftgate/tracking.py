@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("driftgate.mlflow")
 
-CANDIDATE, CHAMPION = "candidate", "champion"
+CANDIDATE, CHAMPION, CHALLENGER = "candidate", "champion", "challenger"
 RELEASE_ARTIFACT = "release"
 EXAMPLE_ROWS = 5
 MOST_METRICS, MOST_PARAMETERS = 500, 100  # in one request to MLflow
@@ -349,6 +349,12 @@ def aliases_of(name: str, version: str, *, workspace: Workspace) -> list[str]:
 def set_alias(name: str, alias: str, version: str, *, workspace: Workspace) -> None:
     """Point an alias at a version."""
     client(workspace).set_registered_model_alias(name, alias, version)
+
+
+def drop_alias(name: str, alias: str, *, workspace: Workspace) -> None:
+    """Take an alias away, whether or not it is there."""
+    if version_with_alias(name, alias, workspace=workspace) is not None:
+        client(workspace).delete_registered_model_alias(name, alias)
 
 
 def release_of(name: str, version: str, *, workspace: Workspace) -> Release:

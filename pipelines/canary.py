@@ -24,8 +24,9 @@ FAULTS = ('driftgate_refused_total{code="internal"}', 'driftgate_refused_total{c
 
 
 def climb(
-    production: Production, version: str, *, steps: tuple[int, ...], hold: float, service: str, who: str, reason: str
-) -> None:
+    production: Production, version: str, *, steps: tuple[int, ...], hold: float, service: str, budget_ms: float,
+    who: str, reason: str,
+) -> None:  # fmt: skip
     """Let a version answer a growing share of production, and watch the service meanwhile; to be called by who is `alone`.
 
     Args:
@@ -33,30 +34,33 @@ def climb(
         version: Has passed its proof on staging.
         steps: Shares in percent, growing; 100 is left to the caller.
         hold: Seconds that each step is watched.
+        budget_ms: How long the version's answer to one row may take.
         service: Address of a running service that follows production. With `DRIFTGATE_TOKEN` set, its own errors are
             watched too.
         who: Deploys.
         reason: For the record.
 
     Raises:
-        DriftgateError: If the service falls silent, can't write its log, has errors of its own, or shuts the version off;
-            production serves what it did before, to all.
+        DriftgateError: If the service falls silent, can't write its log, has errors of its own, or shuts the version off,
+            for failing or for being slow; production serves what it did before, to all. So it does when the climb is
+            interrupted; after a `kill -9` the next command on the problem sees to that.
     """
-    plan = None
-    for step in (step for step in steps if step < 100):
-        share = step / 100
-        if plan is None:
-            plan = experiments.begin(production, version, share=share, who=who, reason=f"canary: {reason}")
-        else:
-            serving, plan = experiments.running(production)
-            write_channel(
-                production.channel,
-                serving.model_copy(update={"challenger": plan.model_copy(update={"share": share})}),
-            )
-        log.info("canary    %d %% for %.0f s", step, hold)
-        fault = _watch(service, version, share=share, hold=hold)
+    shares = [step for step in steps if step < 100]
+    if not shares:
+        return
+    planned = experiments.plan(production, version, share=shares[0] / 100, budget_ms=budget_ms, canary=True)
+    experiments.begin(production, planned, who=who, reason=f"canary: {reason}")
+    for step in shares:
+        tried = planned.challenger.model_copy(update={"share": step / 100})
+        fault = "it was interrupted"
+        try:
+            write_channel(production.channel, planned.serving.model_copy(update={"challenger": tried}))
+            log.info("canary    %d %% for %.0f s", step, hold)
+            fault = _watch(service, version, share=step / 100, hold=hold) or ""
+        finally:
+            if fault:
+                experiments.stop(production, who="driftgate", reason=f"canary at {step} %: {fault}")
         if fault:
-            experiments.stop(production, who="driftgate", reason=f"canary at {step} %: {fault}")
             raise DriftgateError(
                 f"The canary of {production.name} {version} at {step} % was undone: {fault}.",
                 "Production serves what it did before; the service's log may tell more.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import getpass
 import json
@@ -10,14 +9,14 @@ import logging
 import os
 import time
 import urllib.request
-from pathlib import Path
 from typing import Any
 
+from driftgate import experiments
 from driftgate.channel import Channel, release_in
 from driftgate.config import Problem
-from driftgate.errors import DriftgateError
+from driftgate.errors import DriftgateError, first_line
 from driftgate.production import Follow, Production
-from driftgate.record import Entry, append, staged
+from driftgate.record import Entry, Event, append, staged
 from driftgate.release import Release
 from driftgate.workspace import Workspace
 from pipelines import canary
@@ -47,7 +46,7 @@ def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, w
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
     with production.alone():
-        production.settle(followers(problem.name, workspace=workspace))
+        settle(production, workspace=workspace)
         version = tracking.resolve_version(problem.name, model or tracking.CANDIDATE, workspace=workspace)
         release = tracking.release_of(problem.name, version, workspace=workspace)
         problem = arrivals.as_released(problem, release)
@@ -58,9 +57,11 @@ def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, w
         launch.run(deployment, name, workspace=workspace, problem=problem, model=version)
         found, ids = runs.outcome(name)
         verdict = found["verdict"]
-        entry = _entry(
-            release, event="refused" if verdict.outcome == "block" else "staged", previous=None, who=who,
-            reason="proved on staging", verdict=verdict.outcome, runs=ids,
+        channel = Channel.of(release)
+        entry = Entry(
+            event="refused" if verdict.outcome == "block" else "staged", version=channel.version, previous=None,
+            who=who or user(), reason="proved on staging", verdict=verdict.outcome, runs=ids,
+            release=channel.release, manifest_sha256=channel.manifest_sha256,
         )  # fmt: skip
         append(production.record_path, entry)
         document = documents.deployment_document(problem, found, ids, production=production, version=version)
@@ -97,28 +98,23 @@ def deploy_to_production(
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
     with production.alone():
-        follow = followers(problem.name, workspace=workspace)
-        production.settle(follow)
-        release, proof = _approved(production, model)
+        settle(production, workspace=workspace)
+        follow = followers(production, workspace=workspace)
+        release = _approved(production, model, days=problem.gate.proof_days)
         before = production.serving()
         if steps and before and service:
             address = service.rstrip("/")
             canary.climb(
-                production, release.card.version, steps=steps, hold=hold, service=address, who=who or _user(),
-                reason=reason,
+                production, release.card.version, steps=steps, hold=hold, service=address,
+                budget_ms=problem.gate.service_latency_ms, who=who or user(), reason=reason,
             )  # fmt: skip
-        entry = _entry(
-            release, event="production", previous=before.version if before else None, who=who, reason=reason,
-            verdict=proof.verdict, runs=proof.runs,
-        )  # fmt: skip
+        entry = moved(production, release, event="production", who=who, reason=reason)
         production.move(release, entry, follow=follow)
         said = _look(service, release.card.version) if service else None
         if said and said["error"] and before:
             back = release_in(before, production.channel)
-            undo = _entry(
-                back, event="rollback", previous=release.card.version, who="driftgate",
-                reason=f"the service did not take it over: {said['error']}", verdict=None, runs={},
-            )  # fmt: skip
+            reason = f"the service did not take it over: {said['error']}"
+            undo = moved(production, back, event="rollback", who="driftgate", reason=reason)
             production.move(back, undo, follow=follow)
             raise DriftgateError(
                 f"The service at {service} did not take {problem.name} {release.card.version} over: {said['error']}",
@@ -146,31 +142,62 @@ def roll_back(
     production = Production(name, workspace=workspace)
     started = time.monotonic()
     with production.alone():
-        release, before = production.way_back(to), production.serving()
+        release = production.way_back(to)
         unfinished = production.unfinished()
         if unfinished is not None and production.serving() == unfinished.to:
             append(production.record_path, unfinished.entry)  # its aliases are about to change again
-        entry = _entry(
-            release, event="rollback", previous=before.version if before else None, who=who, reason=reason,
-            verdict=None, runs={},
-        )  # fmt: skip
-        production.move(release, entry, follow=followers(name, workspace=workspace))
+        entry = moved(production, release, event="rollback", who=who, reason=reason)
+        production.move(release, entry, follow=followers(production, workspace=workspace))
         said = _look(service, release.card.version) if service else None
         return _document(production, entry, started, service=said)
 
 
-def followers(name: str, *, workspace: Workspace) -> list[Follow]:
-    """What follows a move: the champion's alias in MLflow, the stage in ZenML's model control plane."""
+def settle(production: Production, *, workspace: Workspace) -> Entry | None:
+    """Finish or undo what a command that was cut off has left; to be called by who is `alone`.
 
-    def alias(entry: Entry) -> None:
+    Returns:
+        The entry of a move that was finished now.
+    """
+    finished = production.settle(followers(production, workspace=workspace))
+    undone = experiments.end_cut_off_canary(production)
+    if undone:
+        log.warning("the canary of %s %s was cut off; it is undone", production.name, undone.version)
+        tell_challenger(production, workspace=workspace)
+    return finished
+
+
+def followers(production: Production, *, workspace: Workspace) -> list[Follow]:
+    """What follows a move: the aliases in MLflow, the stage in ZenML's model control plane."""
+
+    def aliases(entry: Entry) -> None:
         from driftgate import tracking
 
-        tracking.set_alias(name, tracking.CHAMPION, entry.version, workspace=workspace)
+        tracking.set_alias(production.name, tracking.CHAMPION, entry.version, workspace=workspace)
+        _alias_challenger(production, workspace=workspace)
 
     def stage(entry: Entry) -> None:
-        _set_stage(name, f"v{entry.version}")  # ZenML takes no number for a name
+        _set_stage(production.name, f"v{entry.version}")  # ZenML takes no number for a name
 
-    return [alias, stage]
+    return [aliases, stage]
+
+
+def tell_challenger(production: Production, *, workspace: Workspace) -> None:
+    """Let the registry say what is tried; the channel alone counts, so that a dead registry stops nothing."""
+    try:
+        _alias_challenger(production, workspace=workspace)
+    except Exception as error:
+        log.warning("the registry doesn't say yet what is tried: %s", first_line(error))
+
+
+def _alias_challenger(production: Production, *, workspace: Workspace) -> None:
+    from driftgate import tracking
+
+    serving = production.serving()
+    tried = serving.challenger if serving else None
+    if tried:
+        tracking.set_alias(production.name, tracking.CHALLENGER, tried.version, workspace=workspace)
+    else:
+        tracking.drop_alias(production.name, tracking.CHALLENGER, workspace=workspace)
 
 
 def _set_stage(name: str, version: str) -> None:
@@ -190,8 +217,8 @@ def _set_stage(name: str, version: str) -> None:
     client.update_model_version(name, version, stage=ModelStages.PRODUCTION, force=True)
 
 
-def _approved(production: Production, model: str | None) -> tuple[Release, Entry]:
-    """The release to deploy, and the proof that allows it."""
+def _approved(production: Production, model: str | None, *, days: float) -> Release:
+    """The release to deploy: the very files that passed their proof, not longer ago than so many days."""
     channel = production.on_staging()
     version = model or (channel.version if channel else None)
     remedy = "Prove it first: `run.py deploy --to staging`."
@@ -202,23 +229,28 @@ def _approved(production: Production, model: str | None) -> tuple[Release, Entry
         raise DriftgateError(f"{production.name} {version} has no proof on staging.", remedy)
     if proof.event == "refused":
         raise DriftgateError(f"{production.name} {version} was blocked on staging.", "Its verdict: `run.py releases`.")
-    release = release_in(Channel.named(production.name, proof), production.channel)  # the very files that were proved
+    age = dt.datetime.now(dt.UTC) - proof.at
+    if age > dt.timedelta(days=days):
+        raise DriftgateError(
+            f"The proof of {production.name} {version} is {age.days} days old; gate.proof_days allows {days:g}.", remedy
+        )
+    release = release_in(Channel.named(production.name, proof), production.channel)
     release.scorer()
-    return release, proof
+    return release
 
 
-def _entry(
-    release: Release, *, event: Any, previous: str | None, who: str | None, reason: str, verdict: str | None,
-    runs: dict[str, str | None],
-) -> Entry:  # fmt: skip
-    channel = Channel.of(release)
+def moved(production: Production, release: Release, *, event: Event, who: str | None, reason: str) -> Entry:
+    """What the record will say of a move to a release, on the evidence of its proof on staging."""
+    channel, before = Channel.of(release), production.serving()
+    proof = staged(production.record(), channel.version)
     return Entry(
-        event=event, version=channel.version, previous=previous, who=who or _user(), reason=reason, verdict=verdict,
-        runs=runs, release=channel.release, manifest_sha256=channel.manifest_sha256,
+        event=event, version=channel.version, previous=before.version if before else None, who=who or user(),
+        reason=reason, verdict=proof.verdict if proof else None, runs=proof.runs if proof else {},
+        release=channel.release, manifest_sha256=channel.manifest_sha256,
     )  # fmt: skip
 
 
-def _user() -> str:
+def user() -> str:
     """Who acts: in a workflow of GitHub whoever started it, else the user of this machine."""
     return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
 
@@ -263,59 +295,3 @@ def _document(
         "seconds": round(time.monotonic() - started, 1),
         "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
-
-
-def experiment(
-    name: str,
-    *,
-    action: str,
-    challenger: str | None,
-    share: float | None,
-    who: str | None,
-    reason: str,
-    log_folder: Path,
-    workspace: Workspace,
-) -> dict[str, Any]:
-    """Start, look at, stop or promote an experiment in production.
-
-    Args:
-        name: Of the problem.
-        action: `start`, `status`, `stop` or `promote`.
-        challenger: The version to start with.
-        share: Of the requests that it answers; None: it predicts in the shadow.
-        who: Is recorded; None: the user of this machine.
-        reason: Likewise.
-        log_folder: Of the prediction log.
-        workspace: Where everything is.
-
-    Raises:
-        DriftgateError: As of `driftgate.experiments`.
-    """
-    from driftgate import experiments
-
-    production, started = Production(name, workspace=workspace), time.monotonic()
-    told: dict[str, Any] = {"problem": name, "action": action}
-    follow = followers(name, workspace=workspace)
-    with contextlib.nullcontext() if action == "status" else production.alone():
-        if action != "status":
-            production.settle(follow)
-        if action == "start":
-            _, told["labels_needed"] = experiments.start(
-                production, challenger or "", share=share, who=who or _user(), reason=reason
-            )
-        serving, plan = experiments.running(production)
-        told |= {"champion": serving.version, "challenger": plan.version, "mode": "split" if plan.share else "shadow"}
-        told["share"] = plan.share
-        if action in ("status", "promote"):
-            standing = experiments.standing(production, log_folder)
-            told["standing"] = {**standing.model_dump(mode="json"), "decision": standing.decision}
-        if action == "stop":
-            experiments.stop(production, who=who or _user(), reason=reason)
-        if action == "promote":
-            release, gain = experiments.winner(production, standing), standing.gain
-            why = f"{reason}: gain {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) after {gain.labels:,} labels"
-            entry = _entry(
-                release, event="production", previous=serving.version, who=who, reason=why, verdict="pass", runs={}
-            )
-            production.move(release, entry, follow=follow)
-    return {**told, "seconds": round(time.monotonic() - started, 1)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -98,10 +99,10 @@ def experiment_job(
     """Start, look at, stop or promote an experiment."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from pipelines.deploy import experiment
+        from pipelines.experiment import experiment
 
         return experiment(
-            problem.name, action=action, challenger=challenger, share=share, who=who, reason=reason,
+            problem, action=action, challenger=challenger, share=share, who=who, reason=reason,
             log_folder=log_folder, workspace=workspace,
         )  # fmt: skip
 
@@ -112,15 +113,19 @@ def releases_job() -> tuple[Work, Show]:
     """What serves where, the record of deployments; finishes what a crash left."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from driftgate.production import Production
-        from pipelines.deploy import followers
+        from driftgate.production import Busy, Production
+        from pipelines.deploy import settle
 
-        production = Production(problem.name, workspace=workspace)
-        finished = None
-        if production.unfinished() is not None:
-            with production.alone():
-                finished = production.settle(followers(problem.name, workspace=workspace))
-        return deployments.releases_document(production, finished=finished)
+        production, started = Production(problem.name, workspace=workspace), time.monotonic()
+        finished, serving = None, production.serving()
+        if production.unfinished() is not None or (serving and serving.challenger and serving.challenger.canary):
+            try:
+                with production.alone():
+                    finished = settle(production, workspace=workspace)
+            except Busy:
+                pass  # nothing was cut off: it is under way
+        document = deployments.releases_document(production, finished=finished)
+        return {**document, "seconds": round(time.monotonic() - started, 1)}
 
     return work, terminal.print_releases
 

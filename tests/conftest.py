@@ -49,15 +49,20 @@ class Ran:
         return found
 
 
-def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT) -> Ran:
-    """Run `run.py` in a process of its own, with a workspace of its own."""
+def clean_environment(home: Path) -> dict[str, str]:
+    """This one, without what it says of the libraries, and with a workspace."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML_", "MLFLOW_", "BENTOML_"))}
+    return {**clean, "DRIFTGATE_HOME": str(home)}
+
+
+def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT, **environment: str) -> Ran:
+    """Run `run.py` in a process of its own, with a workspace of its own."""
     done = subprocess.run(
         [sys.executable, str(PROJECT / "run.py"), *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**clean, "DRIFTGATE_HOME": str(home)},
+        env={**clean_environment(home), **environment},
         timeout=500,
     )
     return Ran(done.returncode, done.stdout, done.stderr, home)

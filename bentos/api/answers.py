@@ -56,13 +56,16 @@ class Answering:
         """Names of the negative and the positive class."""
         return self._classes
 
-    def answer(self, rows: list[Any], *, request: str, arm: str) -> tuple[list[dict[str, Any]], bytes]:
+    def answer(
+        self, rows: list[Any], *, request: str, arm: str, caller: str | None = None
+    ) -> tuple[list[dict[str, Any]], bytes]:
         """Predict rows.
 
         Args:
             rows: Of the request model.
             request: Its id, which begins with the time: so whoever looks for labels of a week needs no other.
             arm: Of the experiment.
+            caller: Whom the request came from, by pseudonym, where an experiment assigns by caller.
 
         Returns:
             An answer for each, and the line for the prediction log.
@@ -84,10 +87,10 @@ class Answering:
             }
             for at, value in enumerate(probability)
         ]
-        line = to_json(
-            {
-                "at": int(request[:11], 16), "request": request, "model": self.card.name, "version": version, "arm": arm,
-                "probability": probability, "columns": columns,
-            }
-        )  # fmt: skip
-        return answers, line
+        line = {
+            "at": int(request[:11], 16), "request": request, "model": self.card.name, "version": version, "arm": arm,
+            "probability": probability, "columns": columns,
+        }  # fmt: skip
+        if caller:
+            line["caller"] = caller
+        return answers, to_json(line)

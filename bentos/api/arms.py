@@ -1,7 +1,7 @@
 """Champion and challenger in one process: who answers a request, and what the other one would have said.
 
 A challenger can do no harm to callers: in a split, whatever it fails to answer in time the champion answers; in the
-shadow, it is asked after the answer has left. One that fails again and again is shut off, and that is told.
+shadow, it is asked after the answer has left. One that fails or is slow again and again is shut off, and that is told.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bentos.api.answers import Answering
-from driftgate.channel import Challenger, challenged
+from driftgate.channel import Challenger, challenged, pseudonym
 
 log = logging.getLogger("driftgate.experiment")
 
 CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 WITHIN_SECONDS = 1.0  # in which a challenger must answer, in a split
-MOST_STRIKES = 3  # one after the other, and it is shut off
+# Failures and slow answers fill a bucket that answers in time empty: full, and the challenger is shut off. So it goes at
+# once where all fail or are slow, and soon where one in a hundred fails or three in a hundred are slow.
+FAILED, SLOW, FORGIVEN, MOST = 4.0, 1.0, 0.02, 10.0
+ROWS_IN_BUDGET = 100  # a batch of so many more rows may take the budget of one row once more
 MOST_WAITING = 200  # requests that may wait for the shadow; more are left out
 STUCK_SECONDS = 10.0  # in which nothing of what waits came through
 THREADS = 4
@@ -53,7 +56,7 @@ class Arms:
     ) -> None:
         self.champion, self._challenger, self.plan = champion, challenger, plan
         self._keep, self._failed = keep, failed
-        self._strikes, self._waiting, self._moved_at, self._lock = 0, 0, 0.0, threading.Lock()
+        self._bucket, self._waiting, self._moved_at, self._lock = 0.0, 0, 0.0, threading.Lock()
         self.off: str | None = None
         self._closed = False
         shadow = plan is not None and plan.share is None
@@ -79,26 +82,28 @@ class Arms:
         request = f"{time.time_ns() // 1_000_000:011x}-{secrets.token_hex(8)}"
         plan, challenger = self.plan, self._challenger
         split = plan is not None and plan.share is not None and not self.off
+        caller = pseudonym(key, salt=plan.id) if plan and split and key else None
+        told = {"request": request, "caller": caller}
         if plan and challenger and split and challenged(key or request, salt=plan.id, share=plan.share or 0):
-            found = await self._of_challenger(challenger, rows, request)
+            found = await self._of_challenger(challenger, rows, told)
             if found is not None:
                 return found, request
         if on_thread:
-            return await asyncio.to_thread(self.champion.answer, rows, request=request, arm=CHAMPION), request
-        return self.champion.answer(rows, request=request, arm=CHAMPION), request
+            return await asyncio.to_thread(self.champion.answer, rows, arm=CHAMPION, **told), request
+        return self.champion.answer(rows, arm=CHAMPION, **told), request
 
-    async def _of_challenger(self, challenger: Answering, rows: list[Any], request: str) -> Answers | None:
-        loop = asyncio.get_running_loop()
+    async def _of_challenger(self, challenger: Answering, rows: list[Any], told: dict[str, Any]) -> Answers | None:
+        loop, started = asyncio.get_running_loop(), time.monotonic()
         try:
-            job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, request=request, arm=CHALLENGER))
+            job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, arm=CHALLENGER, **told))
             found = await asyncio.wait_for(job, WITHIN_SECONDS)
         except TimeoutError:
-            self._strike(f"no answer within {WITHIN_SECONDS:g} s")
+            self._fault(FAILED, f"no answer within {WITHIN_SECONDS:g} s")
         except Exception as error:
             if not self._closed:  # else it was closed by a swap meanwhile, and the champion answers
-                self._strike(type(error).__name__)
+                self._fault(FAILED, type(error).__name__)
         else:
-            self._strikes = 0
+            self._time(time.monotonic() - started, rows=len(rows))
             return found
         return None
 
@@ -122,20 +127,30 @@ class Arms:
     def _predict_in_shadow(self, rows: list[Any], request: str) -> None:
         try:
             if self._challenger and not self.off and not self._closed:
-                self._keep(self._challenger.answer(rows, request=request, arm=SHADOW)[1])
-                self._strikes = 0
+                started = time.monotonic()
+                _, line = self._challenger.answer(rows, request=request, arm=SHADOW)
+                self._time(time.monotonic() - started, rows=len(rows))
+                self._keep(line)
         except Exception as error:
-            self._strike(type(error).__name__)
+            self._fault(FAILED, type(error).__name__)
         finally:
             with self._lock:
                 self._waiting -= 1
                 self._moved_at = time.monotonic()
 
-    def _strike(self, reason: str) -> None:
+    def _time(self, seconds: float, *, rows: int) -> None:
+        """Hold the time of an answer against the budget: the guard beside the failures."""
+        budget = (self.plan.budget_ms if self.plan else 0) / 1000
+        if seconds > budget * (1 + (rows - 1) / ROWS_IN_BUDGET):
+            self._fault(SLOW, f"slower than {budget * 1000:g} ms")
+        else:
+            self._bucket = max(0.0, self._bucket - FORGIVEN)
+
+    def _fault(self, weight: float, reason: str) -> None:
         self._failed()
-        self._strikes += 1
-        if self._strikes >= MOST_STRIKES:
-            self._shut_off(f"{reason}, {self._strikes} times one after the other")
+        self._bucket += weight
+        if self._bucket >= MOST:
+            self._shut_off(f"{reason}, too often")
 
     def _shut_off(self, reason: str) -> None:
         if not self.off:

@@ -1,7 +1,10 @@
 """`run.py deploy`, `rollback` and `releases` as their user runs them, with a running service that follows production."""
 
+import contextlib
 import json
 import shutil
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -12,8 +15,9 @@ import pytest
 
 from bentos.server import Served, serving
 from driftgate import tracking
-from driftgate.workspace import Workspace
-from tests.conftest import Ran, run_cli
+from driftgate.production import Busy, Production
+from driftgate.workspace import PROJECT, Workspace
+from tests.conftest import Ran, clean_environment, run_cli
 
 RULES = ("--config", "configs/rules.yaml")
 
@@ -29,7 +33,10 @@ class House:
         return run_cli(verb, *RULES, *arguments, "--json", home=self.home)
 
     def champion(self) -> str | None:
-        found = tracking.version_with_alias("rules", "champion", workspace=Workspace(self.home))
+        return self.alias("champion")
+
+    def alias(self, name: str) -> str | None:
+        found = tracking.version_with_alias("rules", name, workspace=Workspace(self.home))
         return str(found.version) if found else None
 
     def serves(self) -> str:
@@ -85,6 +92,8 @@ def test_from_staging_to_production_and_back(house: House) -> None:
     assert house.served.post("/predict", row)["probability"] == before
 
     record = house.run("releases").document["record"]
+    assert record[0]["verdict"] == "pass"  # what it goes back on: the proof of then
+    assert record[0]["runs"]["mlflow"]
     assert [(entry["event"], entry["version"]) for entry in reversed(record)] == [
         ("staged", "1"), ("production", "1"), ("staged", "2"), ("production", "2"), ("rollback", "1"),
     ]  # fmt: skip
@@ -116,6 +125,77 @@ def test_a_service_that_is_down_takes_it_over_when_it_starts(house: House) -> No
     deadline = time.monotonic() + 10
     while house.serves() != "2":
         assert time.monotonic() < deadline
+
+
+def test_of_two_at_once_the_second_is_told(house: House) -> None:
+    command = [sys.executable, str(PROJECT / "run.py"), "deploy", *RULES, "--version", "1", "--json"]
+    first = subprocess.Popen(command, env=clean_environment(house.home), cwd=PROJECT, stdout=subprocess.PIPE)
+    production, deadline = Production("rules", workspace=Workspace(house.home)), time.monotonic() + 60
+    with contextlib.suppress(Busy):
+        while time.monotonic() < deadline:
+            with production.alone():
+                time.sleep(0.01)
+            time.sleep(0.05)
+    second = house.run("deploy", "--version", "2")
+    assert second.code == 1
+    assert "Another deployment of rules is under way" in second.document["error"]["cause"]
+    told, _ = first.communicate(timeout=300)
+    assert first.returncode == 0
+    assert json.loads(told)["version"] == "1"
+
+
+def test_production_goes_back_while_the_registry_is_down(house: House) -> None:
+    """The server of MLflow answers nothing: production moves all the same, and the aliases follow as soon as they can."""
+    before = house.serves()
+    other = "1" if before == "2" else "2"
+    down = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    ran = run_cli("rollback", *RULES, "--to", other, "--reason", "x", "--json", home=house.home, **down)
+    assert ran.code == 1
+    assert "the registry doesn't say so yet" in ran.document["error"]["cause"]
+    deadline = time.monotonic() + 10
+    while house.serves() != other:
+        assert time.monotonic() < deadline
+    assert house.champion() == before
+    ran = run_cli("deploy", *RULES, "--version", before, "--json", home=house.home, **down)
+    assert ran.code == 1
+    told = house.run("releases")
+    assert (told.document["finished_now"], told.document["version"]) == (other, other)
+    assert house.champion() == other
+    assert house.run("rollback", "--to", before, "--reason", "y", "--service", house.served.address).code == 0
+
+
+def test_a_canary_that_was_killed_is_undone_by_the_next_command(house: House) -> None:
+    before = house.serves()
+    other = "1" if before == "2" else "2"
+    command = [
+        sys.executable, str(PROJECT / "run.py"), "deploy", *RULES, "--to", "production", "--version", other, "--approve",
+        "why", "--canary", "50,100", "--hold", "5m", "--service", house.served.address,
+    ]  # fmt: skip
+    child = subprocess.Popen(command, env=clean_environment(house.home), cwd=PROJECT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not house.served.get("/readyz")["experiment"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    under_way = house.run("releases").document
+    assert under_way["experiment"]["canary"]
+    child.kill()
+    child.wait()
+    told = house.run("releases").document
+    assert (told["experiment"], told["version"]) == (None, before)
+    assert told["record"][0]["reason"] == "its canary was cut off"
+    while house.served.get("/readyz")["experiment"]:
+        assert time.monotonic() < deadline
+
+
+def test_an_old_proof_allows_nothing(house: House, tmp_path: Path) -> None:
+    config = tmp_path / "strict.yaml"
+    config.write_text(Path("configs/rules.yaml").read_text().replace("\ngate:\n", "\ngate:\n  proof_days: 0.000001\n"))
+    ran = run_cli(
+        "deploy", "--config", str(config), "--to", "production", "--version", "1", "--approve", "x", "--json",
+        home=house.home,
+    )  # fmt: skip
+    assert ran.code == 1
+    assert "gate.proof_days allows 1e-06" in ran.document["error"]["cause"]
 
 
 def test_approval_is_a_must(house: House) -> None:
@@ -169,6 +249,8 @@ def test_an_experiment_from_its_start_to_its_end(house: House) -> None:
     begun = house.run("experiment", "start", "--challenger", other, "--shadow", "--reason", "try it")
     assert begun.code == 0, begun.out + begun.err
     assert set(begun.document["labels_needed"]) == {"0.005", "0.01", "0.02"}
+    assert set(begun.document) >= {"verdict", "checks", "channel", "version", "previous", "seconds"}
+    assert house.alias("challenger") == other
     assert run_cli("status", "--json", home=house.home).document["channels"]["rules"]["experiment"]["version"] == other
     deadline = time.monotonic() + 20
     while not house.served.get("/readyz")["experiment"]:
@@ -184,4 +266,5 @@ def test_an_experiment_from_its_start_to_its_end(house: House) -> None:
     assert house.run("experiment", "promote", *log).code == 1
     assert house.serves() == champion
     assert house.run("experiment", "stop").code == 0
+    assert house.alias("challenger") is None
     assert house.run("experiment", "status", *log).code == 1

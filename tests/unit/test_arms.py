@@ -72,11 +72,14 @@ def test_a_key_always_meets_the_same_arm(started: Callable[..., Service], tmp_pa
     assert {version for versions in met.values() for version in versions} == {"1", "2"}
     kept = read_predictions(tmp_path / "log")
     assert {(row.arm, row.version) for row in kept.itertuples()} == {("champion", "1"), ("challenger", "2")}
+    assert kept.groupby("caller")["arm"].nunique().tolist() == [1] * 20
+    assert not kept["caller"].str.contains("caller").any()  # never the key itself
 
 
-def test_without_a_key_the_request_draws(started: Callable[..., Service]) -> None:
+def test_without_a_key_the_request_draws(started: Callable[..., Service], tmp_path: Path) -> None:
     service = started(0.5)
     assert {predict(service).json["model_version"] for _ in range(40)} == {"1", "2"}
+    assert read_predictions(tmp_path / "log")["caller"].isna().all()
 
 
 def test_the_shadow_predicts_what_was_answered_and_answers_nothing(
@@ -120,6 +123,40 @@ def test_a_challenger_that_fails_is_replaced_by_the_champion_and_shut_off(
     told = ask(service, "/readyz", method="GET").json["experiment"]
     assert told["shut_off"].startswith("ValueError" if fault is broken else "no answer within 0.1 s")
     assert "driftgate_challenger_failures" in ask(service, "/metrics", method="GET").body.decode()
+
+
+@pytest.mark.parametrize("share", [None, 0.999999])
+def test_a_slow_challenger_is_shut_off(
+    share: float | None, started: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers well within the second that a caller is let wait, but not within the gate's budget."""
+    service = started(share)
+    challenger = service._serving()._challenger
+    assert challenger is not None
+    quick = challenger.answer
+    slow = [*[0.15] * 8, *[0.0] * 60, *[0.15] * 4]
+
+    def answer(*rows: Any, **told: Any) -> Any:
+        time.sleep(slow.pop(0) if slow else 0)
+        return quick(*rows, **told)
+
+    monkeypatch.setattr(challenger, "answer", answer)
+    for _ in range(68):
+        assert predict(service).status == 200
+    wait_for(lambda: len(slow) == 4)
+    assert ask(service, "/readyz", method="GET").json["experiment"]["shut_off"] is None
+    for _ in range(4):
+        assert predict(service).status == 200
+    wait_for(lambda: ask(service, "/readyz", method="GET").json["experiment"]["shut_off"])
+    told = ask(service, "/readyz", method="GET").json["experiment"]["shut_off"]
+    assert told == "slower than 100 ms, too often"
+
+
+def wait_for(done: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("fault", [broken, asleep], ids=["raises", "sleeps"])

@@ -1,18 +1,24 @@
 """A canary that goes wrong is undone: a service that says so, falls silent, or has errors of its own."""
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from driftgate import experiments
 from driftgate.channel import Channel, read_channel
 from driftgate.errors import DriftgateError
-from driftgate.production import Production
+from driftgate.production import Busy, Production
 from driftgate.release import Release
+from driftgate.workspace import PROJECT
 from pipelines import canary
 
 
@@ -53,7 +59,9 @@ def service(contested: Production, **says: Any) -> Iterator[str]:
 
 def climb(contested: Production, address: str) -> None:
     with contested.alone():
-        canary.climb(contested, "2", steps=(5, 25, 100), hold=0.6, service=address, who="somebody", reason="why")
+        canary.climb(
+            contested, "2", steps=(5, 25, 100), hold=0.6, service=address, budget_ms=100, who="somebody", reason="why"
+        )
 
 
 def test_each_step_is_held_and_the_last_is_left_to_the_move(contested: Production) -> None:
@@ -94,6 +102,57 @@ def test_silence_undoes_it(
     with pytest.raises(DriftgateError, match="does not answer"):
         climb(contested, "http://127.0.0.1:9")
     assert contested.serving() == Channel.of(releases["1"])
+
+
+def test_an_interrupted_climb_is_undone(
+    contested: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(canary, "_watch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        climb(contested, "http://127.0.0.1:9")
+    assert contested.serving() == Channel.of(releases["1"])
+    assert contested.record()[-1].reason == "canary at 5 %: it was interrupted"
+
+
+def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
+    contested: Production, releases: dict[str, Release], tmp_path: Path
+) -> None:
+    """A process killed in the middle of a step: its lock is gone, its share still stands."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom driftgate.production import Production\n"
+        "from driftgate.workspace import Workspace\nfrom pipelines import canary\n"
+        "production = Production('rules', workspace=Workspace(Path(sys.argv[1])))\n"
+        "with production.alone():\n"
+        "    canary.climb(production, '2', steps=(50, 100), hold=60, service=sys.argv[2], budget_ms=9,"
+        " who='w', reason='r')\n"
+    )
+    with service(contested) as address:
+        child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), address], cwd=PROJECT)
+        deadline = time.monotonic() + 60
+        while (serving := contested.serving()) is None or serving.challenger is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with pytest.raises(Busy), contested.alone():
+            pass
+        child.kill()
+        child.wait()
+    assert serving.challenger.canary
+    with contested.alone():
+        assert experiments.end_cut_off_canary(contested) == serving.challenger
+        assert experiments.end_cut_off_canary(contested) is None
+    assert contested.serving() == Channel.of(releases["1"])
+    assert contested.record()[-1].event == "unchallenged"
+
+
+def test_an_experiment_is_no_canary(contested: Production) -> None:
+    with contested.alone():
+        planned = experiments.plan(contested, "2", share=0.2)
+        experiments.begin(contested, planned, who="w", reason="r")
+        assert experiments.end_cut_off_canary(contested) is None
+    assert experiments.running(contested)[1] == planned.challenger
 
 
 @pytest.mark.parametrize("text", ["", "0", "5,5", "25,5", "101", "x", "5,,25"])

@@ -20,12 +20,17 @@ from tests.unit.moves import entry, move
 
 def begin(contested: Production, **more: Any) -> dict[str, int | None]:
     told = {"share": None, "who": "somebody", "reason": "why", **more}
+    who, reason = told.pop("who"), told.pop("reason")
     with contested.alone():
-        return experiments.start(contested, "2", **told)[1]
+        planned = experiments.plan(contested, "2", **told)
+        experiments.begin(contested, planned, who=who, reason=reason)
+        return experiments.power_analysis(planned.champion, planned.tried, share=told["share"])
 
 
-def play(folder: Path, contested: Production, *, rows: int, better: bool, share: float | None, seed: int = 0) -> None:
-    """Requests, answers and labels after the start, as a service would have written them."""
+def play(
+    folder: Path, contested: Production, *, rows: int, better: bool, share: float | None, seed: int = 0, each: int = 1
+) -> None:
+    """Requests, answers and labels after the start, as a service would have written them; `each` of a caller in turn."""
     draw = np.random.default_rng(seed)
     started = contested.record()[-1].at + experiments.GRACE
     truth = draw.beta(2, 3, rows)
@@ -36,7 +41,10 @@ def play(folder: Path, contested: Production, *, rows: int, better: bool, share:
     for at in range(rows):
         now = int(started.timestamp() * 1000) + 1 + at
         common = {"at": now, "request": f"{now:011x}-{at:016x}", "model": "rules", "columns": {"f1": [0.0]}}
-        tried = share is not None and draw.random() < share
+        if at % each == 0:
+            tried = share is not None and draw.random() < share
+        if each > 1:
+            common["caller"] = f"caller {at // each}"
         arm, version, value = ("challenger", "2", other[at]) if tried else ("champion", "1", one[at])
         line = {**common, "arm": arm, "version": version, "probability": [value]}
         writers[PREDICTIONS].append(json.dumps(line).encode())
@@ -79,6 +87,38 @@ def _touch(log: Path) -> None:
         os.utime(path, (time.time() + 60, time.time() + 60))
 
 
+def test_a_caller_counts_once_however_often_it_asks(contested: Production, tmp_path: Path) -> None:
+    """Its requests share one draw: their number says nothing of the share, nor of the gain."""
+    begin(contested, share=0.3)
+    play(tmp_path / "log", contested, rows=3000, better=True, share=0.3, each=100)
+    _touch(tmp_path / "log")
+    found = experiments.standing(contested, tmp_path / "log")
+    assert sum(found.requests.values()) == found.labelled == 3000
+    assert sum(found.draws.values()) == found.gain.labels == 30
+    assert found.decision == "undecided"
+    assert found.fair
+
+
+def test_rows_of_a_batch_count_once(contested: Production, tmp_path: Path) -> None:
+    begin(contested, share=0.5)
+    started = contested.record()[-1].at + experiments.GRACE
+    now = int(started.timestamp() * 1000) + 1
+    answered, told = SegmentWriter(tmp_path / "log", PREDICTIONS), SegmentWriter(tmp_path / "log", LABELS)
+    line = {
+        "at": now, "request": f"{now:011x}-{0:016x}", "model": "rules", "columns": {"f1": [0.0] * 40},
+        "arm": "challenger", "version": "2", "probability": [0.5] * 40,
+    }  # fmt: skip
+    answered.append(json.dumps(line).encode())
+    for row in range(40):
+        known = {"at": now + row, "prediction_id": f"{line['request']}-{row}", "label": "holds"}
+        told.append(json.dumps(known).encode())
+    answered.close()
+    told.close()
+    _touch(tmp_path / "log")
+    found = experiments.standing(contested, tmp_path / "log")
+    assert (found.gain.labels, found.labelled, found.requests["challenger"]) == (1, 40, 1)
+
+
 def test_a_share_that_is_not_the_one_asked_for_is_no_experiment(contested: Production, tmp_path: Path) -> None:
     begin(contested, share=0.1)
     play(tmp_path / "log", contested, rows=3000, better=True, share=0.3)
@@ -98,12 +138,12 @@ def test_only_a_proved_version_beside_a_champion_and_one_at_a_time(
     contested: Production, releases: dict[str, Release], tmp_path: Path
 ) -> None:
     with pytest.raises(DriftgateError, match="Nothing of other is in production"):
-        experiments.start(Production("other", workspace=Workspace(tmp_path)), "2", share=None, who="w", reason="r")
+        experiments.plan(Production("other", workspace=Workspace(tmp_path)), "2", share=None)
     with pytest.raises(DriftgateError, match="has not passed a proof"):
-        experiments.start(contested, "9", share=None, who="w", reason="r")
+        experiments.plan(contested, "9", share=None)
     append(contested.record_path, entry(releases["1"], "staged"))
     with pytest.raises(DriftgateError, match="is the champion"):
-        experiments.start(contested, "1", share=None, who="w", reason="r")
+        experiments.plan(contested, "1", share=None)
     begin(contested)
     with pytest.raises(DriftgateError, match="being tried already"):
         begin(contested)
