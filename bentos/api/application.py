@@ -73,16 +73,19 @@ class Service:
         self._arms: Arms | None = None
         self._shadow_lock = threading.Lock()
         self._follower: Follower | None = None
+        packaged = _packaged(settings.release)
         if settings.channel:
             self._follower = Follower(
                 settings.channel,
-                name=_name_of(settings.release),
+                name=packaged.card.name if isinstance(packaged, Release) else None,
                 take=self._take,
                 failed=lambda: self.metrics.channel_failures.inc(),
             )
             self._follower.look()
         if self._arms is None:
-            self._take(read_release(settings.release), None, None)
+            if isinstance(packaged, DriftgateError):
+                raise packaged
+            self._take(packaged, None, None)
         if self._follower:
             self._follower.start()
         self._routes: dict[str, tuple[str, bool, Handler]] = {
@@ -319,12 +322,12 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return next((value[:200].decode("latin-1") for key, value in scope["headers"] if key == name and value), None)
 
 
-def _name_of(folder: Path) -> str | None:
-    """The problem that a packaged release is of; None where there is none."""
+def _packaged(folder: Path) -> Release | DriftgateError:
+    """The packaged release, or why there is none: who follows a channel need not have one."""
     try:
-        return read_release(folder).card.name
-    except DriftgateError:
-        return None
+        return read_release(folder)
+    except DriftgateError as error:
+        return error
 
 
 class Front:
