@@ -15,7 +15,7 @@ workspace.prepare()
 
 import mlflow
 
-from bentos.build import build_bento
+from bentos.build import RUNTIME, build_bento
 from driftgate import contract_check, evaluation, export, gate, leakage, modelling, page, plots, tracking, tuning
 from driftgate.card import make_card
 from driftgate.config import load_problem
@@ -25,6 +25,7 @@ from driftgate.importance import importances
 from driftgate.provenance import provenance
 from driftgate.ranges import ranges_of
 from driftgate.release import GOLDEN_ROWS, write_release
+from driftgate.sbom import make_sbom
 from driftgate.scoring import Scorer
 from driftgate.splitting import split
 from driftgate.table import features_of, labels_of, read_rows, rows_of
@@ -102,6 +103,7 @@ with mlflow.start_run() as run:
         ranges=ranges_of(development, contract),
         rows=rows,
         profile=profile.model_dump_json().encode(),
+        sbom=make_sbom(card, model=onnx, requirements=RUNTIME),
     )
     tracker.keep_release(release)
     build_bento(release, workspace=workspace)

@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 from driftgate.errors import DriftgateError
 from driftgate.release import Release
+from driftgate.sbom import closure
 from driftgate.workspace import PROJECT, Workspace
 
 RUNTIME = ("bentoml", "httptools", "jiter", "numpy", "onnxruntime", "prometheus-client", "pydantic", "uvloop")
@@ -76,5 +76,6 @@ def _lay_out(context: Path, release: Release) -> None:
         PROJECT / "bentos" / "api", context / "bentos" / "api", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copytree(release.folder, context / "release")
-    packages = ", ".join(f'"{name}=={version(name)}"' for name in RUNTIME)
+    # All that they need is pinned too: a container built a year later gets what was tried here, and what the SBOM lists.
+    packages = ", ".join(f'"{package.pin}"' for package in closure(RUNTIME))
     (context / "bentofile.yaml").write_text(BENTOFILE.format(packages=packages))

@@ -6,6 +6,7 @@ card.json        what it is: metrics, lineage, verdict
 ranges.json      what each column held at training
 golden.json      rows and the probabilities they must get, to the last bit
 profile.json     what the reference looked like, for the drift checks; the service leaves it alone
+sbom.cdx.json    every package that its service needs, in CycloneDX; releases of before it was there have none
 manifest.json    the sha256 of each of these
 """
 
@@ -29,6 +30,7 @@ from driftgate.ranges import Ranges
 from driftgate.scoring import Scorer
 
 FILES = ("model.onnx", "contract.json", "card.json", "ranges.json", "golden.json", "profile.json")
+SBOM = "sbom.cdx.json"
 MANIFEST = "manifest.json"
 GOLDEN_ROWS = 64
 
@@ -90,6 +92,7 @@ class Release:
     golden: Golden
     model: bytes
     profile: bytes
+    sbom: bytes | None
 
     def scorer(self) -> Scorer:
         """Make the scorer, and try it on the golden rows.
@@ -117,6 +120,7 @@ def write_release(
     ranges: Ranges,
     rows: Sequence[dict[str, Any]],
     profile: bytes,
+    sbom: bytes,
 ) -> Release:
     """Write a release beside `folder`, then move it there whole: nobody ever sees half of one.
 
@@ -127,6 +131,7 @@ def write_release(
         card: What it is.
         ranges: What each column held at training.
         profile: The reference profile, as JSON.
+        sbom: The bill of materials, as CycloneDX.
         rows: Golden rows; their probabilities are taken from the model now.
 
     Raises:
@@ -143,6 +148,7 @@ def write_release(
         "ranges.json": _json(_sorted(ranges.model_dump(mode="json", exclude_defaults=True))),
         "golden.json": _json(golden.model_dump(mode="json")),
         "profile.json": profile,
+        SBOM: sbom,
     }
     manifest = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     draft = None
@@ -178,7 +184,10 @@ def read_release(folder: Path, *, manifest_sha256: str | None = None) -> Release
         if manifest_sha256 not in (None, hashlib.sha256(manifest).hexdigest()):
             raise DriftgateError(f"The manifest of {folder} is not the one that was deployed.", remedy)
         hashes = json.loads(manifest)["sha256"]
-        contents = {name: (folder / name).read_bytes() for name in FILES}
+        # The manifest tells whether there is a bill of materials, and whoever deploys knows the manifest by its hash:
+        # a release without one can be rolled back to, and none can lose the one it has.
+        names = (*FILES, SBOM) if SBOM in hashes else FILES
+        contents = {name: (folder / name).read_bytes() for name in names}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DriftgateError(f"{folder} is no whole release: {error}.", remedy) from error
     for name, content in contents.items():
@@ -193,6 +202,7 @@ def read_release(folder: Path, *, manifest_sha256: str | None = None) -> Release
             golden=Golden.model_validate_json(contents["golden.json"]),
             model=contents["model.onnx"],
             profile=contents["profile.json"],
+            sbom=contents.get(SBOM),
         )
     except ValueError as error:
         raise DriftgateError(

@@ -5,7 +5,7 @@ from typing import Annotated
 import pandas as pd
 from zenml import get_step_context, step
 
-from bentos.build import build_bento
+from bentos.build import RUNTIME, build_bento
 from driftgate import tracking
 from driftgate.card import make_card
 from driftgate.config import Problem
@@ -15,6 +15,7 @@ from driftgate.gate import Verdict
 from driftgate.provenance import provenance
 from driftgate.ranges import ranges_of
 from driftgate.release import GOLDEN_ROWS, write_release
+from driftgate.sbom import make_sbom
 from driftgate.table import DataVersion, rows_of
 from driftgate.tracking import Tracker
 from driftgate.tuning import Trained
@@ -70,6 +71,7 @@ def package(
         ranges=ranges_of(development, problem.contract),
         rows=rows_of(holdout.head(GOLDEN_ROWS), problem.contract),
         profile=profile.model_dump_json().encode(),
+        sbom=make_sbom(card, model=onnx, requirements=RUNTIME),
     )
     tracker.keep_release(release)
     bento = build_bento(release, workspace=workspace)

@@ -288,7 +288,7 @@ def another(release: Release, folder: Path) -> Release:
     card = release.card.model_copy(update={"version": "next"})
     return write_release(
         folder, model=release.model, contract=release.contract, card=card, ranges=release.ranges,
-        rows=release.golden.rows, profile=release.profile,
+        rows=release.golden.rows, profile=release.profile, sbom=release.sbom or b"",
     )  # fmt: skip
 
 

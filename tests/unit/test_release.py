@@ -1,5 +1,6 @@
 """A release is whole or not there, and nothing altered is ever loaded."""
 
+import json
 import resource
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from driftgate.config import Problem
 from driftgate.datasets import rules
 from driftgate.errors import DriftgateError
 from driftgate.ranges import ranges_of
-from driftgate.release import FILES, Card, Lineage, Release, read_release, write_release
+from driftgate.release import FILES, MANIFEST, SBOM, Card, Lineage, Release, read_release, write_release
 from driftgate.table import features_of, labels_of, rows_of
 from driftgate.workspace import PROJECT
 
@@ -41,6 +42,7 @@ def make(folder: Path, problem: Problem, *, version: str = "1") -> Release:
         ranges=ranges,
         rows=rows,
         profile=b"{}",
+        sbom=b"{}",
     )
 
 
@@ -57,7 +59,7 @@ def test_a_release_is_never_overwritten(tmp_path: Path, problem: Problem) -> Non
         make(tmp_path / "1", problem)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, SBOM])
 def test_altered_file_is_refused(name: str, tmp_path: Path, problem: Problem) -> None:
     make(tmp_path / "1", problem)
     path = tmp_path / "1" / name
@@ -66,12 +68,22 @@ def test_altered_file_is_refused(name: str, tmp_path: Path, problem: Problem) ->
         read_release(tmp_path / "1")
 
 
-@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+@pytest.mark.parametrize("name", [*FILES, SBOM, MANIFEST])
 def test_missing_file_is_refused(name: str, tmp_path: Path, problem: Problem) -> None:
     make(tmp_path / "1", problem)
     (tmp_path / "1" / name).unlink()
     with pytest.raises(DriftgateError, match="no whole release"):
         read_release(tmp_path / "1")
+
+
+def test_a_release_of_before_the_sbom_is_read(tmp_path: Path, problem: Problem) -> None:
+    """Its manifest names none; production may have to go back to it."""
+    make(tmp_path / "1", problem)
+    (tmp_path / "1" / SBOM).unlink()
+    manifest = json.loads((tmp_path / "1" / MANIFEST).read_text())
+    del manifest["sha256"][SBOM]
+    (tmp_path / "1" / MANIFEST).write_text(json.dumps(manifest))
+    assert read_release(tmp_path / "1").sbom is None
 
 
 def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
