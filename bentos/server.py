@@ -72,7 +72,12 @@ class Served:
 
 @contextmanager
 def serving(
-    bento: Path, *, workspace: Workspace, port: int | None = None, environment: Mapping[str, str] | None = None
+    bento: Path,
+    *,
+    workspace: Workspace,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[Served]:
     """Serve a bento on this machine, for as long as the block lasts, under a token of its own.
 
@@ -81,6 +86,7 @@ def serving(
         workspace: Where its log goes.
         port: None: any free one.
         environment: More settings of the service; without a `DRIFTGATE_LOG`, predictions aren't kept.
+        python: The interpreter that serves it; it needs the bento's requirements alone.
 
     Yields:
         The service, once it says that it is ready.
@@ -92,7 +98,7 @@ def serving(
     demand_free(port)
     workspace.logs.mkdir(parents=True, exist_ok=True)
     log = workspace.logs / f"serve-{bento.parent.name}-{bento.name}.log"
-    command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", HOST, "--port", str(port)]
+    command = [python, "-m", "bentoml", "serve", str(bento), "--host", HOST, "--port", str(port)]
     settings = {"DRIFTGATE_TOKEN": secrets.token_urlsafe(32), "DRIFTGATE_LOG": "none", **(environment or {})}
     with log.open("wb") as output:
         process = subprocess.Popen(
