@@ -78,7 +78,7 @@ def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Pa
         card: What the release is.
         model: The ONNX model.
         requirements: The packages that its service imports by itself; theirs follow from them.
-        lock: The `uv.lock` that knows the hashes of the packages' files.
+        lock: The `uv.lock` that knows the hashes of the packages' files; without one, there are none.
 
     Returns:
         The document. A package has a hash where the lock names this very version of it: that of the file which is
@@ -90,6 +90,7 @@ def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Pa
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
     from cyclonedx.output.json import JsonV1Dot6
+    from packaging.utils import canonicalize_name
 
     service = Component(name=card.name, version=card.version, type=ComponentType.APPLICATION, bom_ref="service")
     onnx = Component(
@@ -100,7 +101,7 @@ def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Pa
         description=card.description or None,
         hashes=[_sha256(hashlib.sha256(model).hexdigest())],
     )
-    direct, files = tuple(requirements), _locked_files(lock)
+    direct, files = [str(canonicalize_name(name)) for name in requirements], _locked_files(lock)
     packages = closure(direct)
     parts = {package.name: _component(package, files.get((package.name, package.version), [])) for package in packages}
     bom = Bom(metadata=BomMetaData(component=service), components=[onnx, *parts.values()])
@@ -134,17 +135,20 @@ def _needs(package: Distribution, extra: str) -> Iterator[tuple[str, str]]:
 
 
 def _locked_files(lock: Path) -> dict[tuple[str, str], list[tuple[str, str]]]:
-    """The files of each locked name and version: file name, sha256."""
+    """The files of each locked name and version: file name, sha256. None where there is no lock."""
     try:
+        if not lock.exists():
+            return {}
         locked = tomllib.loads(lock.read_text())["package"]
         return {
             (package["name"], package.get("version", "")): [
                 (file["url"].rsplit("/", 1)[1], file["hash"].removeprefix("sha256:"))
-                for file in (*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ()))
+                for file in (*package.get("wheels", ()), package.get("sdist", {}))
+                if {"url", "hash"} <= set(file)  # a source that is a folder or a repository has not both
             ]
             for package in locked
         }
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DriftgateError(
             f"{lock}, which knows the hashes of the packages, can't be read: {error}.",
             "Restore it: `git checkout uv.lock`.",

@@ -97,10 +97,17 @@ def test_a_package_that_the_lock_does_not_know_has_no_hash(tmp_path: Path) -> No
     assert [name for name, part in found.items() if "hashes" not in part] == ["numpy"]
 
 
-@pytest.mark.parametrize("text", ["", "[[package]]\n", "[[", None])
-def test_a_lock_that_can_not_be_read_is_told(text: str | None, tmp_path: Path) -> None:
-    if text is not None:
-        (tmp_path / "uv.lock").write_text(text)
+def test_without_a_lock_nothing_has_a_hash(tmp_path: Path) -> None:
+    found = libraries(
+        json.loads(make_sbom(CARD, model=MODEL, requirements=["Prometheus_Client"], lock=tmp_path / "no"))
+    )
+    assert set(found) == {"prometheus-client"}
+    assert "hashes" not in found["prometheus-client"]
+
+
+@pytest.mark.parametrize("text", ["", "[[package]]\n", "[["])
+def test_a_lock_that_can_not_be_read_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "uv.lock").write_text(text)
     with pytest.raises(DriftgateError, match=r"uv\.lock.*can't be read"):
         make_sbom(CARD, model=MODEL, requirements=RUNTIME, lock=tmp_path / "uv.lock")
 
