@@ -202,3 +202,32 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
             )
         frame = frame[frame[timestamp] < before]
     return frame, total
+
+
+def count_rows(path: Path, *, kind: str) -> int | None:
+    """How many rows a file holds; None where it can't be read.
+
+    Args:
+        path: The file, whatever its name.
+        kind: Its ending: `.parquet`, or CSV.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows) if kind == ".parquet" else len(pd.read_csv(path, usecols=[0]))
+    except Exception:
+        return None
+
+
+def date_span(path: Path, problem: Problem) -> tuple[str, str] | None:
+    """The first and the last moment in a file, ISO 8601; None where the problem has no timestamp.
+
+    Raises:
+        DriftgateError: If it can't be read.
+    """
+    name = problem.data.timestamp
+    if not name:
+        return None
+    moments = read_columns(path, problem=problem, columns=[name])[name].dropna()
+    return (str(moments.min()), str(moments.max())) if len(moments) else None
