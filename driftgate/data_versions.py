@@ -107,6 +107,7 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
         "from": source,
         "uncommitted": lost,
         "pointer": show_path(pointer.file),
+        "pointer_differs": _promise_at(pointer, "HEAD") != wanted.promise,
     }
 
 
@@ -214,14 +215,14 @@ def _obtain(pointer: Pointer, wanted: Version, *, store: Store, workspace: Works
             log.info("fetching %s from %s", md5[:8], store.remote())
             if store.fetch(md5):
                 return "remote"
-            trouble = f"the remote {store.remote()!r} has it not"
+            trouble = f"the remote {store.remote()!r} doesn't have them"
     except DriftgateError as error:
         trouble = error.cause.rstrip(".")
     if pointer.stage and wanted.commit and rebuild(pointer, wanted.commit, md5, store=store, workspace=workspace):
         return "stage"
-    built = " its stage makes another," if pointer.stage and wanted.commit else ""
+    built = " its stage makes others," if pointer.stage and wanted.commit else ""
     raise DriftgateError(
-        f"The bytes of {md5} are nowhere: DVC's cache has them not,{built} and {trouble}.",
+        f"The bytes of {md5} are nowhere: DVC's cache doesn't have them,{built} and {trouble}.",
         "Push them from where they are, with `run.py data push`, and give that remote here.",
     )
 

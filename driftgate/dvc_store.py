@@ -99,7 +99,10 @@ class Store:
         with self._speaking_with_remote() as remote:
             try:
                 remote.fs.info(remote.oid_to_path(md5))
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError as error:
+                # A server that can't be reached is told as a file that isn't there, with the truth as its cause.
+                if isinstance(error.__cause__, OSError):
+                    raise error.__cause__ from None
                 return False
             return True
 

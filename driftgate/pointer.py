@@ -113,7 +113,7 @@ class Pointer:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a file whole, or not at all."""
-    draft = path.with_name(f".{path.name}.part")
+    draft = draft_of(path)
     try:
         with draft.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -122,3 +122,8 @@ def replace_text(path: Path, text: str) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Where `replace_text` writes before it replaces."""
+    return path.with_name(f".{path.name}.part")

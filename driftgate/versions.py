@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from driftgate.config import Problem
 from driftgate.dvc_store import Store, md5_of
 from driftgate.errors import DriftgateError
-from driftgate.pointer import Pointer, replace_text
+from driftgate.pointer import Pointer, draft_of, replace_text
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
@@ -40,9 +40,9 @@ def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
         DriftgateError: If the file is missing and can't be had, can't be read, or is another version.
     """
     pointer = Pointer.of(problem)
-    if not pointer.data.exists():
-        if pointer.root is None:
-            raise DriftgateError(f"There is no data file {pointer.data}.", "Put it there, or change data.path.")
+    if not pointer.data.exists() and pointer.root is None:
+        raise DriftgateError(f"There is no data file {pointer.data}.", "Put it there, or change data.path.")
+    if pointer.root and (not pointer.data.exists() or any(left.exists() for left in _leftovers(pointer))):
         with alone(pointer, wait=True):
             if not pointer.data.exists():
                 _restore(pointer, Store(pointer.root, workspace=workspace))
@@ -89,16 +89,16 @@ def alone(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "driftgate.lock", is_singleton=True).acquire(timeout=-1 if wait else 0):
-            for left in (_draft(pointer.data), _aside(pointer.data)):
+            for left in _leftovers(pointer):
                 left.unlink(missing_ok=True)
             yield
     except Timeout as error:
         raise DriftgateError(
             f"Another command is changing the data of {show_path(pointer.root)}.", "Wait until it has ended."
         ) from error
-    except PermissionError as error:
+    except OSError as error:
         raise DriftgateError(
-            f"{error.filename or folder} can't be written: {error.strerror}.", "Give yourself the right to write there."
+            f"{error.filename or folder} can't be written: {error.strerror}.", "Mend that: the rights, the space."
         ) from error
 
 
@@ -139,7 +139,8 @@ def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
                 f"{error.filename or data} can't be written: {error.strerror}.", "Nothing was changed; mend that."
             ) from error
         raise
-    _aside(data).unlink(missing_ok=True)
+    with suppress(OSError):
+        _aside(data).unlink(missing_ok=True)
 
 
 def _restore(pointer: Pointer, store: Store) -> None:
@@ -175,12 +176,17 @@ def _try_remote(md5: str, store: Store) -> str:
     """Fetch a version if there is a remote; what was wrong is told where nothing else helps either."""
     try:
         if store.remote() is None:
-            return " DVC's cache has it not, and no remote is configured."
+            return " DVC's cache doesn't have it, and no remote is configured."
         log.info("fetching %s from %s", md5[:8], store.remote())
-        return "" if store.fetch(md5) else f" The remote {store.remote()!r} has it not either."
+        return "" if store.fetch(md5) else f" Neither DVC's cache nor the remote {store.remote()!r} has it."
     except DriftgateError as error:
         log.warning("%s", error.cause)
         return f" {error.cause}"
+
+
+def _leftovers(pointer: Pointer) -> tuple[Path, ...]:
+    """What a command that was cut off may leave; the cache has the bytes of the data."""
+    return _draft(pointer.data), _aside(pointer.data), draft_of(pointer.file)
 
 
 def _draft(data: Path) -> Path:
