@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import time
 from pathlib import Path
@@ -43,7 +44,8 @@ def common(command: Any) -> Any:
     return command
 
 
-as_of_option = click.option("--as-of", type=DAY, help="Train as if that were today.")
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"])
+as_of_option = click.option("--as-of", type=MOMENT, help="Train as if that were today, or now.")
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -235,6 +237,23 @@ def predictions(folder: Path | None, since: Any, until: Any, label: Any, out: Pa
     sys.exit(show_predictions(folder, since=since, until=until, label=label, out=out, as_json=as_json))
 
 
+@main.command(
+    epilog="\b\nExamples:\n  python run.py reproduce champion\n  python run.py reproduce 3 --config configs/rules.yaml --json\n\n"
+    "\b\nExit codes: 0 the same model, 1 error, 2 wrong usage, 3 another model."
+)
+@click.argument("version")
+@click.option("--remote", envvar="DRIFTGATE_REMOTE", help="A DVC remote that may have the data.")
+@common
+def reproduce(version: str, remote: str | None, **options: Any) -> None:
+    """Train a version again, an alias or a number, from its commit, data and lock; and compare.
+
+    All of it happens in a folder of its own, which goes away afterwards.
+    """
+    from pipelines.job import reproduce_job
+
+    _run(reproduce_job(version=version, remote=remote), **options)
+
+
 remote_option = click.option(
     "--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote; by default the one configured."
 )
@@ -334,7 +353,8 @@ def ui(mlflow_port: int, zenml_port: int) -> None:
 def _train(*, serve: bool, as_of: Any, **options: Any) -> None:
     from pipelines.job import training_job
 
-    _run(training_job(as_of=_day(as_of), serve=serve), **options)
+    midnight = as_of and as_of.time() == dt.time()
+    _run(training_job(as_of=_day(as_of) if midnight else as_of, serve=serve), **options)
 
 
 def _data(verb: str, *, options: dict[str, Any], **arguments: Any) -> None:

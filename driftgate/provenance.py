@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 
 from pydantic import BaseModel, ConfigDict
@@ -12,7 +13,10 @@ from driftgate.workspace import PROJECT
 
 
 class Provenance(BaseModel):
-    """`commit` is None outside a git repository; `dirty` says that files differ from the commit."""
+    """`commit` is None outside a git repository; `dirty` says that files differ from the commit.
+
+    `threads` is what OMP_NUM_THREADS allows; the order in which threads add numbers up can show in a model's last bits.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,6 +24,8 @@ class Provenance(BaseModel):
     dirty: bool
     lock_sha256: str | None
     python: str
+    platform: str | None = None
+    threads: str | None = None
 
     def tags(self) -> dict[str, str]:
         """Commit, dirt and lock hash as MLflow's tags have them."""
@@ -39,4 +45,6 @@ def provenance() -> Provenance:
         dirty=bool(commit and ask(PROJECT, "status", "--porcelain")),
         lock_sha256=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
         python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        threads=os.environ.get("OMP_NUM_THREADS"),
     )

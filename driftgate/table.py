@@ -41,7 +41,7 @@ def read_rows(problem: Problem, *, md5: str, as_of: dt.date | None) -> tuple[pd.
     Args:
         problem: Names the file (parquet, or CSV by its ending) and its columns.
         md5: The version of the file, as checked.
-        as_of: The date from which the run looks back; None stands for now.
+        as_of: The date, or the moment, from which the run looks back; None stands for now.
 
     Returns:
         Row id, timestamp, features and target, with a fresh index; columns the problem doesn't name are left out.
@@ -123,7 +123,7 @@ def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
 
 
 def moment_of(as_of: dt.date | None) -> dt.datetime:
-    """The moment from which a run looks back; None stands for now.
+    """The moment from which a run looks back: the beginning of a day, or a moment as it is; None stands for now.
 
     Raises:
         DriftgateError: If it lies in the future.
@@ -131,7 +131,7 @@ def moment_of(as_of: dt.date | None) -> dt.datetime:
     now = dt.datetime.now()
     if as_of is None:
         return now
-    moment = dt.datetime.combine(as_of, dt.time())
+    moment = as_of if isinstance(as_of, dt.datetime) else dt.datetime.combine(as_of, dt.time())
     if moment > now:
         raise DriftgateError(f"The as-of date {as_of} lies in the future.", "Give today's date or an earlier one.")
     return moment

@@ -1,4 +1,4 @@
-"""What a person sees of the data's versions."""
+"""What a person sees of the data's versions, and of a model trained again."""
 
 from __future__ import annotations
 
@@ -99,6 +99,16 @@ def print_pull(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> Non
     """What was pulled."""
     came = f"from {document['remote']}" if document["fetched"] else "was on this machine already"
     _write({"data": document["file"], "md5": f"{document['md5']}, {came}"}, results)
+
+
+def print_reproduction(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
+    """What was compared, and whether the model is the same."""
+    console = make_console(results)
+    print_checks(verdict, console)
+    same = "the same model, to the last bit" if document["same"] else "another model"
+    name = f"{document['problem']} {document['version']}"
+    _write({"model": f"{name}: {same}", "commit": document["commit"], "data": document["data_md5"]}, results)
+    results.write(f"{'time':<{WIDTH}}{document['seconds']:.0f} s\n")
 
 
 PRINTERS: dict[str, Callable[[dict[str, Any], Verdict, IO[str]], None]] = {

@@ -125,6 +125,17 @@ def releases_job() -> tuple[Work, Show]:
     return work, terminal.print_releases
 
 
+def reproduce_job(*, version: str, remote: str | None) -> tuple[Work, Show]:
+    """Train a version again, and compare."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from driftgate.reproduction import reproduce
+
+        return reproduce(problem, version, remote=remote, workspace=workspace)
+
+    return work, terminal_data.print_reproduction
+
+
 def data_job(verb: str, **options: Any) -> tuple[Work, Show]:
     """Look at the data's versions, or change, push or pull one.
 
