@@ -118,7 +118,9 @@ def _append_parquet(data: Path, file: Path, draft: Path) -> None:
     old = pq.read_table(data)
     new = _read_like(file, old.schema)
     _demand_rows(new.num_rows, file)
-    pq.write_table(pa.concat_tables([old, new]), draft)
+    known = pq.read_metadata(data)
+    how = known.row_group(0).column(0).compression if known.num_row_groups and known.num_columns else "SNAPPY"
+    pq.write_table(pa.concat_tables([old, new]), draft, compression="NONE" if how == "UNCOMPRESSED" else how)
 
 
 def _read_like(file: Path, schema: pa.Schema) -> pa.Table:

@@ -49,11 +49,11 @@ class Ran:
         return found
 
 
-def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT) -> Ran:
-    """Run `run.py` in a process of its own, with a workspace of its own."""
+def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT, project: Path = PROJECT) -> Ran:
+    """Run the project's `run.py` in a process of its own, with a workspace of its own."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML_", "MLFLOW_", "BENTOML_"))}
     done = subprocess.run(
-        [sys.executable, str(PROJECT / "run.py"), *arguments],
+        [sys.executable, str(project / "run.py"), *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
