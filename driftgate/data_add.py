@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EXAMPLES = 3
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # written where rows were filtered; it says nothing
 
 
 def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) -> dict[str, Any]:
@@ -89,7 +91,8 @@ def _demand_kind(file: Path, data: Path) -> None:
 
 def _append(data: Path, file: Path, draft: Path, problem: Problem) -> None:
     """Write the rows of both, the old ones first and as they were."""
-    old, new = columns_of(data), columns_of(file)
+    old = columns_of(data)
+    new = [name for name in columns_of(file) if name in old or not PANDAS_INDEX.fullmatch(name)]
     missing, unknown = [name for name in old if name not in new], [name for name in new if name not in old]
     if missing or unknown:
         faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(unknown)} besides"] * bool(unknown)

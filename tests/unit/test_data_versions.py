@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +114,12 @@ def test_a_csv_can_be_added_to_parquet(place: Place) -> None:
     told = place.add(renamed(place.rows.head(7), "csv"), name="arrived.csv")
     assert (told["rows_before"], told["rows"]) == (250, 257)
     assert (pd.read_parquet(place.data).dtypes == place.rows.dtypes).all()
+
+
+def test_the_index_that_pandas_writes_is_no_column(place: Place) -> None:
+    filtered = renamed(place.rows, "new").iloc[[3, 5, 8]]
+    assert "__index_level_0__" in pq.read_schema(place.file(filtered)).names
+    assert place.add(filtered)["rows"] == 253
 
 
 FAULTS = {
