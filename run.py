@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import time
 from pathlib import Path
@@ -43,7 +44,8 @@ def common(command: Any) -> Any:
     return command
 
 
-as_of_option = click.option("--as-of", type=DAY, help="Train as if that were today.")
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"])
+as_of_option = click.option("--as-of", type=MOMENT, help="Train as if that were today, or now.")
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -235,6 +237,94 @@ def predictions(folder: Path | None, since: Any, until: Any, label: Any, out: Pa
     sys.exit(show_predictions(folder, since=since, until=until, label=label, out=out, as_json=as_json))
 
 
+@main.command(
+    epilog="\b\nExamples:\n  python run.py reproduce champion\n  python run.py reproduce 3 --config configs/rules.yaml --json\n\n"
+    "\b\nExit codes: 0 the same model, 1 error, 2 wrong usage, 3 another model."
+)
+@click.argument("version")
+@click.option("--remote", envvar="DRIFTGATE_REMOTE", help="A DVC remote that may have the data.")
+@common
+def reproduce(version: str, remote: str | None, **options: Any) -> None:
+    """Train a version again, an alias or a number, from its commit, data and lock; and compare.
+
+    All of it happens in a folder of its own, which goes away afterwards.
+    """
+    from pipelines.job import reproduce_job
+
+    _run(reproduce_job(version=version, remote=remote), **options)
+
+
+remote_option = click.option(
+    "--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote; by default the one configured."
+)
+
+
+@main.group(
+    epilog="\b\nExamples:\n  python run.py data add january.parquet\n  python run.py data versions\n"
+    "  python run.py data use v1.2\n  python run.py data push --remote /mnt/share/data"
+)
+def data() -> None:
+    """The versions of a problem's data: which there are, where their bytes are, adding one, going back to one."""
+
+
+@data.command("status", epilog="\b\nExample: python run.py data status --config configs/rules.yaml")
+@remote_option
+@common
+def data_status(remote: str | None, **options: Any) -> None:
+    """Which version is there, and whether it is as promised, committed and pushed."""
+    _data("status", remote=remote, options=options)
+
+
+@data.command("versions", epilog="\b\nExample: python run.py data versions --json")
+@remote_option
+@common
+def data_versions(remote: str | None, **options: Any) -> None:
+    """Every version that git's history names, the newest first."""
+    _data("versions", remote=remote, options=options)
+
+
+@data.command("use", epilog="\b\nExamples:\n  python run.py data use v1.2\n  python run.py data use dd38dc3d")
+@click.argument("revision")
+@click.option("--force", is_flag=True, help="Also where no commit names the present version.")
+@remote_option
+@common
+def data_use(revision: str, force: bool, remote: str | None, **options: Any) -> None:
+    """Bring back a version: by a revision of git, or the first digits of an md5."""
+    _data("use", revision=revision, force=force, remote=remote, options=options)
+
+
+@data.command(
+    "add",
+    epilog="\b\nExamples:\n  python run.py data add january.parquet\n  python run.py data add whole.parquet --replace\n\n"
+    "\b\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the contract is broken.",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="The file is the whole table, rather than rows to append.")
+@common
+def data_add(file: Path, replace: bool, **options: Any) -> None:
+    """Append rows, once they keep the contract: a new version."""
+    _data("add", file=file, replace=replace, options=options)
+
+
+@data.command(
+    "push", epilog="\b\nExamples:\n  python run.py data push\n  python run.py data push --all --remote /mnt/share/data"
+)
+@click.option("--all", "every", is_flag=True, help="Every version that git's history names, if its bytes are at hand.")
+@remote_option
+@common
+def data_push(every: bool, remote: str | None, **options: Any) -> None:
+    """Bring the present version to the remote."""
+    _data("push", every=every, remote=remote, options=options)
+
+
+@data.command("pull", epilog="\b\nExample: python run.py data pull --remote s3://bucket/data")
+@remote_option
+@common
+def data_pull(remote: str | None, **options: Any) -> None:
+    """Bring the promised version from the remote."""
+    _data("pull", remote=remote, options=options)
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def status(as_json: bool) -> None:
@@ -263,7 +353,14 @@ def ui(mlflow_port: int, zenml_port: int) -> None:
 def _train(*, serve: bool, as_of: Any, **options: Any) -> None:
     from pipelines.job import training_job
 
-    _run(training_job(as_of=_day(as_of), serve=serve), **options)
+    midnight = as_of and as_of.time() == dt.time()
+    _run(training_job(as_of=_day(as_of) if midnight else as_of, serve=serve), **options)
+
+
+def _data(verb: str, *, options: dict[str, Any], **arguments: Any) -> None:
+    from pipelines.job import data_job
+
+    _run(data_job(verb, **arguments), **options)
 
 
 def _run(job: Any, *, config: Path, as_json: bool, debug: bool) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 
 from pydantic import BaseModel, ConfigDict
 
+from driftgate.git import ask
 from driftgate.workspace import PROJECT
 
 
 class Provenance(BaseModel):
-    """`commit` is None outside a git repository; `dirty` says that files differ from the commit."""
+    """`commit` is None outside a git repository; `dirty` says that files differ from the commit.
+
+    `threads` is what OMP_NUM_THREADS allows; the order in which threads add numbers up can show in a model's last bits.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,6 +24,8 @@ class Provenance(BaseModel):
     dirty: bool
     lock_sha256: str | None
     python: str
+    platform: str | None = None
+    threads: str | None = None
 
     def tags(self) -> dict[str, str]:
         """Commit, dirt and lock hash as MLflow's tags have them."""
@@ -34,30 +39,12 @@ class Provenance(BaseModel):
 def provenance() -> Provenance:
     """Look at the project folder as it is now."""
     lock = PROJECT / "uv.lock"
-    commit = _git("rev-parse", "HEAD")
+    commit = ask(PROJECT, "rev-parse", "HEAD")
     return Provenance(
         commit=commit,
-        dirty=bool(commit and _git("status", "--porcelain")),
+        dirty=bool(commit and ask(PROJECT, "status", "--porcelain")),
         lock_sha256=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
         python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        threads=os.environ.get("OMP_NUM_THREADS"),
     )
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        # The ceiling keeps git from taking a repository above the project for the project's own.
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            env=_environment(),
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "GIT_CEILING_DIRECTORIES": str(PROJECT.parent), "GIT_OPTIONAL_LOCKS": "0"}

@@ -46,6 +46,8 @@ class Lineage(_Frozen):
     dirty: bool
     lock_sha256: str | None
     python: str
+    platform: str | None = None
+    threads: str | None = None
     data_path: str
     data_md5: str
     data_rows: int

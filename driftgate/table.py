@@ -41,7 +41,7 @@ def read_rows(problem: Problem, *, md5: str, as_of: dt.date | None) -> tuple[pd.
     Args:
         problem: Names the file (parquet, or CSV by its ending) and its columns.
         md5: The version of the file, as checked.
-        as_of: The date from which the run looks back; None stands for now.
+        as_of: The date, or the moment, from which the run looks back; None stands for now.
 
     Returns:
         Row id, timestamp, features and target, with a fresh index; columns the problem doesn't name are left out.
@@ -123,7 +123,7 @@ def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
 
 
 def moment_of(as_of: dt.date | None) -> dt.datetime:
-    """The moment from which a run looks back; None stands for now.
+    """The moment from which a run looks back: the beginning of a day, or a moment as it is; None stands for now.
 
     Raises:
         DriftgateError: If it lies in the future.
@@ -131,7 +131,7 @@ def moment_of(as_of: dt.date | None) -> dt.datetime:
     now = dt.datetime.now()
     if as_of is None:
         return now
-    moment = dt.datetime.combine(as_of, dt.time())
+    moment = as_of if isinstance(as_of, dt.datetime) else dt.datetime.combine(as_of, dt.time())
     if moment > now:
         raise DriftgateError(f"The as-of date {as_of} lies in the future.", "Give today's date or an earlier one.")
     return moment
@@ -202,3 +202,32 @@ def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.dateti
             )
         frame = frame[frame[timestamp] < before]
     return frame, total
+
+
+def count_rows(path: Path, *, kind: str) -> int | None:
+    """How many rows a file holds; None where it can't be read.
+
+    Args:
+        path: The file, whatever its name.
+        kind: Its ending: `.parquet`, or CSV.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows) if kind == ".parquet" else len(pd.read_csv(path, usecols=[0]))
+    except Exception:
+        return None
+
+
+def date_span(path: Path, problem: Problem) -> tuple[str, str] | None:
+    """The first and the last moment in a file, ISO 8601; None where the problem has no timestamp.
+
+    Raises:
+        DriftgateError: If it can't be read.
+    """
+    name = problem.data.timestamp
+    if not name:
+        return None
+    moments = read_columns(path, problem=problem, columns=[name])[name].dropna()
+    return (str(moments.min()), str(moments.max())) if len(moments) else None

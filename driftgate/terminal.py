@@ -85,8 +85,8 @@ def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -
     """The short page at the end of a run: the verdict's table and the model's figures."""
     from rich.text import Text
 
-    console = _console(results)
-    _print_checks(verdict, console)
+    console = make_console(results)
+    print_checks(verdict, console)
     _print_metrics(document, console)
     model = document["model"]
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
@@ -103,8 +103,8 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
     from rich.table import Table
     from rich.text import Text
 
-    console = _console(results)
-    _print_checks(verdict, console)
+    console = make_console(results)
+    print_checks(verdict, console)
     columns = sorted(document["columns"], key=lambda found: (-STATES.index(found["state"]), -_nearness(found)))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, justify in (
@@ -138,8 +138,8 @@ def print_proof(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
     """The verdict of a proof on staging, and what comes next."""
     from rich.text import Text
 
-    console = _console(results)
-    _print_checks(verdict, console)
+    console = make_console(results)
+    print_checks(verdict, console)
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
     console.print(f"staging  {document['problem']} {document['version']}")
     if verdict.outcome != "block":
@@ -168,7 +168,7 @@ def print_releases(document: Mapping[str, Any], _: Verdict, results: IO[str]) ->
     from rich import box
     from rich.table import Table
 
-    console = _console(results)
+    console = make_console(results)
     for line in state_lines(document["problem"], document):
         console.print(line)
     if document["finished_now"]:
@@ -246,13 +246,13 @@ def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -
     results.writelines(f"{key:<12} {value}\n" for key, value in lines.items())
 
 
-def _console(results: IO[str]) -> Any:
+def make_console(results: IO[str]) -> Any:
     from rich.console import Console
 
     return Console(file=results, width=None if results.isatty() else 120, highlight=False)
 
 
-def _print_checks(verdict: Verdict, console: Any) -> None:
+def print_checks(verdict: Verdict, console: Any) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text

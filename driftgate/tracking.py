@@ -369,6 +369,24 @@ def release_of(name: str, version: str, *, workspace: Workspace) -> Release:
     return read_release(folder)
 
 
+def recorded_problem(run_id: str, *, workspace: Workspace) -> tuple[dict[str, Any], dict[str, str]]:
+    """The problem file as a run recorded it, and the run's tags.
+
+    Raises:
+        MlflowException, OSError: If there is no such run, or its artifact is gone.
+        ValueError: If the artifact is not JSON.
+    """
+    import json
+    import tempfile
+
+    mlflow = client(workspace)
+    tags = mlflow.get_run(run_id).data.tags
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.download_artifacts(run_id, "problem.json", folder)
+        found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return found, dict(tags)
+
+
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested mappings and lists as one level, keys joined with dots."""
     result: dict[str, str] = {}

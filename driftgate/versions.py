@@ -1,44 +1,33 @@
-"""Data versions: the md5 by which DVC knows a file, and building a file that isn't there yet."""
+"""Data versions: what DVC promises of a problem's data file, and the bytes that keep the promise."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from driftgate.config import Problem
+from driftgate.dvc_store import Store, md5_of
 from driftgate.errors import DriftgateError
-from driftgate.workspace import PROJECT, Workspace, show_path
+from driftgate.pointer import Pointer, draft_of, replace_text
+from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
 
-
-def md5_of(path: Path) -> str:
-    """The md5 of a file's bytes, as DVC computes it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+__all__ = ["alone", "ensure_data", "found_md5", "locked_md5", "md5_of", "switch"]
 
 
 def locked_md5(problem: Problem) -> str | None:
     """The md5 that `dvc.lock`, or the `.dvc` file beside the data, promises; None where DVC doesn't track the file."""
-    import yaml
-
-    if problem.data.stage:
-        lock = PROJECT / "dvc.lock"
-        stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {}) if lock.exists() else {}
-        outs = stages.get(problem.data.stage, {}).get("outs", [])
-        return next((str(out["md5"]) for out in outs if PROJECT / out["path"] == problem.data_path), None)
-    pointer = problem.data_path.with_name(problem.data_path.name + ".dvc")
-    if pointer.exists():
-        return str(yaml.safe_load(pointer.read_text())["outs"][0]["md5"])
-    return None
+    promised = Pointer.of(problem).promised()
+    return promised.md5 if promised else None
 
 
 def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
-    """See that the data file is there, and is the version that DVC promises; build it where a stage can.
+    """See that the data file is there, and is the version that DVC promises.
+
+    Where it is missing, it comes from DVC's cache, else from the remote, else the stage builds it.
 
     Args:
         problem: Names the file and, where there is one, its DVC stage.
@@ -48,60 +37,161 @@ def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
         The md5 of the file.
 
     Raises:
-        DriftgateError: If the file is missing and can't be built, can't be read, or is another version.
+        DriftgateError: If the file is missing and can't be had, can't be read, or is another version.
     """
-    path = problem.data_path
-    promised = locked_md5(problem)
-    if not path.exists():
-        if not problem.data.stage:
-            remedy = "Fetch it with `dvc pull`" if promised else "Put it there"
-            raise DriftgateError(f"There is no data file {path}.", f"{remedy}, or change data.path.")
-        log.info("building %s with DVC", show_path(path))
-        _reproduce(problem.data.stage, workspace=workspace)
-        if not path.exists():
-            raise DriftgateError(
-                f"The DVC stage {problem.data.stage!r} ran, but made no {path}.", "Compare data.path with dvc.yaml."
-            )
-    try:
-        found = md5_of(path)
-    except OSError as error:
+    pointer = Pointer.of(problem)
+    if not pointer.data.exists() and pointer.root is None:
+        raise DriftgateError(f"There is no data file {pointer.data}.", "Put it there, or change data.path.")
+    if pointer.root and (not pointer.data.exists() or any(left.exists() for left in _leftovers(pointer))):
+        with alone(pointer, wait=True):
+            if not pointer.data.exists():
+                _restore(pointer, Store(pointer.root, workspace=workspace))
+    promised, found = pointer.promised(), found_md5(pointer.data)
+    if promised and found != promised.md5:
         raise DriftgateError(
-            f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it."
-        ) from error
-    if promised and found != promised:
-        raise DriftgateError(
-            f"{show_path(path)} is another version of the data: its md5 is {found}, DVC promises {promised}.",
-            f"Delete the file to have the promised version made again, or accept this one with "
-            f"`dvc {'commit ' + problem.data.stage if problem.data.stage else 'add ' + str(problem.data.path)}`.",
+            f"{show_path(pointer.data)} is another version of the data: its md5 is {found}, DVC promises "
+            f"{promised.md5}.",
+            f"`run.py data use {promised.md5[:8]}` brings the promised version back, `run.py data add "
+            f"{show_path(pointer.data)} --replace` makes this one a version.",
         )
     return found
 
 
-def _reproduce(stage: str, *, workspace: Workspace) -> None:
-    """Run one DVC stage; put `dvc.lock` back as it was, so that a file of another md5 can't pass for the promised one."""
-    lock = PROJECT / "dvc.lock"
-    before = lock.read_bytes() if lock.exists() else None
-    scripts = str(Path(sys.executable).parent)
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
-        "DVC_SITE_CACHE_DIR": str(workspace.root / "dvc"),
-    }
-    command = [sys.executable, "-m", "dvc"]
-    if not (PROJECT / ".git").exists():
-        subprocess.run([*command, "config", "--local", "core.no_scm", "true"], cwd=PROJECT, env=environment, check=True)
-    done = subprocess.run(
-        [*command, "repro", "--single-item", stage],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    if before is not None and lock.read_bytes() != before:
-        lock.write_bytes(before)
-    if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+def found_md5(path: Path) -> str:
+    """The md5 of a data file.
+
+    Raises:
+        DriftgateError: If it can't be read.
+    """
+    try:
+        return md5_of(path)
+    except OSError as error:
         raise DriftgateError(
-            f"DVC could not build stage {stage!r}: {lines[-1].strip() if lines else 'it said nothing'}",
-            f"`dvc repro {stage}` shows all it says.",
+            f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it."
+        ) from error
+
+
+@contextmanager
+def alone(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
+    """Keep other commands from changing the data or its pointer meanwhile.
+
+    Args:
+        pointer: Of the data.
+        wait: For a command that is at it, rather than raise.
+
+    Raises:
+        DriftgateError: If another command is changing data, or the DVC folder can't be written.
+    """
+    from filelock import FileLock, Timeout
+
+    assert pointer.root
+    folder = pointer.root / ".dvc" / "tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "driftgate.lock", is_singleton=True).acquire(timeout=-1 if wait else 0):
+            for left in _leftovers(pointer):
+                left.unlink(missing_ok=True)
+            yield
+    except Timeout as error:
+        raise DriftgateError(
+            f"Another command is changing the data of {show_path(pointer.root)}.", "Wait until it has ended."
+        ) from error
+    except OSError as error:
+        raise DriftgateError(
+            f"{error.filename or folder} can't be written: {error.strerror}.", "Mend that: the rights, the space."
+        ) from error
+
+
+def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
+    """Change the promise and the data file together.
+
+    The moment of change is the one at which the pointer's file is replaced. Before it the data file is out of the way:
+    whatever cuts this off, either the old promise stands or the new one, and a missing file comes back from the cache.
+
+    Args:
+        pointer: Whose data file, if there is one, is in the cache.
+        text: The pointer's new content.
+        md5: The version that it promises.
+        store: Whose cache has it.
+
+    Raises:
+        DriftgateError: If a file can't be written, or the cache lost the version; then all is as before.
+    """
+    data, before = pointer.data, pointer.file.read_text(encoding="utf-8") if pointer.file.exists() else None
+    if not store.copy(md5, _draft(data)):
+        raise DriftgateError(f"The bytes of {md5} in DVC's cache are not those of its md5.", "Pull them again.")
+    moved = data.exists()
+    try:
+        if moved:
+            data.replace(_aside(data))
+        replace_text(pointer.file, text)
+        _draft(data).replace(data)
+    except BaseException as error:
+        if before is not None and pointer.file.read_text(encoding="utf-8") != before:
+            replace_text(pointer.file, before)
+        if before is None:
+            pointer.file.unlink(missing_ok=True)
+        if moved and _aside(data).exists():
+            _aside(data).replace(data)
+        _draft(data).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise DriftgateError(
+                f"{error.filename or data} can't be written: {error.strerror}.", "Nothing was changed; mend that."
+            ) from error
+        raise
+    with suppress(OSError):
+        _aside(data).unlink(missing_ok=True)
+
+
+def _restore(pointer: Pointer, store: Store) -> None:
+    """Bring a missing data file: from the cache, the remote, or its stage."""
+    promised, draft, why = pointer.promised(), _draft(pointer.data), ""
+    if promised:
+        if store.cached(promised.md5) is None:
+            why = _try_remote(promised.md5, store)
+        if store.copy(promised.md5, draft):
+            log.info("%s comes from DVC's cache", show_path(pointer.data))
+            draft.replace(pointer.data)
+            return
+    if not pointer.stage:
+        remedy = "Pull it from a remote: `run.py data pull --remote ADDRESS`" if promised else "Put it there"
+        raise DriftgateError(f"There is no data file {pointer.data}.{why}", f"{remedy}, or change data.path.")
+    log.info("building %s with DVC", show_path(pointer.data))
+    store.reproduce(pointer.stage)
+    if not pointer.data.exists():
+        raise DriftgateError(
+            f"The DVC stage {pointer.stage!r} ran, but made no {pointer.data}.", "Compare data.path with dvc.yaml."
         )
+    if promised and (made := md5_of(pointer.data)) != promised.md5:
+        pointer.data.unlink()
+        raise DriftgateError(
+            f"The bytes of {promised.md5}, which dvc.lock promises, are nowhere: stage {pointer.stage!r} makes {made}."
+            f"{why}",
+            f"Pull them from a remote, take another version (`run.py data versions`), or accept what is made with "
+            f"`dvc repro {pointer.stage}`.",
+        )
+
+
+def _try_remote(md5: str, store: Store) -> str:
+    """Fetch a version if there is a remote; what was wrong is told where nothing else helps either."""
+    try:
+        if store.remote() is None:
+            return " DVC's cache doesn't have it, and no remote is configured."
+        log.info("fetching %s from %s", md5[:8], store.remote())
+        return "" if store.fetch(md5) else f" Neither DVC's cache nor the remote {store.remote()!r} has it."
+    except DriftgateError as error:
+        log.warning("%s", error.cause)
+        return f" {error.cause}"
+
+
+def _leftovers(pointer: Pointer) -> tuple[Path, ...]:
+    """What a command that was cut off may leave; the cache has the bytes of the data."""
+    return _draft(pointer.data), _aside(pointer.data), draft_of(pointer.file)
+
+
+def _draft(data: Path) -> Path:
+    return data.with_name(f".{data.stem}.new{data.suffix}")
+
+
+def _aside(data: Path) -> Path:
+    return data.with_name(f".{data.stem}.old{data.suffix}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from driftgate import deployments, terminal
+from driftgate import deployments, terminal, terminal_data
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
 from driftgate.gate import Verdict
@@ -128,6 +128,37 @@ def releases_job() -> tuple[Work, Show]:
         return {**document, "seconds": round(time.monotonic() - started, 1)}
 
     return work, terminal.print_releases
+
+
+def reproduce_job(*, version: str, remote: str | None) -> tuple[Work, Show]:
+    """Train a version again, and compare."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from driftgate.reproduction import reproduce
+
+        return reproduce(problem, version, remote=remote, workspace=workspace)
+
+    return work, terminal_data.print_reproduction
+
+
+def data_job(verb: str, **options: Any) -> tuple[Work, Show]:
+    """Look at the data's versions, or change, push or pull one.
+
+    Args:
+        verb: `status`, `versions`, `use`, `add`, `push` or `pull`.
+        options: Of the function of that name.
+    """
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from driftgate import data_add, data_remote, data_versions
+
+        work_of: dict[str, Callable[..., dict[str, Any]]] = {
+            "status": data_remote.status, "versions": data_versions.versions, "use": data_versions.use,
+            "add": data_add.add, "push": data_remote.push, "pull": data_remote.pull,
+        }  # fmt: skip
+        return work_of[verb](problem, **options, workspace=workspace)
+
+    return work, terminal_data.PRINTERS[verb]
 
 
 def run_job(

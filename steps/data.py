@@ -27,7 +27,7 @@ def load_data(
     announce("load", problem.data.path)
     workspace = Workspace.current()
     md5 = ensure_data(problem, workspace=workspace)
-    frame, version = read_rows(problem, md5=md5, as_of=dt.date.fromisoformat(as_of) if as_of else None)
+    frame, version = read_rows(problem, md5=md5, as_of=dt.datetime.fromisoformat(as_of) if as_of else None)
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start(problem, version, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
     return frame, version

@@ -55,10 +55,10 @@ def clean_environment(home: Path) -> dict[str, str]:
     return {**clean, "DRIFTGATE_HOME": str(home)}
 
 
-def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT, **environment: str) -> Ran:
-    """Run `run.py` in a process of its own, with a workspace of its own."""
+def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT, project: Path = PROJECT, **environment: str) -> Ran:
+    """Run the project's `run.py` in a process of its own, with a workspace of its own."""
     done = subprocess.run(
-        [sys.executable, str(PROJECT / "run.py"), *arguments],
+        [sys.executable, str(project / "run.py"), *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,

@@ -56,6 +56,14 @@ def test_wrong_target_names_the_columns(rows: pd.DataFrame, problem: Problem, tm
         read_rows(_of(problem, tmp_path / "rows.parquet"), md5="0", as_of=None)
 
 
+def test_as_of_can_be_a_moment(rows: pd.DataFrame, problem: Problem, tmp_path: Path) -> None:
+    """A run without a given date looks back from its own moment; training again, that moment is given."""
+    rows.assign(at=pd.date_range("2024-01-01", periods=len(rows), freq="h")).to_parquet(tmp_path / "rows.parquet")
+    moment = dt.datetime(2024, 1, 2, 5, 30)
+    frame, version = read_rows(_of(problem, tmp_path / "rows.parquet", timestamp="at"), md5="0", as_of=moment)
+    assert (len(frame), version.as_of) == (30, moment)
+
+
 def test_missing_file_is_told(problem: Problem, tmp_path: Path) -> None:
     with pytest.raises(DriftgateError, match="no data file"):
         ensure_data(_of(problem, tmp_path / "none.parquet"), workspace=Workspace(tmp_path))

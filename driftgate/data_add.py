@@ -1,0 +1,220 @@
+"""A new version of a problem's data: rows added to it, a whole new table, or the first one; by contract, all or none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from driftgate import git
+from driftgate.config import Problem
+from driftgate.contract_check import find_violations
+from driftgate.dvc_store import Store
+from driftgate.errors import DriftgateError, first_line
+from driftgate.gate import Verdict, Violation, contract_checks
+from driftgate.pointer import Pointer, Promise, replace_text
+from driftgate.table import columns_of, count_rows, date_span, read_columns, read_rows
+from driftgate.versions import alone, ensure_data, found_md5, locked_md5, switch
+from driftgate.workspace import Workspace, show_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EXAMPLES = 3
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # written where rows were filtered; it says nothing
+
+
+def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) -> dict[str, Any]:
+    """Make a new version of the data.
+
+    Args:
+        problem: Whose data.
+        file: Rows to append; with `replace`, or where DVC doesn't track the data yet, the whole table.
+        replace: Take the file as the whole table. It may be the data file itself, changed.
+        workspace: Takes DVC's scratch files.
+
+    Returns:
+        The document: old and new md5, rows, dates, what comes next. Its verdict is `block` where the contract is
+        broken; nothing was changed then.
+
+    Raises:
+        DriftgateError: If the file doesn't fit the data, or something can't be written; nothing was changed.
+    """
+    pointer = Pointer.of(problem)
+    if pointer.root is None:
+        raise DriftgateError(
+            f"{pointer.data} lies in no DVC repository.", "Put it into a folder of the project, and change data.path."
+        )
+    if not file.is_file():
+        raise DriftgateError(f"There is no file {file}.", "Name a .parquet or .csv file of rows.")
+    with alone(pointer), tempfile.TemporaryDirectory(dir=pointer.root / ".dvc" / "tmp") as folder:
+        itself = pointer.data.exists() and file.samefile(pointer.data)
+        _demand_sense(pointer, file, itself=itself, replace=replace, tracked=locked_md5(problem) is not None)
+        append = not replace and not itself and _has_data(pointer, problem)
+        draft = Path(folder) / f"rows{pointer.data.suffix}"
+        if append:
+            ensure_data(problem, workspace=workspace)
+            _append(pointer.data, file, draft, problem)
+        else:
+            _demand_kind(file, pointer.data)
+            shutil.copyfile(file, draft)
+        verdict = _judge(draft, file, problem, added_to=pointer.data if append else None)
+        told = _tell(problem, pointer, file, draft, verdict)
+        if verdict.outcome != "block" and told["md5"] != told["previous"]:
+            _make_version(problem, pointer, draft, told["md5"], itself=itself, workspace=workspace)
+        return told
+
+
+def _has_data(pointer: Pointer, problem: Problem) -> bool:
+    return pointer.data.exists() or locked_md5(problem) is not None or pointer.stage is not None
+
+
+def _demand_sense(pointer: Pointer, file: Path, *, itself: bool, replace: bool, tracked: bool) -> None:
+    data = show_path(pointer.data)
+    if itself and tracked and not replace:
+        raise DriftgateError(
+            f"{show_path(file)} is the data itself.",
+            "Name a file of new rows, or say --replace to make a version of it as it is now.",
+        )
+    if not itself and not tracked and pointer.data.exists():
+        raise DriftgateError(f"DVC doesn't track {data} yet.", f"`run.py data add {data}` makes it the first version.")
+
+
+def _demand_kind(file: Path, data: Path) -> None:
+    if file.suffix != data.suffix:
+        raise DriftgateError(
+            f"{show_path(file)} is no {data.suffix} file, as data.path is.", "Convert it, or change data.path."
+        )
+
+
+def _append(data: Path, file: Path, draft: Path, problem: Problem) -> None:
+    """Write the rows of both, the old ones first and as they were."""
+    old = columns_of(data)
+    new = [name for name in columns_of(file) if name in old or not PANDAS_INDEX.fullmatch(name)]
+    missing, unknown = [name for name in old if name not in new], [name for name in new if name not in old]
+    if missing or unknown:
+        faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(unknown)} besides"] * bool(unknown)
+        raise DriftgateError(
+            f"The columns of {show_path(file)} are not those of the data: it {' and '.join(faults)}.",
+            "Give it the same columns, in any order; --replace takes a whole new table.",
+        )
+    try:
+        if data.suffix == ".parquet":
+            _append_parquet(data, file, draft)
+        else:
+            _append_csv(data, file, draft, columns=old)
+    except DriftgateError:
+        raise
+    except Exception as error:
+        raise DriftgateError(
+            f"The rows of {show_path(file)} don't fit the columns of the data: {first_line(error)}.",
+            "Give each column the type that it has in the data.",
+        ) from error
+
+
+def _append_parquet(data: Path, file: Path, draft: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    old = pq.read_table(data)
+    new = _read_like(file, old.schema)
+    _demand_rows(new.num_rows, file)
+    known = pq.read_metadata(data)
+    how = known.row_group(0).column(0).compression if known.num_row_groups and known.num_columns else "SNAPPY"
+    pq.write_table(pa.concat_tables([old, new]), draft, compression="NONE" if how == "UNCOMPRESSED" else how)
+
+
+def _read_like(file: Path, schema: pa.Schema) -> pa.Table:
+    """The rows of a file, with the columns and types of a schema; a value that doesn't fit its type is an error."""
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    if file.suffix == ".parquet":
+        return pq.read_table(file).select(schema.names).cast(schema)
+    types = {field.name: field.type for field in schema}
+    how = pyarrow.csv.ConvertOptions(column_types=types, include_columns=schema.names, strings_can_be_null=True)
+    return pyarrow.csv.read_csv(file, convert_options=how).cast(schema)
+
+
+def _append_csv(data: Path, file: Path, draft: Path, *, columns: list[str]) -> None:
+    import pandas as pd
+
+    # As text, so that each value stays as it is written.
+    new = (pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, dtype=str, keep_default_na=False))[
+        columns
+    ]
+    _demand_rows(len(new), file)
+    old = data.read_bytes()
+    end = b"" if old.endswith(b"\n") else b"\n"
+    draft.write_bytes(old + end + new.to_csv(header=False, index=False, lineterminator="\n").encode())
+
+
+def _demand_rows(number: int, file: Path) -> None:
+    if not number:
+        raise DriftgateError(f"{show_path(file)} holds no rows.", "Name a file of new rows.")
+
+
+def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) -> Verdict:
+    """The contract over the whole new version, as at training; and which of its row ids were there before."""
+    shown = problem.model_copy(update={"data": problem.data.model_copy(update={"path": draft})})
+    frame, version = read_rows(shown, md5="", as_of=None)
+    violations = find_violations(frame, problem, version=version)
+    name = problem.data.row_id
+    if added_to is not None and name in columns_of(file):
+        known, ids = (read_columns(path, problem=problem, columns=[name])[name] for path in (added_to, file))
+        twice = ids[ids.isin(known)]
+        if len(twice):
+            examples = tuple(repr(value) for value in twice.head(EXAMPLES).tolist())
+            rule = "is in the data already: are these rows new?"
+            violations.insert(0, Violation(column=name, rule=rule, rows=len(twice), examples=examples))
+    return Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(frame))))
+
+
+def _tell(problem: Problem, pointer: Pointer, file: Path, draft: Path, verdict: Verdict) -> dict[str, Any]:
+    rows, kind = count_rows(draft, kind=draft.suffix), pointer.data.suffix
+    before = pointer.promised()
+    was = count_rows(pointer.data, kind=kind) if pointer.data.exists() and before else 0
+    blocked = verdict.outcome == "block"
+    return {
+        "problem": problem.name,
+        "verdict": verdict.outcome,
+        "checks": [check.model_dump(mode="json") for check in verdict.checks],
+        "file": show_path(pointer.data),
+        "added": show_path(file),
+        "md5": found_md5(draft),
+        "previous": before.md5 if before else None,
+        "rows": rows,
+        "rows_before": was,
+        "dates": None if blocked else date_span(draft, problem),
+        "pointer": show_path(pointer.file),
+    }
+
+
+def _make_version(
+    problem: Problem, pointer: Pointer, draft: Path, md5: str, *, itself: bool, workspace: Workspace
+) -> None:
+    """Both versions into the cache, then the switch."""
+    assert pointer.root
+    store, before = Store(pointer.root, workspace=workspace), pointer.promised()
+    if pointer.data.exists():
+        present = found_md5(pointer.data)
+        if not itself and before and present != before.md5:
+            ensure_data(problem, workspace=workspace)  # tells what is wrong
+        store.keep(pointer.data, present)
+    text = pointer.rewritten(Promise(md5=md5, size=draft.stat().st_size))
+    store.keep(draft, md5)
+    if before is None:
+        _ignore(pointer)
+    switch(pointer, text, md5, store=store)
+
+
+def _ignore(pointer: Pointer) -> None:
+    """Keep git from the data itself, as `dvc add` does."""
+    assert pointer.root
+    if not (pointer.root / ".git").exists() or git.ask(pointer.root, "check-ignore", str(pointer.data)):
+        return
+    file = pointer.data.with_name(".gitignore")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    replace_text(file, "\n".join([*lines, f"/{pointer.data.name}"]) + "\n")

@@ -1,0 +1,139 @@
+"""How a problem's data stands, and moving its versions to a remote and from one."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from driftgate.config import Problem
+from driftgate.data_versions import history, tracked
+from driftgate.dvc_store import Store
+from driftgate.errors import DriftgateError
+from driftgate.pointer import Pointer
+from driftgate.table import count_rows, date_span
+from driftgate.versions import alone, ensure_data, found_md5
+from driftgate.workspace import Workspace, show_path
+
+log = logging.getLogger("driftgate.data")
+
+
+def push(problem: Problem, *, every: bool, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+    """Bring the present version to the remote, or every version whose bytes are at hand.
+
+    Args:
+        problem: Whose data.
+        every: All versions that git's history names, not the present one alone.
+        remote: Name or address; None: as configured.
+        workspace: Takes DVC's scratch files.
+
+    Returns:
+        The document: the md5s that were pushed, were there already, or are not at hand.
+
+    Raises:
+        DriftgateError: If the present file is another version or missing, there is no remote, or it refuses.
+    """
+    pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
+    told: dict[str, list[str]] = {"pushed": [], "there": [], "not_at_hand": []}
+    if not pointer.data.exists() and not store.cached(promised.md5):
+        raise DriftgateError(
+            f"There are no bytes of {promised.md5} on this machine to push.",
+            "`run.py data pull` brings them from a remote; a run builds what a stage can build.",
+        )
+    if pointer.data.exists():
+        with alone(pointer):
+            store.keep(pointer.data, ensure_data(problem, workspace=workspace))
+    md5s = {promised.md5: None} | {version.promise.md5: None for version in (history(pointer) if every else ())}
+    for md5 in md5s:
+        if store.on_remote(md5):
+            told["there"].append(md5)
+        elif store.cached(md5):
+            log.info("pushing %s to %s", md5[:8], store.remote())
+            store.push(md5)
+            told["pushed"].append(md5)
+        else:
+            told["not_at_hand"].append(md5)
+    return {"problem": problem.name, "file": show_path(pointer.data), "remote": store.remote(), **told}
+
+
+def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+    """Bring the promised version from the remote to the cache, and where the file is missing, into its place.
+
+    Returns:
+        The document: the md5, and whether the remote was asked for it.
+
+    Raises:
+        DriftgateError: If the file is another version, there is no remote, or it has not got the version.
+    """
+    pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
+    with alone(pointer):
+        if pointer.data.exists():
+            store.keep(pointer.data, ensure_data(problem, workspace=workspace))
+        fetched = store.cached(promised.md5) is None
+        if fetched and not store.fetch(promised.md5):
+            raise DriftgateError(
+                f"The remote {store.remote()!r} has no {promised.md5}.",
+                "`run.py data push` where the bytes are, then pull again.",
+            )
+        ensure_data(problem, workspace=workspace)
+    return {
+        "problem": problem.name, "file": show_path(pointer.data), "md5": promised.md5, "remote": store.remote(),
+        "fetched": fetched,
+    }  # fmt: skip
+
+
+def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+    """How the data stands: its version, whether it is as promised, committed, cached and pushed; and what to do."""
+    pointer = Pointer.of(problem)
+    promised, there = pointer.promised(), pointer.data.exists()
+    present = found_md5(pointer.data) if there else None
+    told: dict[str, Any] = {
+        "problem": problem.name, "file": show_path(pointer.data), "md5": present,
+        "promised": promised.md5 if promised else None,
+        "rows": count_rows(pointer.data, kind=pointer.data.suffix) if there else None,
+        "dates": date_span(pointer.data, problem) if there else None,
+        "pointer": show_path(pointer.file) if promised else None, "stage": pointer.stage,
+        "state": "untracked" if promised is None else "missing" if not there
+        else "as promised" if present == promised.md5 else "changed",
+        "committed": None, "cached": None, "pushed": None, "remote": None, "remote_error": None,
+    }  # fmt: skip
+    if promised and pointer.root:
+        store = Store(pointer.root, workspace=workspace, remote=remote)
+        told["cached"] = store.cached(promised.md5) is not None
+        told["committed"] = promised.md5 in {version.promise.md5 for version in history(pointer)}
+        told |= _on_remote(promised.md5, store)
+    return {**told, "next": _advice(pointer, told)}
+
+
+def _on_remote(md5: str, store: Store) -> dict[str, Any]:
+    try:
+        name = store.remote()
+        return {"remote": name, "pushed": store.on_remote(md5) if name else None}
+    except DriftgateError as error:
+        return {"remote_error": error.cause}
+
+
+def _advice(pointer: Pointer, told: dict[str, Any]) -> list[str]:
+    """What to do about each thing that is not as it should be."""
+    data, file, advice = show_path(pointer.data), show_path(pointer.file), []
+    if told["state"] == "untracked":
+        return [f"run.py data add {data if told['md5'] else 'FILE'}    makes it the first version"]
+    if told["state"] == "missing":
+        how = "from the cache" if told["cached"] else "from the remote" if told["pushed"] else "by its stage"
+        nowhere = not (told["cached"] or told["pushed"] or told["stage"])
+        advice.append(
+            "run.py data pull --remote ADDRESS    its bytes are not on this machine"
+            if nowhere
+            else f"the next run brings the file {how}"
+        )
+    if told["state"] == "changed":
+        advice.append(f"run.py data use {told['promised'][:8]}    brings the promised version back")
+        advice.append(f"run.py data add {data} --replace    makes a version of the file as it is")
+    if told["committed"] is False:
+        advice.append(f"git add {file} && git commit    so that the version has a name")
+    if told["remote_error"]:
+        advice.append("see that the remote can be reached: whether the version is pushed is not known")
+    elif told["remote"] is None:
+        advice.append("dvc remote add -d NAME ADDRESS    so that others can have the data")
+    elif not told["pushed"]:
+        advice.append("run.py data push")
+    return advice

@@ -1,0 +1,255 @@
+"""The versions of a problem's data: those that git's history names, where their bytes are, and the way back to one."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from driftgate import git
+from driftgate.config import Problem
+from driftgate.dvc_store import Store
+from driftgate.errors import DriftgateError
+from driftgate.pointer import Pointer, Promise
+from driftgate.table import count_rows
+from driftgate.versions import alone, found_md5, switch
+from driftgate.workspace import Workspace, show_path
+
+log = logging.getLogger("driftgate.data")
+
+MD5 = re.compile(r"[0-9a-f]{4,32}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version, and the commit that first named it; the commit is None where none does yet."""
+
+    promise: Promise
+    commit: str | None = None
+    at: str | None = None
+    subject: str = "not committed yet"
+
+
+def tracked(problem: Problem, *, workspace: Workspace, remote: str | None = None) -> tuple[Pointer, Promise, Store]:
+    """The pointer of a problem's data, what it promises, and the store of its bytes.
+
+    Raises:
+        DriftgateError: If DVC doesn't track the file.
+    """
+    pointer = Pointer.of(problem)
+    promised = pointer.promised()
+    if promised is None or pointer.root is None:
+        raise DriftgateError(
+            f"DVC doesn't track {show_path(pointer.data)}.",
+            f"`run.py data add {show_path(pointer.data)}` makes it the first version."
+            if pointer.root
+            else "Put it into a folder of the project, or into another DVC repository.",
+        )
+    return pointer, promised, Store(pointer.root, workspace=workspace, remote=remote)
+
+
+def history(pointer: Pointer) -> list[Version]:
+    """Every version that a commit of any branch or tag names, the newest first.
+
+    Each version stands once, with the commit that first named it.
+    """
+    if pointer.root is None:
+        return []
+    file = pointer.file.relative_to(pointer.root).as_posix()
+    told = git.ask(pointer.root, "log", "--all", "--full-history", "--format=%H%x09%cI%x09%s", "--", file)
+    found: dict[str, Version] = {}
+    for line in (told or "").splitlines():
+        commit, at, subject = line.split("\t", 2)
+        promise = _promise_at(pointer, commit)
+        if promise:
+            found.pop(promise.md5, None)
+            found[promise.md5] = Version(promise, commit, at, subject)
+    return list(found.values())
+
+
+def use(problem: Problem, revision: str, *, force: bool, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+    """Bring back a version: its promise in the pointer, and its bytes.
+
+    Args:
+        problem: Whose data.
+        revision: A revision of git, or the first digits of an md5 that `versions` tells.
+        force: Also where the present version is named by no commit.
+        remote: Name or address; None: as configured.
+        workspace: Takes DVC's scratch files.
+
+    Returns:
+        The document of the change.
+
+    Raises:
+        DriftgateError: If there is no such version, its bytes are nowhere, or the present one would be lost.
+    """
+    pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
+    with alone(pointer):
+        known = history(pointer)
+        wanted = _find(pointer, promised, revision, known=known, store=store)
+        lost = _lost(pointer, promised, wanted, known=known)
+        if lost and not force:
+            raise DriftgateError(*_refusal(pointer, promised, lost, store=store))
+        source = _obtain(pointer, wanted, store=store, workspace=workspace)
+        if pointer.data.exists():
+            store.keep(pointer.data, found_md5(pointer.data))
+        text = pointer.rewritten(wanted.promise, without=pointer.text_at(wanted.commit) if wanted.commit else None)
+        switch(pointer, text, wanted.promise.md5, store=store)
+    return {
+        "problem": problem.name,
+        "file": show_path(pointer.data),
+        "md5": wanted.promise.md5,
+        "previous": promised.md5,
+        "commit": wanted.commit,
+        "from": source,
+        "uncommitted": lost,
+        "pointer": show_path(pointer.file),
+        "pointer_differs": _promise_at(pointer, "HEAD") != wanted.promise,
+    }
+
+
+def versions(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+    """The versions of a problem's data, the newest first, with where their bytes are."""
+    pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
+    known = history(pointer)
+    if promised.md5 not in {version.promise.md5 for version in known}:
+        known.insert(0, Version(promised))
+    present = found_md5(pointer.data) if pointer.data.exists() else None
+    trouble = None
+    rows = []
+    for version in known:
+        md5 = version.promise.md5
+        here = {"workspace": pointer.data if md5 == present else None, "cache": store.cached(md5)}
+        where = [place for place, path in here.items() if path]
+        at_hand = next((path for path in here.values() if path), None)
+        if trouble is None and store.remote():
+            try:
+                where += ["remote"] if store.on_remote(md5) else []
+            except DriftgateError as error:
+                trouble = error.cause
+        rows.append({
+            "md5": md5, "commit": version.commit, "at": version.at, "subject": version.subject,
+            "current": md5 == promised.md5, "size": version.promise.size, "where": where,
+            "rows": count_rows(at_hand, kind=pointer.data.suffix) if at_hand else None,
+        })  # fmt: skip
+    changed = present not in (None, promised.md5)
+    return {
+        "problem": problem.name, "file": show_path(pointer.data), "versions": rows, "remote": store.remote(),
+        "remote_error": trouble, "present": present, "changed": changed,
+    }  # fmt: skip
+
+
+def _promise_at(pointer: Pointer, commit: str) -> Promise | None:
+    text = pointer.text_at(commit)
+    try:
+        return pointer.promise_in(text) if text else None
+    except DriftgateError:
+        return None  # such as a commit that holds the marks of a merge
+
+
+def _find(pointer: Pointer, promised: Promise, revision: str, *, known: list[Version], store: Store) -> Version:
+    """What a word of the command line means."""
+    assert pointer.root
+    by_md5: list[Version] = []
+    if MD5.fullmatch(revision):
+        candidates = [*known, Version(promised)]
+        by_md5 = [version for version in candidates if version.promise.md5.startswith(revision)]
+        path = store.cached(revision) if len(revision) == 32 and not by_md5 else None
+        by_md5 += [Version(Promise(revision, path.stat().st_size))] if path else []
+    commit = git.commit_of(pointer.root, revision)
+    if len({version.promise.md5 for version in by_md5}) > 1 or (by_md5 and commit):
+        raise DriftgateError(f"{revision!r} can mean more than one version.", "Give more of its digits.")
+    if by_md5:
+        return by_md5[0]
+    if commit is None:
+        where = "" if git.commit_of(pointer.root, "HEAD") else f", and {pointer.root} has no git history"
+        raise DriftgateError(
+            f"There is no revision {revision!r}{where}.", "`run.py data versions` shows what there is."
+        )
+    promise = _promise_at(pointer, commit)
+    if promise is None:
+        raise DriftgateError(
+            f"{revision} does not track {show_path(pointer.data)}.", "`run.py data versions` shows what there is."
+        )
+    return next((version for version in known if version.promise == promise), Version(promise, commit))
+
+
+def _lost(pointer: Pointer, promised: Promise, wanted: Version, *, known: list[Version]) -> list[str]:
+    """The md5s that nothing would name any more: of the promise and of the file."""
+    present = {promised.md5}
+    if pointer.data.exists():
+        present.add(found_md5(pointer.data))
+    return sorted(present - {version.promise.md5 for version in known} - {wanted.promise.md5})
+
+
+def _refusal(pointer: Pointer, promised: Promise, lost: list[str], *, store: Store) -> tuple[str, str]:
+    data, file = show_path(pointer.data), show_path(pointer.file)
+    if promised.md5 not in lost:
+        return (
+            f"{data} was changed behind DVC's back: its md5 is {lost[0]}, promised is {promised.md5}.",
+            f"`run.py data add {data} --replace` makes it a version; --force puts it away, into DVC's cache alone.",
+        )
+    try:
+        pushed = bool(store.remote()) and store.on_remote(promised.md5)
+    except DriftgateError:
+        pushed = False
+    return (
+        f"The present version {promised.md5} is named by no commit{'' if pushed else ', and was never pushed'}.",
+        f"Commit {file} first, or give --force: then only DVC's cache on this machine knows it.",
+    )
+
+
+def _obtain(pointer: Pointer, wanted: Version, *, store: Store, workspace: Workspace) -> str:
+    """See that the cache has a version; tells where it came from."""
+    md5, trouble = wanted.promise.md5, "no remote is configured"
+    if store.cached(md5):
+        return "cache"
+    if pointer.data.exists() and found_md5(pointer.data) == md5:
+        store.keep(pointer.data, md5)
+        return "workspace"
+    try:
+        if store.remote():
+            log.info("fetching %s from %s", md5[:8], store.remote())
+            if store.fetch(md5):
+                return "remote"
+            trouble = f"the remote {store.remote()!r} doesn't have them"
+    except DriftgateError as error:
+        trouble = error.cause.rstrip(".")
+    if pointer.stage and wanted.commit and rebuild(pointer, wanted.commit, md5, store=store, workspace=workspace):
+        return "stage"
+    built = " its stage makes others," if pointer.stage and wanted.commit else ""
+    raise DriftgateError(
+        f"The bytes of {md5} are nowhere: DVC's cache doesn't have them,{built} and {trouble}.",
+        "Push them from where they are, with `run.py data push`, and give that remote here.",
+    )
+
+
+def rebuild(pointer: Pointer, commit: str, md5: str, *, store: Store, workspace: Workspace) -> bool:
+    """Build a version with its stage as it was in a commit, in a folder that goes away afterwards.
+
+    Returns:
+        Whether the stage made the version; it is in the cache then.
+
+    Raises:
+        DriftgateError: If the commit can't be checked out.
+    """
+    assert pointer.root
+    assert pointer.stage
+    log.info("building %s by its stage, as of %s", md5[:8], commit[:8])
+    with tempfile.TemporaryDirectory(prefix="driftgate-") as folder:
+        place = Path(folder) / "project"
+        if trouble := git.clone(pointer.root, commit, place):
+            raise DriftgateError(f"{commit[:8]} can't be checked out: {trouble}.", "Check it with `git fsck`.")
+        try:
+            Store(place, workspace=Workspace(Path(folder) / "var")).reproduce(pointer.stage)
+        except DriftgateError as error:
+            log.warning("%s", error.cause)
+            return False
+        made = place / pointer.data.relative_to(pointer.root)
+        if not made.exists() or found_md5(made) != md5:
+            return False
+        store.keep(made, md5)
+    return True

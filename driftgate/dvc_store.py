@@ -1,0 +1,240 @@
+"""DVC: the cache and the remotes in which it keeps every version of a file by its md5, and the stages that build one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from driftgate.errors import DriftgateError, first_line
+from driftgate.workspace import Workspace, show_path
+
+REMOTE = "DRIFTGATE_REMOTE"
+GIVEN = "given"  # the name, for this process alone, of a remote that was given by its address
+
+
+def md5_of(path: Path) -> str:
+    """The md5 of a file's bytes, as DVC computes it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+class Store:
+    """The cache of one DVC repository, and a remote.
+
+    Args:
+        root: The repository's folder.
+        workspace: Takes DVC's own scratch files.
+        remote: The name of a configured remote, or an address; None stands for DRIFTGATE_REMOTE, else for the default.
+    """
+
+    def __init__(self, root: Path, *, workspace: Workspace, remote: str | None = None) -> None:
+        self.root = root
+        self._workspace = workspace
+        self._asked = remote or os.environ.get(REMOTE) or None
+
+    def cached(self, md5: str) -> Path | None:
+        """Where the cache keeps a version; None where it doesn't."""
+        path = Path(self._cache.oid_to_path(md5))
+        return path if path.is_file() else None
+
+    def keep(self, path: Path, md5: str) -> None:
+        """Put a file into the cache; one that is there already stays.
+
+        Raises:
+            DriftgateError: If the cache can't be written.
+        """
+        from dvc_objects.fs.local import localfs
+
+        try:
+            self._cache.add(str(path), localfs, md5)
+        except OSError as error:
+            raise DriftgateError(
+                f"DVC's cache {show_path(self._cache.path)} can't be written: {error.strerror}.",
+                "Nothing was changed; mend that, or name another folder with `dvc cache dir`.",
+            ) from error
+
+    def copy(self, md5: str, to: Path) -> bool:
+        """Copy a version out of the cache, its bytes verified.
+
+        Returns:
+            Whether the cache has it; bytes that are no longer those of the md5 are dropped from it.
+
+        Raises:
+            DriftgateError: If the copy can't be written; nothing of it stays.
+        """
+        source = self.cached(md5)
+        if source is None:
+            return False
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, to)
+            whole = md5_of(to) == md5
+        except OSError as error:
+            to.unlink(missing_ok=True)
+            raise DriftgateError(f"{show_path(to)} can't be written: {error.strerror}.", "Mend that.") from error
+        if not whole:
+            to.unlink()
+            source.unlink()
+        return whole
+
+    def remote(self) -> str | None:
+        """The name of the remote, or the address given; None where there is none."""
+        name = self._remote_name
+        return self._asked if name == GIVEN else name
+
+    def on_remote(self, md5: str) -> bool:
+        """Whether the remote has a version.
+
+        Raises:
+            DriftgateError: If there is no remote, or it can't be asked.
+        """
+        with self._speaking_with_remote() as remote:
+            try:
+                remote.fs.info(remote.oid_to_path(md5))
+            except FileNotFoundError as error:
+                # A server that can't be reached is told as a file that isn't there, with the truth as its cause.
+                if isinstance(error.__cause__, OSError):
+                    raise error.__cause__ from None
+                return False
+            return True
+
+    def fetch(self, md5: str) -> bool:
+        """Bring a version from the remote into the cache.
+
+        Returns:
+            Whether the remote has it, whole.
+
+        Raises:
+            DriftgateError: If there is no remote, or it can't be asked.
+        """
+        if not self.on_remote(md5):
+            return False
+        with self._speaking_with_remote() as remote:
+            # `verify` drops what did not arrive whole.
+            self._cache.add(remote.oid_to_path(md5), remote.fs, md5, verify=True)
+        return self.cached(md5) is not None
+
+    def push(self, md5: str) -> None:
+        """Bring a version from the cache to the remote.
+
+        Raises:
+            DriftgateError: If there is no remote, or it refuses.
+        """
+        with self._speaking_with_remote() as remote:
+            remote.add(self._cache.oid_to_path(md5), self._cache.fs, md5)
+
+    def reproduce(self, stage: str, *, python: str = sys.executable) -> None:
+        """Run one stage; put `dvc.lock` back as it was, so that a file of another md5 can't pass for the promised one.
+
+        Args:
+            stage: Its name in `dvc.yaml`.
+            python: The interpreter to run it with, in whose environment DVC is.
+
+        Raises:
+            DriftgateError: If it fails.
+        """
+        lock = self.root / "dvc.lock"
+        before = lock.read_bytes() if lock.exists() else None
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")]),
+            "DVC_SITE_CACHE_DIR": str(self._workspace.root / "dvc"),
+        }
+        command = [python, "-m", "dvc"]
+        if not (self.root / ".git").exists():
+            told = [*command, "config", "--local", "core.no_scm", "true"]
+            subprocess.run(told, cwd=self.root, env=environment, check=True)
+        done = subprocess.run(
+            [*command, "repro", "--single-item", stage],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        if before is not None and lock.read_bytes() != before:
+            lock.write_bytes(before)
+        if done.returncode:
+            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            raise DriftgateError(
+                f"DVC could not build stage {stage!r}: {lines[-1].strip() if lines else 'it said nothing'}",
+                f"`dvc repro {stage}` shows all it says.",
+            )
+
+    @contextmanager
+    def _speaking_with_remote(self) -> Iterator[Any]:
+        from dvc.exceptions import DvcException
+
+        name = self._remote_name
+        if name is None:
+            raise DriftgateError(
+                "No DVC remote is configured.",
+                f"Add one with `dvc remote add -d NAME ADDRESS`, or give --remote or {REMOTE}.",
+            )
+        shown = f"The remote {self.remote()!r}"
+        try:
+            yield self._repo.cloud.get_remote_odb(name)
+        except ImportError as error:
+            # DVC says: s3 is supported, but requires 'dvc-s3' to be installed
+            scheme = str(error).split(" ", 1)[0]
+            raise DriftgateError(
+                f"{shown} needs a package that is not installed: {first_line(error)}.",
+                f"Add it with `uv add 'dvc[{scheme}]'`.",
+            ) from error
+        except (DvcException, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+            raise DriftgateError(
+                f"{shown} can't be used: {why}.", "Check its address, that it can be reached, and your rights there."
+            ) from error
+        except Exception as error:
+            # Each kind of remote has a library of its own, with errors of its own.
+            raise DriftgateError(
+                f"{shown} refuses: {type(error).__name__}: {first_line(error)}.", "Check its address and credentials."
+            ) from error
+
+    @property
+    def _cache(self) -> Any:
+        return self._repo.cache.local
+
+    @cached_property
+    def _remote_name(self) -> str | None:
+        repo = self._repo
+        if self._asked is None:
+            default: str | None = repo.config["core"].get("remote")
+            return default
+        known = sorted(name for name in repo.config["remote"] if name != GIVEN)
+        if self._asked in known or _is_address(self._asked):
+            return self._asked if self._asked in known else GIVEN
+        raise DriftgateError(
+            f"There is no remote {self._asked!r}.",
+            f"Configured are: {', '.join(known) or 'none'}; an address or a folder's path can be given as well.",
+        )
+
+    @cached_property
+    def _repo(self) -> Any:
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        core = {"site_cache_dir": str(self._workspace.root / "dvc")}
+        settings: dict[str, Any] = {"core": core if (self.root / ".git").exists() else {**core, "no_scm": True}}
+        if self._asked and _is_address(self._asked):
+            address = self._asked if "://" in self._asked else str(Path(self._asked).absolute())
+            settings["remote"] = {GIVEN: {"url": address}}
+        try:
+            return Repo(str(self.root), config=settings)
+        except (DvcException, OSError) as error:
+            raise DriftgateError(
+                f"The DVC repository {self.root} can't be opened: {first_line(error)}.",
+                "Check its .dvc folder and the remote's address; `dvc status` says more.",
+            ) from error
+
+
+def _is_address(remote: str) -> bool:
+    return "/" in remote or os.sep in remote

@@ -1,0 +1,51 @@
+"""The git repository that a folder is the root of: asked, cloned, never changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+
+def ask(root: Path, *arguments: str) -> str | None:
+    """What a git command writes; None where it fails, or git or the repository is missing.
+
+    Args:
+        root: The repository's root; a repository above it is not taken for its own.
+        arguments: Of the command, which must not change anything.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=60, env=_environment(root)
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def commit_of(root: Path, revision: str) -> str | None:
+    """The full hash of the commit that a revision means; None where there is no such revision."""
+    if revision.startswith("-"):
+        return None
+    return ask(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+
+
+def clone(root: Path, commit: str, to: Path) -> str | None:
+    """Check a commit out into a new folder, a repository of its own; nothing is written to the one it comes from.
+
+    Returns:
+        What git says where it fails; None where all went well.
+    """
+    # Shared: the objects stay where they are, and a commit that no branch holds is found as well.
+    for command in (
+        ["git", "clone", "--quiet", "--shared", "--no-checkout", str(root), str(to)],
+        ["git", "-C", str(to), "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", commit],
+    ):
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=_environment(root))
+        if done.returncode:
+            return (done.stderr.strip() or "git said nothing").splitlines()[-1]
+    return None
+
+
+def _environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_OPTIONAL_LOCKS": "0"}

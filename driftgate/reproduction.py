@@ -1,0 +1,256 @@
+"""Training a version of a model again from what it is known by, and telling whether the same model comes out.
+
+The commit, its own locked environment, the data by its md5, the problem file as it was recorded, and the moment it looked
+back from: all in a folder of its own, with a workspace of its own. Nothing of the user's is written to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from driftgate import git, tracking
+from driftgate.config import Problem
+from driftgate.dvc_store import Store, md5_of
+from driftgate.errors import DriftgateError
+from driftgate.gate import Check, Verdict
+from driftgate.pointer import Pointer
+from driftgate.provenance import provenance
+from driftgate.release import Lineage, Release
+from driftgate.retraining import Place, lock_hash, set_up_environment, train_again
+from driftgate.workspace import PROJECT, Workspace
+
+log = logging.getLogger("driftgate.step")
+
+MORE_TIME = 10  # times: the search must be ended by its trials, as it was, and not by a slower machine
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a version is known by: its release, its problem file, and whether the search was cut off by its time limit."""
+
+    release: Release
+    problem: dict[str, Any]
+    cut: str
+
+    @property
+    def lineage(self) -> Lineage:
+        return self.release.card.lineage
+
+
+def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+    """Train a version again, and compare the models.
+
+    Args:
+        problem: Whose model.
+        model: Alias or version.
+        remote: Name or address of a DVC remote; None: as configured.
+        workspace: Where the version is.
+
+    Returns:
+        The document. Its verdict is `block` where another model comes out; checks that only warn say what differs
+        without its having shown.
+
+    Raises:
+        DriftgateError: If there is no such version, its commit, data or environment can't be had, or training fails.
+    """
+    started = time.monotonic()
+    version = tracking.resolve_version(problem.name, model, workspace=workspace)
+    recorded = read_recorded(problem.name, version, workspace=workspace)
+    commit = recorded.lineage.commit
+    _demand_commit(commit, version)
+    if recorded.lineage.dirty:
+        log.warning("its tree held changes that no commit has: the model may differ")
+    with _temporary() as folder:
+        place = Place(folder)
+        log.info("checkout     %s", str(commit)[:SHOWN])
+        if trouble := git.clone(PROJECT, str(commit), place.project):
+            raise DriftgateError(f"The commit {commit} can't be checked out: {trouble}.", "Check it with `git fsck`.")
+        log.info("environment  as locked in that commit")
+        python = set_up_environment(place, python=recorded.lineage.python)
+        log.info("data         %s", recorded.lineage.data_md5)
+        data = obtain_data(recorded, problem, place, remote=remote, workspace=workspace)
+        log.info("train        %s %s", problem.name, version)
+        document = train_again(
+            place,
+            problem=as_recorded(recorded, data),
+            as_of=recorded.lineage.as_of,
+            threads=recorded.lineage.threads,
+        )
+        checks = [*compare(recorded.release, document), *surroundings(recorded, place, python=python)]
+    verdict = Verdict(problem=problem.name, checks=tuple(checks))
+    return {
+        "problem": problem.name,
+        "version": version,
+        "same": verdict.outcome != "block",
+        "verdict": verdict.outcome,
+        "checks": [check.model_dump(mode="json") for check in checks],
+        "commit": commit,
+        "data_md5": recorded.lineage.data_md5,
+        "as_of": recorded.lineage.as_of,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def read_recorded(name: str, version: str, *, workspace: Workspace) -> Recorded:
+    """What MLflow and the release know of a version.
+
+    Raises:
+        DriftgateError: If either is gone.
+    """
+    from mlflow.exceptions import MlflowException
+
+    release = tracking.release_of(name, version, workspace=workspace)
+    try:
+        problem, tags = tracking.recorded_problem(release.card.lineage.mlflow_run, workspace=workspace)
+    except (MlflowException, OSError, ValueError) as error:
+        raise DriftgateError(
+            f"The MLflow run of {name} {version} no longer has its problem file (problem.json).",
+            "Restore MLflow's artifacts from a backup; without them nobody knows what was trained.",
+        ) from error
+    return Recorded(release=release, problem=problem, cut=tags.get("tuning_cut", "no"))
+
+
+def as_recorded(recorded: Recorded, data: Path) -> dict[str, Any]:
+    """The problem file of the training, for this machine: another path, and nothing that depends on how quick it is."""
+    problem = recorded.problem
+    limit = problem["tuning"]["time_limit_seconds"]
+    return {
+        **problem,
+        "data": {**problem["data"], "path": str(data), "stage": None},
+        "tuning": {**problem["tuning"], "time_limit_seconds": limit * (MORE_TIME if recorded.cut == "no" else 1)},
+        # How long a row takes is no part of the model.
+        "gate": {**problem["gate"], "latency_ms": 1e6},
+    }
+
+
+def obtain_data(
+    recorded: Recorded, problem: Problem, place: Place, *, remote: str | None, workspace: Workspace
+) -> Path:
+    """The very bytes that the version was trained on: from where they lay, the cache, the remote, or the stage.
+
+    Raises:
+        DriftgateError: If they are nowhere.
+    """
+    md5, path = recorded.lineage.data_md5, PROJECT / recorded.lineage.data_path
+    target = place.folder / f"data{path.suffix}"
+    for known in (path, problem.data_path):
+        if known.is_file() and md5_of(known) == md5:
+            target.write_bytes(known.read_bytes())
+            return target
+    store = Store(Pointer.of(problem).root or PROJECT, workspace=workspace, remote=remote)
+    trouble = "no remote is configured"
+    try:
+        if store.cached(md5) is None and store.remote():
+            trouble = f"the remote {store.remote()!r} doesn't have them"
+            store.fetch(md5)
+    except DriftgateError as error:
+        trouble = error.cause.rstrip(".")
+    if store.copy(md5, target):
+        return target
+    if stage := recorded.problem["data"].get("stage"):
+        log.info("             built by stage %s", stage)
+        Store(place.project, workspace=Workspace(place.home)).reproduce(stage, python=str(place.python))
+        made = place.project / recorded.lineage.data_path
+        if made.is_file() and md5_of(made) == md5:
+            return made
+        trouble += f", and stage {stage!r} makes others"
+    raise DriftgateError(
+        f"The bytes of {md5}, which it was trained on, are nowhere: {trouble}.", "Push them from where they are."
+    )
+
+
+def compare(release: Release, document: dict[str, Any]) -> list[Check]:
+    """The model that came out, against the one that is known: golden predictions to the last bit, and bytes.
+
+    Args:
+        release: The version's.
+        document: Of the training again.
+    """
+    if document["release"] is None:
+        failed = [check["name"] for check in document["checks"] if not check["passed"] and check["severity"] == "block"]
+        why = f"the gate let it pass at training, and now blocks by {', '.join(failed)}"
+        return [Check(name="gate", severity="block", observed="block", limit="pass", passed=False, why=why)]
+    folder = Path(document["release"])
+    golden, model = json.loads((folder / "golden.json").read_text()), (folder / "model.onnx").read_bytes()
+    sums = [hashlib.sha256(content).hexdigest()[:SHOWN] for content in (release.model, model)]
+    count = len(release.golden.rows)
+    if golden["rows"] != release.golden.rows:
+        differ, why = count, "the golden rows themselves are others"
+    else:
+        pairs = zip(release.golden.probability, golden["probability"], strict=True)
+        gaps = {row: abs(was - now) for row, (was, now) in enumerate(pairs) if was != now}
+        differ, why = len(gaps), f"of {count} golden predictions differ in any bit"
+        if gaps:
+            worst = max(gaps, key=lambda row: gaps[row])
+            shown = ", ".join(str(row) for row in list(gaps)[:10]) + (" …" if len(gaps) > 10 else "")
+            why = f"of {count} golden predictions differ: rows {shown}; by up to {gaps[worst]:.1e}, in row {worst}"
+    return [
+        Check(name="predictions", severity="block", observed=differ, limit=0, passed=not differ, why=why),
+        Check(
+            name="model", severity="block", observed=sums[1], limit=sums[0], passed=sums[0] == sums[1],
+            why=f"sha256 of model.onnx, {len(release.model):,} bytes then, {len(model):,} now",
+        ),
+    ]  # fmt: skip
+
+
+def surroundings(recorded: Recorded, place: Place, *, python: str) -> list[Check]:
+    """What may be why another model came out; none of it blocks, since the models themselves are compared."""
+    was = recorded.lineage
+
+    def check(name: str, then: str | None, now: str | None, why: str) -> Check:
+        told = why if then else f"{why}; not recorded at that training"
+        return Check(name=name, severity="warn", observed=now, limit=then, passed=then in (None, now), why=told)
+
+    lock = lock_hash(place.project)
+    return [
+        check("commit", "clean", "dirty" if was.dirty else "clean", "whether its tree held changes that no commit has"),
+        check("data", was.data_md5[:SHOWN], was.data_md5[:SHOWN], "md5 of the data, verified"),
+        check("lock", _short(was.lock_sha256), _short(lock), "sha256 of uv.lock"),
+        check("python", was.python, python, "Python's version"),
+        check("platform", was.platform, provenance().platform, "system and processor"),
+        check(
+            "search", "no", recorded.cut, "families whose search its time limit cut off: such a search has no fixed end"
+        ),
+    ]
+
+
+def _short(text: str | None) -> str | None:
+    return text[:SHOWN] if text else None
+
+
+def _demand_commit(commit: str | None, version: str) -> None:
+    if commit is None:
+        raise DriftgateError(
+            f"Version {version} was trained outside of a git repository: no commit tells its code.",
+            "Train it again from a commit.",
+        )
+    if git.commit_of(PROJECT, commit) is None:
+        raise DriftgateError(
+            f"The commit {commit}, which version {version} was trained from, is not in this repository.",
+            "Get it with `git fetch`; if its branch was deleted or rewritten, from a clone that still has it.",
+        )
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    """A folder that goes away, also when the command is told to stop."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="driftgate-reproduce-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder).resolve()
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)

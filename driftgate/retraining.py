@@ -1,0 +1,183 @@
+"""The place in which a commit trains: its checkout, its own locked environment, a workspace of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import logging
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from driftgate.errors import DriftgateError
+from driftgate.workspace import Workspace
+
+log = logging.getLogger("driftgate.step")
+
+OURS = ("ZENML_", "MLFLOW_", "BENTOML_", "DRIFTGATE_", "DVC_")
+OF_ANOTHER_ENVIRONMENT = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "OMP_NUM_THREADS")
+SECONDS = re.compile(r"^\s*[\d.]+ s\s+")
+PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder, and what is where in it."""
+
+    folder: Path
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def python(self) -> Path:
+        return self.project / ".venv" / "bin" / "python"
+
+
+def lock_hash(project: Path) -> str | None:
+    """The sha256 of a project's uv.lock; None where it has none."""
+    lock = project / "uv.lock"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None
+
+
+def set_up_environment(place: Place, *, python: str) -> str:
+    """Install what the checkout's own lock names; from uv's cache as far as that goes.
+
+    Args:
+        place: Its checkout is there.
+        python: The version to use if this machine has it, else this process's own.
+
+    Returns:
+        The version that is used.
+
+    Raises:
+        DriftgateError: If the lock can't be installed.
+    """
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    interpreter = _interpreter(uv, python, place)
+    command = [uv, "sync", "--locked", "--no-dev", "--no-progress", "--python", interpreter]
+    for more in (["--offline"], []):
+        code, _, said = _run([*command, *more], place)
+        if code == 0:
+            break
+    else:
+        raise DriftgateError(
+            f"The environment that this commit locks can't be set up: {_essence(said)}.",
+            "`uv sync --locked` in a checkout of the commit says more; a package may be gone from its registry.",
+        )
+    return _run([str(place.python), "-c", "import platform; print(platform.python_version())"], place)[1].strip()
+
+
+def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, threads: str | None) -> dict[str, Any]:
+    """Run the checkout's own `run.py train`.
+
+    Args:
+        place: With checkout and environment.
+        problem: The content of the problem file.
+        as_of: The moment it looks back from, ISO 8601.
+        threads: What OMP_NUM_THREADS was.
+
+    Returns:
+        The document that it writes.
+
+    Raises:
+        DriftgateError: If it fails for another reason than the gate.
+    """
+    config = place.folder / "problem.yaml"
+    config.write_text(yaml.safe_dump(problem, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    command = [str(place.python), "run.py", "train", "--config", str(config), "--json"]
+    if as_of:
+        moment = dt.datetime.fromisoformat(as_of)
+        command += ["--as-of", as_of if moment.time() != dt.time() else moment.date().isoformat()]
+    code, out, said = _run(command, place, show=True, OMP_NUM_THREADS=threads)
+    try:
+        document: dict[str, Any] = json.loads(out)
+    except ValueError:
+        document = {"error": {"cause": f"exit code {code}: {_essence(said)}."}}
+    if "error" in document:
+        raise DriftgateError(
+            f"The training failed where it passed before: {document['error']['cause']}",
+            "What it says is above; a checkout of the commit shows more with --debug.",
+        )
+    return document
+
+
+def _interpreter(uv: str, python: str, place: Place) -> str:
+    """An interpreter of the version asked for, else the one that runs this."""
+    own = str(Path(sys.executable).resolve())
+    if python == platform.python_version():
+        return own
+    code, found, _ = _run([uv, "python", "find", "--no-python-downloads", "--no-project", python], place)
+    if code == 0:
+        return found.strip()
+    log.warning("Python %s is not on this machine: %s is used", python, platform.python_version())
+    return own
+
+
+def _run(command: list[str], place: Place, *, show: bool = False, **variables: str | None) -> tuple[int, str, str]:
+    """Run a command in the checkout, as if nothing of this process's surroundings were there; stop it with this one.
+
+    Returns:
+        The exit code, standard output, standard error.
+    """
+    # A file, not a pipe: nobody need read it while the other one is read.
+    with (place.folder / "output").open("w+", encoding="utf-8") as out:
+        process = subprocess.Popen(
+            command, cwd=place.project, env=_environment(place, variables), stdin=subprocess.DEVNULL, stdout=out,
+            stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+        )  # fmt: skip
+        assert process.stderr
+        said = []
+        try:
+            for line in process.stderr:
+                said.append(line)
+                if show and SECONDS.match(line):
+                    log.info("             %s", SECONDS.sub("", line).rstrip())
+            process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+        out.seek(0)
+        return process.returncode, out.read(), "".join(said)
+
+
+def _environment(place: Place, variables: dict[str, str | None]) -> dict[str, str]:
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(OURS) and key not in OF_ANOTHER_ENVIRONMENT
+    }
+    given = {key: value for key, value in variables.items() if value is not None}
+    return {**kept, "DRIFTGATE_HOME": str(Workspace(place.home).root), **given}
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """The command and all that it started."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(PATIENCE_SECONDS)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+def _essence(said: str) -> str:
+    """What a command gave as its reason."""
+    lines = [line.strip(" ×╰─▶│") for line in said.splitlines() if line.strip(" ×╰─▶│")]
+    reasons = [line for line in lines if line.lower().startswith("error")] or lines[-2:]
+    return " ".join(reasons).rstrip(".")[:400] or "it said nothing"

@@ -1,0 +1,205 @@
+"""What a version is trained again from, and how two models are told apart."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftgate import git, reproduction, retraining
+from driftgate.config import Problem, load_problem
+from driftgate.errors import DriftgateError
+from driftgate.provenance import provenance
+from driftgate.release import Release
+from driftgate.reproduction import Recorded, as_recorded, compare, surroundings
+from driftgate.retraining import Place, set_up_environment, train_again
+from driftgate.workspace import PROJECT, Workspace
+from tests.unit.test_release import make
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    problem = load_problem(PROJECT / "configs" / "rules.yaml")
+    return make(tmp_path_factory.mktemp("release") / "1", problem)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A checkout whose environment is that of the tests."""
+    made = Place(tmp_path)
+    made.python.parent.mkdir(parents=True)
+    made.python.symlink_to(sys.executable)
+    return made
+
+
+def _document(
+    folder: Path, release: Release, *, golden: dict[str, Any] | None = None, model: bytes = b""
+) -> dict[str, Any]:
+    folder.mkdir()
+    (folder / "golden.json").write_text(json.dumps(golden or release.golden.model_dump()))
+    (folder / "model.onnx").write_bytes(model or release.model)
+    return {"release": str(folder), "checks": []}
+
+
+def test_the_same_model_passes(release: Release, tmp_path: Path) -> None:
+    assert all(check.passed for check in compare(release, _document(tmp_path / "new", release)))
+
+
+def test_one_bit_of_one_prediction_is_told(release: Release, tmp_path: Path) -> None:
+    golden = release.golden.model_dump()
+    golden["probability"][3] += 2**-52
+    found = {check.name: check for check in compare(release, _document(tmp_path / "new", release, golden=golden))}
+    assert (found["predictions"].observed, found["predictions"].passed) == (1, False)
+    assert "rows 3; by up to 2.2e-16, in row 3" in found["predictions"].why
+    assert found["model"].passed
+
+
+def test_other_bytes_are_another_model(release: Release, tmp_path: Path) -> None:
+    found = {check.name: check for check in compare(release, _document(tmp_path / "new", release, model=b"other"))}
+    assert found["predictions"].passed
+    assert not found["model"].passed
+
+
+def test_other_golden_rows_are_told(release: Release, tmp_path: Path) -> None:
+    golden = release.golden.model_dump()
+    golden["rows"] = golden["rows"][::-1]
+    assert "themselves" in compare(release, _document(tmp_path / "new", release, golden=golden))[0].why
+
+
+def test_a_gate_that_blocks_now_is_told(release: Release) -> None:
+    failed = {"name": "performance.accuracy", "passed": False, "severity": "block"}
+    found = compare(release, {"release": None, "checks": [failed]})
+    assert "performance.accuracy" in found[0].why
+
+
+def test_surroundings_that_differ_warn(release: Release, place: Place) -> None:
+    (place.project / "uv.lock").write_text("locked")
+    lineage = release.card.lineage.model_copy(
+        update={"dirty": True, "lock_sha256": hashlib.sha256(b"other").hexdigest(), "python": "3.12.1"}
+    )
+    card = release.card.model_copy(update={"lineage": lineage})
+    recorded = Recorded(
+        Release(**{**vars(release), "card": card}), problem={}, cut="random_forest"
+    )  # as read from MLflow
+    found = {check.name: check for check in surroundings(recorded, place, python="3.11.7")}
+    assert {name for name, check in found.items() if not check.passed} == {"commit", "lock", "python", "search"}
+    assert {check.severity for check in found.values()} == {"warn"}
+    assert "not recorded" in found["platform"].why
+
+
+def test_the_problem_of_the_training_is_used_but_for_the_machine(release: Release, problem: Problem) -> None:
+    content = problem.model_dump(mode="json")
+    recorded = Recorded(release, problem=content, cut="no")
+    again = Problem.model_validate(as_recorded(recorded, Path("/there/data.parquet")))
+    assert again.data_path == Path("/there/data.parquet")
+    assert again.data.stage is None
+    same = {"contract", "target", "split", "calibration", "threshold", "seed", "name"}
+    assert again.model_dump(include=same) == problem.model_dump(include=same)
+    assert again.tuning.candidates == problem.tuning.candidates
+
+
+@pytest.mark.parametrize(("commit", "words"), [(None, "outside of a git"), ("0" * 40, "not in this repository")])
+def test_a_commit_that_is_not_there_is_told(commit: str | None, words: str) -> None:
+    with pytest.raises(DriftgateError, match=words):
+        reproduction._demand_commit(commit, "1")
+
+
+def test_a_lock_that_no_longer_fits_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv itself says so: the lock names other dependencies than the project asks for."""
+    project = '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
+    (place.project / "pyproject.toml").write_text(project.replace("[]", '["certainly-not-there-driftgate"]'))
+    (place.project / "uv.lock").write_text(
+        'version = 1\nrequires-python = ">=3.11"\n\n[[package]]\nname = "x"\nversion = "1"\nsource = { virtual = "." }\n'
+    )
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    with pytest.raises(DriftgateError, match="can't be set up"):
+        set_up_environment(place, python=platform.python_version())
+
+
+def test_a_training_sees_nothing_of_this_process(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "ZENML_CONFIG_PATH", "DRIFTGATE_TOKEN", "VIRTUAL_ENV", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "mine")
+    (place.project / "run.py").write_text(
+        "import json, os, sys\nprint(json.dumps({'environment': dict(os.environ), 'arguments': sys.argv[1:]}))"
+    )
+    told = train_again(place, problem={"name": "x"}, as_of="2013-08-01T00:00:00", threads="3")
+    assert "mine" not in told["environment"].values()
+    assert told["environment"]["DRIFTGATE_HOME"] == str(place.home)
+    assert told["environment"]["OMP_NUM_THREADS"] == "3"
+    assert told["arguments"][-2:] == ["--as-of", "2013-08-01"]
+    assert train_again(place, problem={}, as_of="2013-08-01T10:00:00.5", threads=None)["arguments"][-1].endswith(".5")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ('print(\'{"error": {"cause": "No such column."}}\'); exit(1)', "No such column"),
+        ("import sys; sys.exit('error: no module')", "exit code 1: error: no module"),
+    ],
+)
+def test_a_training_that_fails_is_told(code: str, words: str, place: Place) -> None:
+    (place.project / "run.py").write_text(code)
+    with pytest.raises(DriftgateError, match=words):
+        train_again(place, problem={}, as_of=None, threads=None)
+
+
+def test_what_a_training_started_is_stopped_with_it(place: Place) -> None:
+    """The interrupt comes while its lines are read; the process that it started ends as well."""
+    (place.project / "run.py").write_text(
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "open('child', 'w').write(str(child.pid))\ntime.sleep(60)\n"
+    )
+
+    def interrupt() -> None:
+        while not (place.project / "child").exists() or not (place.project / "child").read_text():
+            time.sleep(0.05)
+        os.kill(os.getpid(), 2)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        train_again(place, problem={}, as_of=None, threads=None)
+    child = int((place.project / "child").read_text())
+    for _ in range(100):
+        state = Path(f"/proc/{child}/stat")
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("it still runs")
+
+
+def test_a_clone_writes_nothing_to_the_repository(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    somebody = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init"], [*somebody, "commit", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
+    commit = git.commit_of(root, "HEAD")
+    assert commit
+    before = sorted((path, path.stat().st_mtime_ns) for path in root.rglob("*"))
+    assert git.clone(root, commit, tmp_path / "copy") is None
+    assert git.commit_of(tmp_path / "copy", "HEAD") == commit
+    assert sorted((path, path.stat().st_mtime_ns) for path in root.rglob("*")) == before
+    assert git.clone(root, "0" * 40, tmp_path / "other")
+
+
+def test_a_version_without_its_problem_file_is_told(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduction.tracking, "release_of", lambda *_, **__: release)
+    with pytest.raises(DriftgateError, match="no longer has its problem file"):
+        reproduction.read_recorded("rules", "1", workspace=Workspace(tmp_path))
+
+
+def test_what_a_run_is_known_by_is_recorded() -> None:
+    found = provenance()
+    assert found.platform
+    assert found.lock_sha256 == retraining.lock_hash(PROJECT)
