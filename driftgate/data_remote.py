@@ -99,9 +99,16 @@ def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> dic
     if promised and pointer.root:
         store = Store(pointer.root, workspace=workspace, remote=remote)
         told["cached"] = store.cached(promised.md5) is not None
-        told["committed"] = promised.md5 in {version.promise.md5 for version in history(pointer)}
+        told["committed"] = _committed(pointer, promised.md5)
         told |= _on_remote(promised.md5, store)
     return {**told, "next": _advice(pointer, told)}
+
+
+def _committed(pointer: Pointer, md5: str) -> bool | None:
+    try:
+        return md5 in {version.promise.md5 for version in history(pointer)}
+    except DriftgateError:
+        return None
 
 
 def _on_remote(md5: str, store: Store) -> dict[str, Any]:

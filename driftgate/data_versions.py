@@ -55,11 +55,18 @@ def history(pointer: Pointer) -> list[Version]:
     """Every version that a commit of any branch or tag names, the newest first.
 
     Each version stands once, with the commit that first named it.
+
+    Raises:
+        DriftgateError: If there is a git repository that can't be read.
     """
     if pointer.root is None:
         return []
     file = pointer.file.relative_to(pointer.root).as_posix()
     told = git.ask(pointer.root, "log", "--all", "--full-history", "--format=%H%x09%cI%x09%s", "--", file)
+    if told is None and (pointer.root / ".git").exists():
+        raise DriftgateError(
+            f"git can't read the history of {show_path(pointer.file)}.", f"`git -C {pointer.root} log` says why."
+        )
     found: dict[str, Version] = {}
     for line in (told or "").splitlines():
         commit, at, subject = line.split("\t", 2)

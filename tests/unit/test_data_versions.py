@@ -338,6 +338,31 @@ def test_marks_of_a_merge_are_told(place: Place) -> None:
         status(place.problem, remote=None, workspace=place.workspace)
 
 
+def test_a_history_that_git_can_not_read_is_told(place: Place) -> None:
+    (place.root / ".git" / "HEAD").write_text("torn")
+    with pytest.raises(DriftgateError, match="git can't read the history"):
+        place.use(place.first)
+    assert status(place.problem, remote=None, workspace=place.workspace)["committed"] is None
+
+
+def test_without_git_the_present_version_is_known(place: Place) -> None:
+    shutil.rmtree(place.root / ".git")
+    assert [row["md5"] for row in place.versions()] == [place.second]
+    with pytest.raises(DriftgateError, match="has no git history"):
+        place.use("HEAD")
+
+
+def test_a_server_that_can_not_be_reached_is_no_missing_version(place: Place) -> None:
+    with pytest.raises(DriftgateError, match="can't be used: Connect call failed"):
+        pull(place.problem, remote="http://127.0.0.1:1/data", workspace=_without_bytes(place))
+
+
+def _without_bytes(place: Place) -> Workspace:
+    place.data.unlink()
+    place.forget(place.second)
+    return place.workspace
+
+
 def test_the_second_of_two_at_once_is_told(place: Place) -> None:
     lock = place.root / ".dvc" / "tmp" / "driftgate.lock"
     code = f"import filelock, sys; lock = filelock.FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); sys.stdin.read()"
