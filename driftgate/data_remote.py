@@ -105,6 +105,9 @@ def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> dic
 
 
 def _committed(pointer: Pointer, md5: str) -> bool | None:
+    """Whether a commit names a version; None where git doesn't tell."""
+    if pointer.root is None or not (pointer.root / ".git").exists():
+        return None
     try:
         return md5 in {version.promise.md5 for version in history(pointer)}
     except DriftgateError:

@@ -1,12 +1,8 @@
 """Versions of the data: added by contract, found again, brought back; the data and its pointer move together."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,83 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftgate import data_add, data_versions
-from driftgate.config import Problem
+from driftgate import data_add
 from driftgate.data_remote import pull, push, status
-from driftgate.datasets import rules
 from driftgate.dvc_store import md5_of
 from driftgate.errors import DriftgateError
-from driftgate.pointer import Pointer, Promise
 from driftgate.versions import ensure_data
-from driftgate.workspace import PROJECT, Workspace
+from driftgate.workspace import Workspace
 from tests import repository
-from tests.repository import commit, dvc, git, renamed, rules_in
-
-
-class Place:
-    """A repository with two committed versions of a table; the second is there."""
-
-    def __init__(self, folder: Path, rows: pd.DataFrame) -> None:
-        self.root, self.rows, self.workspace = folder / "repo", rows, Workspace(folder / "var")
-        self.problem: Problem = rules_in(self.root / "rows.parquet")
-        self.data = self.problem.data_path
-        self.first = self.second = ""
-        self.commits: list[str] = []
-
-    def fill(self) -> None:
-        repository.small(self.root)
-        self.first = self.add(self.rows)["md5"]
-        self.commits.append(commit(self.root, "first"))
-        self.second = self.add(renamed(self.rows.head(50), "second"))["md5"]
-        self.commits.append(commit(self.root, "second"))
-
-    @property
-    def pointer(self) -> Path:
-        return self.data.with_name("rows.parquet.dvc")
-
-    def file(self, rows: pd.DataFrame, name: str = "arrived.parquet") -> Path:
-        path = self.workspace.root / name
-        path.parent.mkdir(exist_ok=True)
-        rows.to_parquet(path) if path.suffix == ".parquet" else rows.to_csv(path, index=False)
-        return path
-
-    def add(self, rows: pd.DataFrame, *, replace: bool = False, name: str = "arrived.parquet") -> dict[str, Any]:
-        return data_add.add(self.problem, self.file(rows, name), replace=replace, workspace=self.workspace)
-
-    def use(self, revision: str, *, force: bool = False, remote: str | None = None) -> dict[str, Any]:
-        return data_versions.use(self.problem, revision, force=force, remote=remote, workspace=self.workspace)
-
-    def versions(self, remote: str | None = None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = data_versions.versions(self.problem, remote=remote, workspace=self.workspace)[
-            "versions"
-        ]
-        return found
-
-    def state(self) -> tuple[bytes | None, bytes]:
-        return self.data.read_bytes() if self.data.exists() else None, self.pointer.read_bytes()
-
-    def forget(self, md5: str) -> None:
-        (self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]).unlink()
-
-    def demand_whole(self, *expected: str) -> None:
-        """One of the versions is there, promise and bytes."""
-        assert ensure_data(self.problem, workspace=self.workspace) in expected
-        assert not [path.name for path in self.root.iterdir() if path.name.startswith(".rows")]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    made = Place(tmp_path_factory.mktemp("template"), rules.build().head(200))
-    made.fill()
-    return made
-
-
-@pytest.fixture
-def place(tmp_path: Path, template: Place) -> Place:
-    shutil.copytree(template.root, tmp_path / "repo")
-    copied = Place(tmp_path, template.rows)
-    copied.first, copied.second, copied.commits = template.first, template.second, list(template.commits)
-    return copied
+from tests.repository import Place, commit, dvc, git, renamed, rules_in
 
 
 def test_the_first_version_is_tracked_as_dvc_does(place: Place) -> None:
@@ -361,96 +288,6 @@ def _without_bytes(place: Place) -> Workspace:
     place.data.unlink()
     place.forget(place.second)
     return place.workspace
-
-
-def test_the_second_of_two_at_once_is_told(place: Place) -> None:
-    lock = place.root / ".dvc" / "tmp" / "driftgate.lock"
-    code = f"import filelock, sys; lock = filelock.FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout
-        assert holder.stdin
-        holder.stdout.readline()
-        with pytest.raises(DriftgateError, match="Another command"):
-            place.use("HEAD~1")
-        holder.stdin.close()
-    place.use("HEAD~1")
-
-
-def _at_change(limit: int, act: Any) -> None:
-    """Do `act` in place of the so manieth change of a file."""
-    count = 0
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal count
-        changes = event in ("os.rename", "os.remove") or (event == "open" and str(arguments[1] or "").startswith("w"))
-        if changes and "/repo/" in str(arguments[0]):
-            count += 1
-            if count == limit:
-                act()
-
-    sys.addaudithook(hook)
-
-
-def _in_child(work: Any, limit: int, act: Any) -> int:
-    """Do some work in a process of its own, which is cut off at one change of a file; its exit code."""
-    child = os.fork()
-    if child == 0:
-        try:
-            _at_change(limit, act)
-            work()
-        except DriftgateError:
-            os._exit(TOLD)
-        except BaseException:
-            os._exit(UNFORESEEN)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-KILLED, TOLD, UNFORESEEN = 9, 7, 6
-
-
-def _kill() -> None:
-    os._exit(KILLED)
-
-
-def _full_disk() -> None:
-    raise OSError(28, "No space left on device")
-
-
-@pytest.mark.parametrize(("act", "end"), [(_kill, KILLED), (_full_disk, TOLD)], ids=["killed", "full disk"])
-def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: int, place: Place) -> None:
-    third = place.add(renamed(place.rows.head(3), "third"))["md5"]
-    commit(place.root, "third")
-    ended, limit = end, 0
-    while ended == end:
-        limit += 1
-        revision = place.first if ensure_data(place.problem, workspace=place.workspace) == third else third
-        before = place.state()
-        ended = _in_child(lambda revision=revision: place.use(revision), limit, act)
-        if ended == TOLD:
-            assert place.state() == before
-        place.demand_whole(place.first, third)
-    assert (ended, limit > 4) == (0, True)
-
-
-CONTENT = (PROJECT / "dvc.lock").read_text()
-
-
-@given(md5=st.from_regex(r"[0-9a-f]{32}", fullmatch=True), size=st.integers(0, 2**60))
-def test_a_pointer_changes_for_its_own_file_alone(md5: str, size: int) -> None:
-    """Written with another promise and back, `dvc.lock` has the very bytes that it had."""
-    with tempfile.TemporaryDirectory() as folder:
-        lock = Path(folder) / "dvc.lock"
-        lock.write_text(CONTENT)
-        mine = Pointer(lock, Path(folder) / "data" / "rules.parquet", "rules", Path(folder))
-        other = Pointer(lock, Path(folder) / "data" / "flights.parquet", "flights", Path(folder))
-        was, theirs = mine.promised(), other.promised()
-        assert was
-        lock.write_text(mine.rewritten(Promise(md5, size)))
-        assert mine.promised() == Promise(md5, size)
-        assert other.promised() == theirs
-        lock.write_text(mine.rewritten(was))
-        assert lock.read_text() == CONTENT
 
 
 TEXTS = st.lists(st.text("ab,\"'\n ;é0.", max_size=6), min_size=1, max_size=5)
