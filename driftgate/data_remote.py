@@ -1,4 +1,4 @@
-"""How a problem's data stands, and moving its versions to a remote and from one."""
+"""How a problem's data stands, and sharing its versions by a remote."""
 
 from __future__ import annotations
 
@@ -53,32 +53,6 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
         else:
             told["not_at_hand"].append(md5)
     return {"problem": problem.name, "file": show_path(pointer.data), "remote": store.remote(), **told}
-
-
-def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
-    """Bring the promised version from the remote to the cache, and where the file is missing, into its place.
-
-    Returns:
-        The document: the md5, and whether the remote was asked for it.
-
-    Raises:
-        DriftgateError: If the file is another version, there is no remote, or it has not got the version.
-    """
-    pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
-    with alone(pointer):
-        if pointer.data.exists():
-            store.keep(pointer.data, ensure_data(problem, workspace=workspace))
-        fetched = store.cached(promised.md5) is None
-        if fetched and not store.fetch(promised.md5):
-            raise DriftgateError(
-                f"The remote {store.remote()!r} has no {promised.md5}.",
-                "`run.py data push` where the bytes are, then pull again.",
-            )
-        ensure_data(problem, workspace=workspace)
-    return {
-        "problem": problem.name, "file": show_path(pointer.data), "md5": promised.md5, "remote": store.remote(),
-        "fetched": fetched,
-    }  # fmt: skip
 
 
 def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftgate import data_add
-from driftgate.data_remote import pull, push, status
+from driftgate.data_remote import push, status
+from driftgate.data_versions import pull
 from driftgate.dvc_store import md5_of
 from driftgate.errors import DriftgateError
 from driftgate.versions import ensure_data
@@ -162,13 +163,13 @@ def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Place) -> N
 def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Place) -> None:
     place.data.write_bytes(b"PAR1 other")
     before, everything = place.state(), {"remote": None, "workspace": place.workspace}
-    with pytest.raises(DriftgateError, match="changed behind DVC's back"):
-        place.use("HEAD~1")
+    for verb in (lambda: place.use("HEAD~1"), lambda: pull(place.problem, **everything)):
+        with pytest.raises(DriftgateError, match="changed behind DVC's back"):
+            verb()
     for verb in (
         lambda: place.add(renamed(place.rows.head(3), "third")),
         lambda: place.add(place.rows, replace=True),
         lambda: push(place.problem, every=False, **everything),
-        lambda: pull(place.problem, **everything),
     ):
         with pytest.raises(DriftgateError, match="another version of the data"):
             verb()
@@ -185,6 +186,17 @@ def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Place) -
         ensure_data(place.problem, workspace=place.workspace)
     place.use("HEAD")
     place.demand_whole(place.first)
+
+
+def test_after_a_pull_of_git_the_new_version_is_pulled(place: Place, tmp_path: Path) -> None:
+    """As on a colleague's machine, whose file is the version of before."""
+    remote = str(tmp_path / "remote")
+    push(place.problem, every=False, remote=remote, workspace=place.workspace)
+    place.use("HEAD~1")
+    place.forget(place.second)
+    git(place.root, "checkout", "--quiet", "HEAD", "--", place.pointer.name)
+    assert pull(place.problem, remote=remote, workspace=place.workspace)["fetched"]
+    place.demand_whole(place.second)
 
 
 def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Place, tmp_path: Path) -> None:
@@ -246,7 +258,7 @@ def test_a_version_that_the_remote_lacks_is_told(place: Place, tmp_path: Path) -
     place.data.unlink()
     place.forget(place.second)
     (tmp_path / "remote").mkdir()
-    with pytest.raises(DriftgateError, match="has no"):
+    with pytest.raises(DriftgateError, match="doesn't have"):
         pull(place.problem, remote=str(tmp_path / "remote"), workspace=place.workspace)
 
 
