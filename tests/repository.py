@@ -77,7 +77,7 @@ def renamed(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
     return rows.assign(row_id=[f"{prefix}{number}" for number in range(len(rows))])
 
 
-class Place:
+class Repository:
     """A repository with two committed versions of a table; the second is there."""
 
     def __init__(self, folder: Path, rows: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ from driftgate.production import Production
 from driftgate.record import append
 from driftgate.release import Release
 from driftgate.workspace import PROJECT, Workspace
-from tests.repository import Place
+from tests.repository import Repository
 from tests.unit.moves import entry, move
 from tests.unit.test_release import make
 
@@ -38,15 +38,15 @@ def contested(production: Production, releases: dict[str, Release]) -> Productio
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    made = Place(tmp_path_factory.mktemp("template"), rules.build().head(200))
+def template(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    made = Repository(tmp_path_factory.mktemp("template"), rules.build().head(200))
     made.fill()
     return made
 
 
 @pytest.fixture
-def place(tmp_path: Path, template: Place) -> Place:
+def place(tmp_path: Path, template: Repository) -> Repository:
     shutil.copytree(template.root, tmp_path / "repo")
-    copied = Place(tmp_path, template.rows)
+    copied = Repository(tmp_path, template.rows)
     copied.first, copied.second, copied.commits = template.first, template.second, list(template.commits)
     return copied

@@ -15,10 +15,10 @@ from driftgate.errors import DriftgateError
 from driftgate.pointer import Pointer, Promise
 from driftgate.versions import ensure_data
 from driftgate.workspace import PROJECT
-from tests.repository import Place, commit, renamed
+from tests.repository import Repository, commit, renamed
 
 
-def test_the_second_of_two_at_once_is_told(place: Place) -> None:
+def test_the_second_of_two_at_once_is_told(place: Repository) -> None:
     lock = place.root / ".dvc" / "tmp" / "driftgate.lock"
     code = f"import filelock, sys; lock = filelock.FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -73,7 +73,7 @@ def _full_disk() -> None:
 
 
 @pytest.mark.parametrize(("act", "end"), [(_kill, KILLED), (_full_disk, TOLD)], ids=["killed", "full disk"])
-def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: int, place: Place) -> None:
+def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: int, place: Repository) -> None:
     third = place.add(renamed(place.rows.head(3), "third"))["md5"]
     commit(place.root, "third")
     ended, limit = end, 0

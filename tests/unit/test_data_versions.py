@@ -18,10 +18,10 @@ from driftgate.errors import DriftgateError
 from driftgate.versions import ensure_data
 from driftgate.workspace import Workspace
 from tests import repository
-from tests.repository import Place, commit, dvc, git, renamed, rules_in
+from tests.repository import Repository, commit, dvc, git, renamed, rules_in
 
 
-def test_the_first_version_is_tracked_as_dvc_does(place: Place) -> None:
+def test_the_first_version_is_tracked_as_dvc_does(place: Repository) -> None:
     git(place.root, "checkout", "--quiet", place.commits[0])
     dvc(place.root, "checkout")
     assert md5_of(place.data) == place.first
@@ -29,7 +29,7 @@ def test_the_first_version_is_tracked_as_dvc_does(place: Place) -> None:
     assert not git(place.root, "status", "--porcelain")
 
 
-def test_added_rows_follow_the_old_ones_and_dvc_agrees(place: Place) -> None:
+def test_added_rows_follow_the_old_ones_and_dvc_agrees(place: Repository) -> None:
     found = pd.read_parquet(place.data)
     pd.testing.assert_frame_equal(
         found, pd.concat([place.rows, renamed(place.rows.head(50), "second")], ignore_index=True)
@@ -38,13 +38,13 @@ def test_added_rows_follow_the_old_ones_and_dvc_agrees(place: Place) -> None:
     assert "not in cache" not in dvc(place.root, "data", "status")
 
 
-def test_a_csv_can_be_added_to_parquet(place: Place) -> None:
+def test_a_csv_can_be_added_to_parquet(place: Repository) -> None:
     told = place.add(renamed(place.rows.head(7), "csv"), name="arrived.csv")
     assert (told["rows_before"], told["rows"]) == (250, 257)
     assert (pd.read_parquet(place.data).dtypes == place.rows.dtypes).all()
 
 
-def test_the_index_that_pandas_writes_is_no_column(place: Place) -> None:
+def test_the_index_that_pandas_writes_is_no_column(place: Repository) -> None:
     filtered = renamed(place.rows, "new").iloc[[3, 5, 8]]
     assert "__index_level_0__" in pq.read_schema(place.file(filtered)).names
     assert place.add(filtered)["rows"] == 253
@@ -59,7 +59,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_table_that_does_not_fit_is_refused(fault: str, place: Place) -> None:
+def test_a_table_that_does_not_fit_is_refused(fault: str, place: Repository) -> None:
     before, (change, words) = place.state(), FAULTS[fault]
     with pytest.raises(DriftgateError, match=words):
         place.add(change(renamed(place.rows.head(5), "new")))
@@ -67,7 +67,7 @@ def test_a_table_that_does_not_fit_is_refused(fault: str, place: Place) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 torn"], ids=["empty", "torn"])
-def test_an_unreadable_file_is_refused(content: bytes, place: Place) -> None:
+def test_an_unreadable_file_is_refused(content: bytes, place: Repository) -> None:
     before, file = place.state(), place.file(place.rows)
     file.write_bytes(content)
     for replace in (False, True):
@@ -76,7 +76,7 @@ def test_an_unreadable_file_is_refused(content: bytes, place: Place) -> None:
     assert place.state() == before
 
 
-def test_a_broken_contract_tells_every_fault_and_changes_nothing(place: Place) -> None:
+def test_a_broken_contract_tells_every_fault_and_changes_nothing(place: Repository) -> None:
     before, bad = place.state(), renamed(place.rows.head(9), "new")
     bad.loc[:3, "f4"], bad.loc[5, "f5"], bad.loc[7, "row_id"] = 500, 0, place.rows["row_id"].iloc[0]
     told = place.add(bad)
@@ -86,7 +86,7 @@ def test_a_broken_contract_tells_every_fault_and_changes_nothing(place: Place) -
     assert place.state() == before
 
 
-def test_replace_takes_the_file_as_it_is(place: Place) -> None:
+def test_replace_takes_the_file_as_it_is(place: Repository) -> None:
     told = place.add(place.rows.head(120), replace=True)
     assert (told["rows"], md5_of(place.data)) == (120, told["md5"])
     assert place.data.read_bytes() == place.file(place.rows.head(120)).read_bytes()
@@ -107,7 +107,7 @@ def test_untracked_data_becomes_the_first_version_where_it_lies(tmp_path: Path, 
     assert status(problem, remote=None, workspace=workspace)["state"] == "as promised"
 
 
-def test_versions_are_told_newest_first_and_each_once(place: Place) -> None:
+def test_versions_are_told_newest_first_and_each_once(place: Repository) -> None:
     place.use(place.commits[0])
     commit(place.root, "back")
     third = place.add(renamed(place.rows.head(3), "third"))["md5"]
@@ -122,7 +122,7 @@ def test_versions_are_told_newest_first_and_each_once(place: Place) -> None:
     assert told[0]["where"] == ["workspace", "cache"]
 
 
-def test_use_takes_a_revision_a_tag_or_an_md5(place: Place) -> None:
+def test_use_takes_a_revision_a_tag_or_an_md5(place: Repository) -> None:
     git(place.root, "tag", "v1", place.commits[0])
     before = place.state()
     for revision in (place.commits[0], "HEAD~1", "v1", place.first[:8], place.first):
@@ -133,14 +133,14 @@ def test_use_takes_a_revision_a_tag_or_an_md5(place: Place) -> None:
 
 
 @pytest.mark.parametrize("revision", ["nothing", "deadbeef", "--all", "HEAD~9", "HEAD~2"])
-def test_a_revision_without_the_data_is_told(revision: str, place: Place) -> None:
+def test_a_revision_without_the_data_is_told(revision: str, place: Repository) -> None:
     before = place.state()
     with pytest.raises(DriftgateError, match=r"no revision|does not track"):
         place.use(revision)
     assert place.state() == before
 
 
-def test_bytes_that_are_nowhere_are_told(place: Place) -> None:
+def test_bytes_that_are_nowhere_are_told(place: Repository) -> None:
     before = place.state()
     place.forget(place.first)
     with pytest.raises(DriftgateError, match=r"nowhere.*no remote is configured"):
@@ -149,7 +149,7 @@ def test_bytes_that_are_nowhere_are_told(place: Place) -> None:
     assert {row["md5"]: row["where"] for row in place.versions()}[place.first] == []
 
 
-def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Place) -> None:
+def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Repository) -> None:
     third = place.add(renamed(place.rows.head(3), "third"))["md5"]
     with pytest.raises(DriftgateError, match="named by no commit, and was never pushed"):
         place.use("HEAD")
@@ -160,7 +160,7 @@ def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Place) -> N
     place.demand_whole(third)
 
 
-def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Place) -> None:
+def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Repository) -> None:
     place.data.write_bytes(b"PAR1 other")
     before, everything = place.state(), {"remote": None, "workspace": place.workspace}
     for verb in (lambda: place.use("HEAD~1"), lambda: pull(place.problem, **everything)):
@@ -179,7 +179,7 @@ def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Place) -> N
     place.demand_whole(place.second)
 
 
-def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Place) -> None:
+def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Repository) -> None:
     """The file is a known version then: nothing is lost."""
     git(place.root, "checkout", "--quiet", place.commits[0])
     with pytest.raises(DriftgateError, match="another version of the data"):
@@ -188,7 +188,7 @@ def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Place) -
     place.demand_whole(place.first)
 
 
-def test_after_a_pull_of_git_the_new_version_is_pulled(place: Place, tmp_path: Path) -> None:
+def test_after_a_pull_of_git_the_new_version_is_pulled(place: Repository, tmp_path: Path) -> None:
     """As on a colleague's machine, whose file is the version of before."""
     remote = str(tmp_path / "remote")
     push(place.problem, every=False, remote=remote, workspace=place.workspace)
@@ -199,7 +199,7 @@ def test_after_a_pull_of_git_the_new_version_is_pulled(place: Place, tmp_path: P
     place.demand_whole(place.second)
 
 
-def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Place, tmp_path: Path) -> None:
+def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Repository, tmp_path: Path) -> None:
     remote = str(tmp_path / "remote")
     push(place.problem, every=False, remote=remote, workspace=place.workspace)
     place.data.unlink()
@@ -212,7 +212,7 @@ def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Place, 
     place.demand_whole(place.second)
 
 
-def test_torn_bytes_in_the_cache_are_not_taken(place: Place) -> None:
+def test_torn_bytes_in_the_cache_are_not_taken(place: Repository) -> None:
     place.data.unlink()
     cached = place.root / ".dvc" / "cache" / "files" / "md5" / place.second[:2] / place.second[2:]
     cached.chmod(0o644)
@@ -222,7 +222,7 @@ def test_torn_bytes_in_the_cache_are_not_taken(place: Place) -> None:
     assert not place.data.exists()
 
 
-def test_push_and_pull_by_a_folder(place: Place, tmp_path: Path) -> None:
+def test_push_and_pull_by_a_folder(place: Repository, tmp_path: Path) -> None:
     told, remote = {"workspace": place.workspace}, str(tmp_path / "remote")
     assert push(place.problem, every=False, remote=remote, **told)["pushed"] == [place.second]
     found = push(place.problem, every=True, remote=remote, **told)
@@ -247,14 +247,14 @@ REMOTES = {
 
 
 @pytest.mark.parametrize("remote", REMOTES)
-def test_a_remote_that_can_not_be_used_is_told(remote: str | None, place: Place) -> None:
+def test_a_remote_that_can_not_be_used_is_told(remote: str | None, place: Repository) -> None:
     before = place.state()
     with pytest.raises(DriftgateError, match=REMOTES[remote]):
         push(place.problem, every=False, remote=remote, workspace=place.workspace)
     assert place.state() == before
 
 
-def test_a_version_that_the_remote_lacks_is_told(place: Place, tmp_path: Path) -> None:
+def test_a_version_that_the_remote_lacks_is_told(place: Repository, tmp_path: Path) -> None:
     place.data.unlink()
     place.forget(place.second)
     (tmp_path / "remote").mkdir()
@@ -262,7 +262,7 @@ def test_a_version_that_the_remote_lacks_is_told(place: Place, tmp_path: Path) -
         pull(place.problem, remote=str(tmp_path / "remote"), workspace=place.workspace)
 
 
-def test_a_cache_that_can_not_be_written_changes_nothing(place: Place, tmp_path: Path) -> None:
+def test_a_cache_that_can_not_be_written_changes_nothing(place: Repository, tmp_path: Path) -> None:
     before = place.state()
     (tmp_path / "file").write_text("no folder")
     dvc(place.root, "config", "cache.dir", str(tmp_path / "file" / "cache"))
@@ -271,32 +271,32 @@ def test_a_cache_that_can_not_be_written_changes_nothing(place: Place, tmp_path:
     assert place.state() == before
 
 
-def test_marks_of_a_merge_are_told(place: Place) -> None:
+def test_marks_of_a_merge_are_told(place: Repository) -> None:
     place.pointer.write_text("<<<<<<< HEAD\nouts:\n=======\n")
     with pytest.raises(DriftgateError, match="not as DVC writes it"):
         status(place.problem, remote=None, workspace=place.workspace)
 
 
-def test_a_history_that_git_can_not_read_is_told(place: Place) -> None:
+def test_a_history_that_git_can_not_read_is_told(place: Repository) -> None:
     (place.root / ".git" / "HEAD").write_text("torn")
     with pytest.raises(DriftgateError, match="git can't read the history"):
         place.use(place.first)
     assert status(place.problem, remote=None, workspace=place.workspace)["committed"] is None
 
 
-def test_without_git_the_present_version_is_known(place: Place) -> None:
+def test_without_git_the_present_version_is_known(place: Repository) -> None:
     shutil.rmtree(place.root / ".git")
     assert [row["md5"] for row in place.versions()] == [place.second]
     with pytest.raises(DriftgateError, match="has no git history"):
         place.use("HEAD")
 
 
-def test_a_server_that_can_not_be_reached_is_no_missing_version(place: Place) -> None:
+def test_a_server_that_can_not_be_reached_is_no_missing_version(place: Repository) -> None:
     with pytest.raises(DriftgateError, match="can't be used: Connect call failed"):
         pull(place.problem, remote="http://127.0.0.1:1/data", workspace=_without_bytes(place))
 
 
-def _without_bytes(place: Place) -> Workspace:
+def _without_bytes(place: Repository) -> Workspace:
     place.data.unlink()
     place.forget(place.second)
     return place.workspace
