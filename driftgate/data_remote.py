@@ -1,4 +1,4 @@
-"""How a problem's data stands, and moving its versions to a remote and from one."""
+"""How a problem's data stands, and sharing its versions by a remote."""
 
 from __future__ import annotations
 
@@ -55,32 +55,6 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
     return {"problem": problem.name, "file": show_path(pointer.data), "remote": store.remote(), **told}
 
 
-def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
-    """Bring the promised version from the remote to the cache, and where the file is missing, into its place.
-
-    Returns:
-        The document: the md5, and whether the remote was asked for it.
-
-    Raises:
-        DriftgateError: If the file is another version, there is no remote, or it has not got the version.
-    """
-    pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
-    with alone(pointer):
-        if pointer.data.exists():
-            store.keep(pointer.data, ensure_data(problem, workspace=workspace))
-        fetched = store.cached(promised.md5) is None
-        if fetched and not store.fetch(promised.md5):
-            raise DriftgateError(
-                f"The remote {store.remote()!r} has no {promised.md5}.",
-                "`run.py data push` where the bytes are, then pull again.",
-            )
-        ensure_data(problem, workspace=workspace)
-    return {
-        "problem": problem.name, "file": show_path(pointer.data), "md5": promised.md5, "remote": store.remote(),
-        "fetched": fetched,
-    }  # fmt: skip
-
-
 def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
     """How the data stands: its version, whether it is as promised, committed, cached and pushed; and what to do."""
     pointer = Pointer.of(problem)
@@ -99,9 +73,19 @@ def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> dic
     if promised and pointer.root:
         store = Store(pointer.root, workspace=workspace, remote=remote)
         told["cached"] = store.cached(promised.md5) is not None
-        told["committed"] = promised.md5 in {version.promise.md5 for version in history(pointer)}
+        told["committed"] = _committed(pointer, promised.md5)
         told |= _on_remote(promised.md5, store)
     return {**told, "next": _advice(pointer, told)}
+
+
+def _committed(pointer: Pointer, md5: str) -> bool | None:
+    """Whether a commit names a version; None where git doesn't tell."""
+    if pointer.root is None or not (pointer.root / ".git").exists():
+        return None
+    try:
+        return md5 in {version.promise.md5 for version in history(pointer)}
+    except DriftgateError:
+        return None
 
 
 def _on_remote(md5: str, store: Store) -> dict[str, Any]:

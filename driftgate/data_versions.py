@@ -55,11 +55,18 @@ def history(pointer: Pointer) -> list[Version]:
     """Every version that a commit of any branch or tag names, the newest first.
 
     Each version stands once, with the commit that first named it.
+
+    Raises:
+        DriftgateError: If there is a git repository that can't be read.
     """
     if pointer.root is None:
         return []
     file = pointer.file.relative_to(pointer.root).as_posix()
     told = git.ask(pointer.root, "log", "--all", "--full-history", "--format=%H%x09%cI%x09%s", "--", file)
+    if told is None and (pointer.root / ".git").exists():
+        raise DriftgateError(
+            f"git can't read the history of {show_path(pointer.file)}.", f"`git -C {pointer.root} log` says why."
+        )
     found: dict[str, Version] = {}
     for line in (told or "").splitlines():
         commit, at, subject = line.split("\t", 2)
@@ -90,14 +97,12 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
     with alone(pointer):
         known = history(pointer)
         wanted = _find(pointer, promised, revision, known=known, store=store)
-        lost = _lost(pointer, promised, wanted, known=known)
+        lost = _lost(pointer, promised, wanted.promise, known=known)
         if lost and not force:
             raise DriftgateError(*_refusal(pointer, promised, lost, store=store))
         source = _obtain(pointer, wanted, store=store, workspace=workspace)
-        if pointer.data.exists():
-            store.keep(pointer.data, found_md5(pointer.data))
         text = pointer.rewritten(wanted.promise, without=pointer.text_at(wanted.commit) if wanted.commit else None)
-        switch(pointer, text, wanted.promise.md5, store=store)
+        _put_in_place(pointer, text, wanted.promise.md5, store=store)
     return {
         "problem": problem.name,
         "file": show_path(pointer.data),
@@ -109,6 +114,39 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
         "pointer": show_path(pointer.file),
         "pointer_differs": _promise_at(pointer, "HEAD") != wanted.promise,
     }
+
+
+def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+    """Bring the promised version from the remote to the cache, and into its place.
+
+    Args:
+        problem: Whose data; its file may be missing, or another version that a commit names, as after `git pull`.
+        remote: Name or address; None: as configured.
+        workspace: Takes DVC's scratch files.
+
+    Returns:
+        The document: the md5, and whether the remote was asked for it.
+
+    Raises:
+        DriftgateError: If the file was changed, there is no remote, or it doesn't have the version.
+    """
+    pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
+    with alone(pointer):
+        if lost := _lost(pointer, promised, promised, known=history(pointer)):
+            raise DriftgateError(*_refusal(pointer, promised, lost, store=store))
+        right = pointer.data.exists() and found_md5(pointer.data) == promised.md5
+        fetched = not right and store.cached(promised.md5) is None
+        if fetched and not store.fetch(promised.md5):
+            raise DriftgateError(
+                f"The remote {store.remote()!r} doesn't have {promised.md5}.",
+                "`run.py data push` where the bytes are, then pull again.",
+            )
+        if not right:
+            _put_in_place(pointer, pointer.file.read_text(encoding="utf-8"), promised.md5, store=store)
+    return {
+        "problem": problem.name, "file": show_path(pointer.data), "md5": promised.md5, "remote": store.remote(),
+        "fetched": fetched,
+    }  # fmt: skip
 
 
 def versions(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
@@ -177,12 +215,19 @@ def _find(pointer: Pointer, promised: Promise, revision: str, *, known: list[Ver
     return next((version for version in known if version.promise == promise), Version(promise, commit))
 
 
-def _lost(pointer: Pointer, promised: Promise, wanted: Version, *, known: list[Version]) -> list[str]:
+def _put_in_place(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
+    """Switch to a version of the cache; the present file is in the cache then, too."""
+    if pointer.data.exists():
+        store.keep(pointer.data, found_md5(pointer.data))
+    switch(pointer, text, md5, store=store)
+
+
+def _lost(pointer: Pointer, promised: Promise, wanted: Promise, *, known: list[Version]) -> list[str]:
     """The md5s that nothing would name any more: of the promise and of the file."""
     present = {promised.md5}
     if pointer.data.exists():
         present.add(found_md5(pointer.data))
-    return sorted(present - {version.promise.md5 for version in known} - {wanted.promise.md5})
+    return sorted(present - {version.promise.md5 for version in known} - {wanted.md5})
 
 
 def _refusal(pointer: Pointer, promised: Promise, lost: list[str], *, store: Store) -> tuple[str, str]:

@@ -73,22 +73,7 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
     if recorded.lineage.dirty:
         log.warning("its tree held changes that no commit has: the model may differ")
     with _temporary() as folder:
-        place = Place(folder)
-        log.info("checkout     %s", str(commit)[:SHOWN])
-        if trouble := git.clone(PROJECT, str(commit), place.project):
-            raise DriftgateError(f"The commit {commit} can't be checked out: {trouble}.", "Check it with `git fsck`.")
-        log.info("environment  as locked in that commit")
-        python = set_up_environment(place, python=recorded.lineage.python)
-        log.info("data         %s", recorded.lineage.data_md5)
-        data = obtain_data(recorded, problem, place, remote=remote, workspace=workspace)
-        log.info("train        %s %s", problem.name, version)
-        document = train_again(
-            place,
-            problem=as_recorded(recorded, data),
-            as_of=recorded.lineage.as_of,
-            threads=recorded.lineage.threads,
-        )
-        checks = [*compare(recorded.release, document), *surroundings(recorded, place, python=python)]
+        checks = _train_and_compare(recorded, problem, Place(folder), remote=remote, workspace=workspace)
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
     return {
         "problem": problem.name,
@@ -101,6 +86,22 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
         "as_of": recorded.lineage.as_of,
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _train_and_compare(
+    recorded: Recorded, problem: Problem, place: Place, *, remote: str | None, workspace: Workspace
+) -> list[Check]:
+    was = recorded.lineage
+    log.info("checkout     %s", str(was.commit)[:SHOWN])
+    if trouble := git.clone(PROJECT, str(was.commit), place.project):
+        raise DriftgateError(f"The commit {was.commit} can't be checked out: {trouble}.", "Check it with `git fsck`.")
+    log.info("environment  as locked in that commit")
+    python = set_up_environment(place, python=was.python)
+    log.info("data         %s", was.data_md5)
+    data = obtain_data(recorded, problem, place, remote=remote, workspace=workspace)
+    log.info("train        %s %s", problem.name, recorded.release.card.version)
+    document = train_again(place, problem=as_recorded(recorded, data), as_of=was.as_of, threads=was.threads)
+    return [*compare(recorded.release, document), *surroundings(recorded, place, python=python)]
 
 
 def read_recorded(name: str, version: str, *, workspace: Workspace) -> Recorded:

@@ -20,7 +20,6 @@ from typing import Any
 import yaml
 
 from driftgate.errors import DriftgateError
-from driftgate.workspace import Workspace
 
 log = logging.getLogger("driftgate.step")
 
@@ -163,7 +162,9 @@ def _environment(place: Place, variables: dict[str, str | None]) -> dict[str, st
         if not key.startswith(OURS) and key not in OF_ANOTHER_ENVIRONMENT
     }
     given = {key: value for key, value in variables.items() if value is not None}
-    return {**kept, "DRIFTGATE_HOME": str(Workspace(place.home).root), **given}
+    scratch = place.folder / "tmp"
+    scratch.mkdir(exist_ok=True)
+    return {**kept, "DRIFTGATE_HOME": str(place.home), "TMPDIR": str(scratch), **given}
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -94,7 +94,7 @@ def alone(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
             yield
     except Timeout as error:
         raise DriftgateError(
-            f"Another command is changing the data of {show_path(pointer.root)}.", "Wait until it has ended."
+            f"Another command is changing data, {show_path(pointer.data)} or another.", "Wait until it has ended."
         ) from error
     except OSError as error:
         raise DriftgateError(

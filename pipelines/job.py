@@ -154,7 +154,7 @@ def data_job(verb: str, **options: Any) -> tuple[Work, Show]:
 
         work_of: dict[str, Callable[..., dict[str, Any]]] = {
             "status": data_remote.status, "versions": data_versions.versions, "use": data_versions.use,
-            "add": data_add.add, "push": data_remote.push, "pull": data_remote.pull,
+            "add": data_add.add, "push": data_remote.push, "pull": data_versions.pull,
         }  # fmt: skip
         return work_of[verb](problem, **options, workspace=workspace)
 

@@ -4,11 +4,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from driftgate import data_add, data_versions
 from driftgate.config import Problem, load_problem
-from driftgate.workspace import PROJECT
+from driftgate.versions import ensure_data
+from driftgate.workspace import PROJECT, Workspace
 
 LEFT_OUT = (
     ".git",
@@ -72,3 +75,54 @@ def rules_in(path: Path) -> Problem:
 def renamed(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
     """The same rows under other ids."""
     return rows.assign(row_id=[f"{prefix}{number}" for number in range(len(rows))])
+
+
+class Repository:
+    """A repository with two committed versions of a table; the second is there."""
+
+    def __init__(self, folder: Path, rows: pd.DataFrame) -> None:
+        self.root, self.rows, self.workspace = folder / "repo", rows, Workspace(folder / "var")
+        self.problem: Problem = rules_in(self.root / "rows.parquet")
+        self.data = self.problem.data_path
+        self.first = self.second = ""
+        self.commits: list[str] = []
+
+    def fill(self) -> None:
+        small(self.root)
+        self.first = self.add(self.rows)["md5"]
+        self.commits.append(commit(self.root, "first"))
+        self.second = self.add(renamed(self.rows.head(50), "second"))["md5"]
+        self.commits.append(commit(self.root, "second"))
+
+    @property
+    def pointer(self) -> Path:
+        return self.data.with_name("rows.parquet.dvc")
+
+    def file(self, rows: pd.DataFrame, name: str = "arrived.parquet") -> Path:
+        path = self.workspace.root / name
+        path.parent.mkdir(exist_ok=True)
+        rows.to_parquet(path) if path.suffix == ".parquet" else rows.to_csv(path, index=False)
+        return path
+
+    def add(self, rows: pd.DataFrame, *, replace: bool = False, name: str = "arrived.parquet") -> dict[str, Any]:
+        return data_add.add(self.problem, self.file(rows, name), replace=replace, workspace=self.workspace)
+
+    def use(self, revision: str, *, force: bool = False, remote: str | None = None) -> dict[str, Any]:
+        return data_versions.use(self.problem, revision, force=force, remote=remote, workspace=self.workspace)
+
+    def versions(self, remote: str | None = None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = data_versions.versions(self.problem, remote=remote, workspace=self.workspace)[
+            "versions"
+        ]
+        return found
+
+    def state(self) -> tuple[bytes | None, bytes]:
+        return self.data.read_bytes() if self.data.exists() else None, self.pointer.read_bytes()
+
+    def forget(self, md5: str) -> None:
+        (self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]).unlink()
+
+    def demand_whole(self, *expected: str) -> None:
+        """One of the versions is there, promise and bytes."""
+        assert ensure_data(self.problem, workspace=self.workspace) in expected
+        assert not [path.name for path in self.root.iterdir() if path.name.startswith(".rows")]

@@ -140,22 +140,24 @@ def _claim_other_data(copy: Copy, md5: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_reproduction_that_is_stopped_leaves_nothing(how: signal.Signals, copy: Copy, tmp_path: Path) -> None:
+def test_a_reproduction_that_is_stopped_leaves_nothing(copy: Copy, tmp_path: Path) -> None:
     shutil.copy(_built(tmp_path), copy.data)
     copy.run("train")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML_", "MLFLOW_", "BENTOML_"))}
-    with subprocess.Popen(
-        [sys.executable, "run.py", "reproduce", "1", "--config", "configs/rules.yaml"], cwd=copy.root,
-        env={**clean, "DRIFTGATE_HOME": str(copy.home), "TMPDIR": str(scratch)}, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stderr
-        assert any("train        rules 1" in line for line in process.stderr)
-        assert list(scratch.iterdir())
-        time.sleep(1)
-        process.send_signal(how)
-        process.stderr.read()
-    assert process.returncode == 1
-    assert list(scratch.iterdir()) == []
+    for how in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(
+            [sys.executable, "run.py", "reproduce", "1", "--config", "configs/rules.yaml"], cwd=copy.root,
+            env={**clean, "DRIFTGATE_HOME": str(copy.home), "TMPDIR": str(scratch)}, stderr=subprocess.PIPE, text=True,
+            # Tests that run in the background would hand down that the interrupt is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as process:  # fmt: skip
+            assert process.stderr
+            assert any("train        rules 1" in line for line in process.stderr)
+            assert list(scratch.iterdir())
+            time.sleep(1)
+            process.send_signal(how)
+            process.stderr.read()
+        assert process.returncode == 1
+        assert list(scratch.iterdir()) == []

@@ -1,14 +1,17 @@
-"""Releases, and a problem's production, for those who move it."""
+"""Releases, a problem's production, and a repository with data, for those who move them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from driftgate.config import load_problem
+from driftgate.datasets import rules
 from driftgate.production import Production
 from driftgate.record import append
 from driftgate.release import Release
 from driftgate.workspace import PROJECT, Workspace
+from tests.repository import Repository
 from tests.unit.moves import entry, move
 from tests.unit.test_release import make
 
@@ -32,3 +35,18 @@ def contested(production: Production, releases: dict[str, Release]) -> Productio
     move(production, releases["1"])
     append(production.record_path, entry(releases["2"], "staged"))
     return production
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    made = Repository(tmp_path_factory.mktemp("template"), rules.build().head(200))
+    made.fill()
+    return made
+
+
+@pytest.fixture
+def place(tmp_path: Path, template: Repository) -> Repository:
+    shutil.copytree(template.root, tmp_path / "repo")
+    copied = Repository(tmp_path, template.rows)
+    copied.first, copied.second, copied.commits = template.first, template.second, list(template.commits)
+    return copied

@@ -1,12 +1,8 @@
 """Versions of the data: added by contract, found again, brought back; the data and its pointer move together."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,86 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftgate import data_add, data_versions
-from driftgate.config import Problem
-from driftgate.data_remote import pull, push, status
-from driftgate.datasets import rules
+from driftgate import data_add
+from driftgate.data_remote import push, status
+from driftgate.data_versions import pull
 from driftgate.dvc_store import md5_of
 from driftgate.errors import DriftgateError
-from driftgate.pointer import Pointer, Promise
 from driftgate.versions import ensure_data
-from driftgate.workspace import PROJECT, Workspace
+from driftgate.workspace import Workspace
 from tests import repository
-from tests.repository import commit, dvc, git, renamed, rules_in
+from tests.repository import Repository, commit, dvc, git, renamed, rules_in
 
 
-class Place:
-    """A repository with two committed versions of a table; the second is there."""
-
-    def __init__(self, folder: Path, rows: pd.DataFrame) -> None:
-        self.root, self.rows, self.workspace = folder / "repo", rows, Workspace(folder / "var")
-        self.problem: Problem = rules_in(self.root / "rows.parquet")
-        self.data = self.problem.data_path
-        self.first = self.second = ""
-        self.commits: list[str] = []
-
-    def fill(self) -> None:
-        repository.small(self.root)
-        self.first = self.add(self.rows)["md5"]
-        self.commits.append(commit(self.root, "first"))
-        self.second = self.add(renamed(self.rows.head(50), "second"))["md5"]
-        self.commits.append(commit(self.root, "second"))
-
-    @property
-    def pointer(self) -> Path:
-        return self.data.with_name("rows.parquet.dvc")
-
-    def file(self, rows: pd.DataFrame, name: str = "arrived.parquet") -> Path:
-        path = self.workspace.root / name
-        path.parent.mkdir(exist_ok=True)
-        rows.to_parquet(path) if path.suffix == ".parquet" else rows.to_csv(path, index=False)
-        return path
-
-    def add(self, rows: pd.DataFrame, *, replace: bool = False, name: str = "arrived.parquet") -> dict[str, Any]:
-        return data_add.add(self.problem, self.file(rows, name), replace=replace, workspace=self.workspace)
-
-    def use(self, revision: str, *, force: bool = False, remote: str | None = None) -> dict[str, Any]:
-        return data_versions.use(self.problem, revision, force=force, remote=remote, workspace=self.workspace)
-
-    def versions(self, remote: str | None = None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = data_versions.versions(self.problem, remote=remote, workspace=self.workspace)[
-            "versions"
-        ]
-        return found
-
-    def state(self) -> tuple[bytes | None, bytes]:
-        return self.data.read_bytes() if self.data.exists() else None, self.pointer.read_bytes()
-
-    def forget(self, md5: str) -> None:
-        (self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]).unlink()
-
-    def demand_whole(self, *expected: str) -> None:
-        """One of the versions is there, promise and bytes."""
-        assert ensure_data(self.problem, workspace=self.workspace) in expected
-        assert not [path.name for path in self.root.iterdir() if path.name.startswith(".rows")]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    made = Place(tmp_path_factory.mktemp("template"), rules.build().head(200))
-    made.fill()
-    return made
-
-
-@pytest.fixture
-def place(tmp_path: Path, template: Place) -> Place:
-    shutil.copytree(template.root, tmp_path / "repo")
-    copied = Place(tmp_path, template.rows)
-    copied.first, copied.second, copied.commits = template.first, template.second, list(template.commits)
-    return copied
-
-
-def test_the_first_version_is_tracked_as_dvc_does(place: Place) -> None:
+def test_the_first_version_is_tracked_as_dvc_does(place: Repository) -> None:
     git(place.root, "checkout", "--quiet", place.commits[0])
     dvc(place.root, "checkout")
     assert md5_of(place.data) == place.first
@@ -101,7 +29,7 @@ def test_the_first_version_is_tracked_as_dvc_does(place: Place) -> None:
     assert not git(place.root, "status", "--porcelain")
 
 
-def test_added_rows_follow_the_old_ones_and_dvc_agrees(place: Place) -> None:
+def test_added_rows_follow_the_old_ones_and_dvc_agrees(place: Repository) -> None:
     found = pd.read_parquet(place.data)
     pd.testing.assert_frame_equal(
         found, pd.concat([place.rows, renamed(place.rows.head(50), "second")], ignore_index=True)
@@ -110,13 +38,13 @@ def test_added_rows_follow_the_old_ones_and_dvc_agrees(place: Place) -> None:
     assert "not in cache" not in dvc(place.root, "data", "status")
 
 
-def test_a_csv_can_be_added_to_parquet(place: Place) -> None:
+def test_a_csv_can_be_added_to_parquet(place: Repository) -> None:
     told = place.add(renamed(place.rows.head(7), "csv"), name="arrived.csv")
     assert (told["rows_before"], told["rows"]) == (250, 257)
     assert (pd.read_parquet(place.data).dtypes == place.rows.dtypes).all()
 
 
-def test_the_index_that_pandas_writes_is_no_column(place: Place) -> None:
+def test_the_index_that_pandas_writes_is_no_column(place: Repository) -> None:
     filtered = renamed(place.rows, "new").iloc[[3, 5, 8]]
     assert "__index_level_0__" in pq.read_schema(place.file(filtered)).names
     assert place.add(filtered)["rows"] == 253
@@ -131,7 +59,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_table_that_does_not_fit_is_refused(fault: str, place: Place) -> None:
+def test_a_table_that_does_not_fit_is_refused(fault: str, place: Repository) -> None:
     before, (change, words) = place.state(), FAULTS[fault]
     with pytest.raises(DriftgateError, match=words):
         place.add(change(renamed(place.rows.head(5), "new")))
@@ -139,7 +67,7 @@ def test_a_table_that_does_not_fit_is_refused(fault: str, place: Place) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 torn"], ids=["empty", "torn"])
-def test_an_unreadable_file_is_refused(content: bytes, place: Place) -> None:
+def test_an_unreadable_file_is_refused(content: bytes, place: Repository) -> None:
     before, file = place.state(), place.file(place.rows)
     file.write_bytes(content)
     for replace in (False, True):
@@ -148,7 +76,7 @@ def test_an_unreadable_file_is_refused(content: bytes, place: Place) -> None:
     assert place.state() == before
 
 
-def test_a_broken_contract_tells_every_fault_and_changes_nothing(place: Place) -> None:
+def test_a_broken_contract_tells_every_fault_and_changes_nothing(place: Repository) -> None:
     before, bad = place.state(), renamed(place.rows.head(9), "new")
     bad.loc[:3, "f4"], bad.loc[5, "f5"], bad.loc[7, "row_id"] = 500, 0, place.rows["row_id"].iloc[0]
     told = place.add(bad)
@@ -158,7 +86,7 @@ def test_a_broken_contract_tells_every_fault_and_changes_nothing(place: Place) -
     assert place.state() == before
 
 
-def test_replace_takes_the_file_as_it_is(place: Place) -> None:
+def test_replace_takes_the_file_as_it_is(place: Repository) -> None:
     told = place.add(place.rows.head(120), replace=True)
     assert (told["rows"], md5_of(place.data)) == (120, told["md5"])
     assert place.data.read_bytes() == place.file(place.rows.head(120)).read_bytes()
@@ -179,7 +107,7 @@ def test_untracked_data_becomes_the_first_version_where_it_lies(tmp_path: Path, 
     assert status(problem, remote=None, workspace=workspace)["state"] == "as promised"
 
 
-def test_versions_are_told_newest_first_and_each_once(place: Place) -> None:
+def test_versions_are_told_newest_first_and_each_once(place: Repository) -> None:
     place.use(place.commits[0])
     commit(place.root, "back")
     third = place.add(renamed(place.rows.head(3), "third"))["md5"]
@@ -194,7 +122,7 @@ def test_versions_are_told_newest_first_and_each_once(place: Place) -> None:
     assert told[0]["where"] == ["workspace", "cache"]
 
 
-def test_use_takes_a_revision_a_tag_or_an_md5(place: Place) -> None:
+def test_use_takes_a_revision_a_tag_or_an_md5(place: Repository) -> None:
     git(place.root, "tag", "v1", place.commits[0])
     before = place.state()
     for revision in (place.commits[0], "HEAD~1", "v1", place.first[:8], place.first):
@@ -205,14 +133,14 @@ def test_use_takes_a_revision_a_tag_or_an_md5(place: Place) -> None:
 
 
 @pytest.mark.parametrize("revision", ["nothing", "deadbeef", "--all", "HEAD~9", "HEAD~2"])
-def test_a_revision_without_the_data_is_told(revision: str, place: Place) -> None:
+def test_a_revision_without_the_data_is_told(revision: str, place: Repository) -> None:
     before = place.state()
     with pytest.raises(DriftgateError, match=r"no revision|does not track"):
         place.use(revision)
     assert place.state() == before
 
 
-def test_bytes_that_are_nowhere_are_told(place: Place) -> None:
+def test_bytes_that_are_nowhere_are_told(place: Repository) -> None:
     before = place.state()
     place.forget(place.first)
     with pytest.raises(DriftgateError, match=r"nowhere.*no remote is configured"):
@@ -221,7 +149,7 @@ def test_bytes_that_are_nowhere_are_told(place: Place) -> None:
     assert {row["md5"]: row["where"] for row in place.versions()}[place.first] == []
 
 
-def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Place) -> None:
+def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Repository) -> None:
     third = place.add(renamed(place.rows.head(3), "third"))["md5"]
     with pytest.raises(DriftgateError, match="named by no commit, and was never pushed"):
         place.use("HEAD")
@@ -232,16 +160,16 @@ def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Place) -> N
     place.demand_whole(third)
 
 
-def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Place) -> None:
+def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Repository) -> None:
     place.data.write_bytes(b"PAR1 other")
     before, everything = place.state(), {"remote": None, "workspace": place.workspace}
-    with pytest.raises(DriftgateError, match="changed behind DVC's back"):
-        place.use("HEAD~1")
+    for verb in (lambda: place.use("HEAD~1"), lambda: pull(place.problem, **everything)):
+        with pytest.raises(DriftgateError, match="changed behind DVC's back"):
+            verb()
     for verb in (
         lambda: place.add(renamed(place.rows.head(3), "third")),
         lambda: place.add(place.rows, replace=True),
         lambda: push(place.problem, every=False, **everything),
-        lambda: pull(place.problem, **everything),
     ):
         with pytest.raises(DriftgateError, match="another version of the data"):
             verb()
@@ -251,7 +179,7 @@ def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Place) -> N
     place.demand_whole(place.second)
 
 
-def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Place) -> None:
+def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Repository) -> None:
     """The file is a known version then: nothing is lost."""
     git(place.root, "checkout", "--quiet", place.commits[0])
     with pytest.raises(DriftgateError, match="another version of the data"):
@@ -260,7 +188,18 @@ def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Place) -
     place.demand_whole(place.first)
 
 
-def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Place, tmp_path: Path) -> None:
+def test_after_a_pull_of_git_the_new_version_is_pulled(place: Repository, tmp_path: Path) -> None:
+    """As on a colleague's machine, whose file is the version of before."""
+    remote = str(tmp_path / "remote")
+    push(place.problem, every=False, remote=remote, workspace=place.workspace)
+    place.use("HEAD~1")
+    place.forget(place.second)
+    git(place.root, "checkout", "--quiet", "HEAD", "--", place.pointer.name)
+    assert pull(place.problem, remote=remote, workspace=place.workspace)["fetched"]
+    place.demand_whole(place.second)
+
+
+def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Repository, tmp_path: Path) -> None:
     remote = str(tmp_path / "remote")
     push(place.problem, every=False, remote=remote, workspace=place.workspace)
     place.data.unlink()
@@ -273,7 +212,7 @@ def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Place, 
     place.demand_whole(place.second)
 
 
-def test_torn_bytes_in_the_cache_are_not_taken(place: Place) -> None:
+def test_torn_bytes_in_the_cache_are_not_taken(place: Repository) -> None:
     place.data.unlink()
     cached = place.root / ".dvc" / "cache" / "files" / "md5" / place.second[:2] / place.second[2:]
     cached.chmod(0o644)
@@ -283,7 +222,7 @@ def test_torn_bytes_in_the_cache_are_not_taken(place: Place) -> None:
     assert not place.data.exists()
 
 
-def test_push_and_pull_by_a_folder(place: Place, tmp_path: Path) -> None:
+def test_push_and_pull_by_a_folder(place: Repository, tmp_path: Path) -> None:
     told, remote = {"workspace": place.workspace}, str(tmp_path / "remote")
     assert push(place.problem, every=False, remote=remote, **told)["pushed"] == [place.second]
     found = push(place.problem, every=True, remote=remote, **told)
@@ -308,22 +247,22 @@ REMOTES = {
 
 
 @pytest.mark.parametrize("remote", REMOTES)
-def test_a_remote_that_can_not_be_used_is_told(remote: str | None, place: Place) -> None:
+def test_a_remote_that_can_not_be_used_is_told(remote: str | None, place: Repository) -> None:
     before = place.state()
     with pytest.raises(DriftgateError, match=REMOTES[remote]):
         push(place.problem, every=False, remote=remote, workspace=place.workspace)
     assert place.state() == before
 
 
-def test_a_version_that_the_remote_lacks_is_told(place: Place, tmp_path: Path) -> None:
+def test_a_version_that_the_remote_lacks_is_told(place: Repository, tmp_path: Path) -> None:
     place.data.unlink()
     place.forget(place.second)
     (tmp_path / "remote").mkdir()
-    with pytest.raises(DriftgateError, match="has no"):
+    with pytest.raises(DriftgateError, match="doesn't have"):
         pull(place.problem, remote=str(tmp_path / "remote"), workspace=place.workspace)
 
 
-def test_a_cache_that_can_not_be_written_changes_nothing(place: Place, tmp_path: Path) -> None:
+def test_a_cache_that_can_not_be_written_changes_nothing(place: Repository, tmp_path: Path) -> None:
     before = place.state()
     (tmp_path / "file").write_text("no folder")
     dvc(place.root, "config", "cache.dir", str(tmp_path / "file" / "cache"))
@@ -332,100 +271,35 @@ def test_a_cache_that_can_not_be_written_changes_nothing(place: Place, tmp_path:
     assert place.state() == before
 
 
-def test_marks_of_a_merge_are_told(place: Place) -> None:
+def test_marks_of_a_merge_are_told(place: Repository) -> None:
     place.pointer.write_text("<<<<<<< HEAD\nouts:\n=======\n")
     with pytest.raises(DriftgateError, match="not as DVC writes it"):
         status(place.problem, remote=None, workspace=place.workspace)
 
 
-def test_the_second_of_two_at_once_is_told(place: Place) -> None:
-    lock = place.root / ".dvc" / "tmp" / "driftgate.lock"
-    code = f"import filelock, sys; lock = filelock.FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout
-        assert holder.stdin
-        holder.stdout.readline()
-        with pytest.raises(DriftgateError, match="Another command"):
-            place.use("HEAD~1")
-        holder.stdin.close()
-    place.use("HEAD~1")
+def test_a_history_that_git_can_not_read_is_told(place: Repository) -> None:
+    (place.root / ".git" / "HEAD").write_text("torn")
+    with pytest.raises(DriftgateError, match="git can't read the history"):
+        place.use(place.first)
+    assert status(place.problem, remote=None, workspace=place.workspace)["committed"] is None
 
 
-def _at_change(limit: int, act: Any) -> None:
-    """Do `act` in place of the so manieth change of a file."""
-    count = 0
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal count
-        changes = event in ("os.rename", "os.remove") or (event == "open" and str(arguments[1] or "").startswith("w"))
-        if changes and "/repo/" in str(arguments[0]):
-            count += 1
-            if count == limit:
-                act()
-
-    sys.addaudithook(hook)
+def test_without_git_the_present_version_is_known(place: Repository) -> None:
+    shutil.rmtree(place.root / ".git")
+    assert [row["md5"] for row in place.versions()] == [place.second]
+    with pytest.raises(DriftgateError, match="has no git history"):
+        place.use("HEAD")
 
 
-def _in_child(work: Any, limit: int, act: Any) -> int:
-    """Do some work in a process of its own, which is cut off at one change of a file; its exit code."""
-    child = os.fork()
-    if child == 0:
-        try:
-            _at_change(limit, act)
-            work()
-        except DriftgateError:
-            os._exit(TOLD)
-        except BaseException:
-            os._exit(UNFORESEEN)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def test_a_server_that_can_not_be_reached_is_no_missing_version(place: Repository) -> None:
+    with pytest.raises(DriftgateError, match="can't be used: Connect call failed"):
+        pull(place.problem, remote="http://127.0.0.1:1/data", workspace=_without_bytes(place))
 
 
-KILLED, TOLD, UNFORESEEN = 9, 7, 6
-
-
-def _kill() -> None:
-    os._exit(KILLED)
-
-
-def _full_disk() -> None:
-    raise OSError(28, "No space left on device")
-
-
-@pytest.mark.parametrize(("act", "end"), [(_kill, KILLED), (_full_disk, TOLD)], ids=["killed", "full disk"])
-def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: int, place: Place) -> None:
-    third = place.add(renamed(place.rows.head(3), "third"))["md5"]
-    commit(place.root, "third")
-    ended, limit = end, 0
-    while ended == end:
-        limit += 1
-        revision = place.first if ensure_data(place.problem, workspace=place.workspace) == third else third
-        before = place.state()
-        ended = _in_child(lambda revision=revision: place.use(revision), limit, act)
-        if ended == TOLD:
-            assert place.state() == before
-        place.demand_whole(place.first, third)
-    assert (ended, limit > 4) == (0, True)
-
-
-CONTENT = (PROJECT / "dvc.lock").read_text()
-
-
-@given(md5=st.from_regex(r"[0-9a-f]{32}", fullmatch=True), size=st.integers(0, 2**60))
-def test_a_pointer_changes_for_its_own_file_alone(md5: str, size: int) -> None:
-    """Written with another promise and back, `dvc.lock` has the very bytes that it had."""
-    with tempfile.TemporaryDirectory() as folder:
-        lock = Path(folder) / "dvc.lock"
-        lock.write_text(CONTENT)
-        mine = Pointer(lock, Path(folder) / "data" / "rules.parquet", "rules", Path(folder))
-        other = Pointer(lock, Path(folder) / "data" / "flights.parquet", "flights", Path(folder))
-        was, theirs = mine.promised(), other.promised()
-        assert was
-        lock.write_text(mine.rewritten(Promise(md5, size)))
-        assert mine.promised() == Promise(md5, size)
-        assert other.promised() == theirs
-        lock.write_text(mine.rewritten(was))
-        assert lock.read_text() == CONTENT
+def _without_bytes(place: Repository) -> Workspace:
+    place.data.unlink()
+    place.forget(place.second)
+    return place.workspace
 
 
 TEXTS = st.lists(st.text("ab,\"'\n ;é0.", max_size=6), min_size=1, max_size=5)

@@ -15,12 +15,15 @@ import pytest
 
 from driftgate import git, reproduction, retraining
 from driftgate.config import Problem, load_problem
+from driftgate.data_remote import push
+from driftgate.dvc_store import md5_of
 from driftgate.errors import DriftgateError
 from driftgate.provenance import provenance
 from driftgate.release import Release
-from driftgate.reproduction import Recorded, as_recorded, compare, surroundings
+from driftgate.reproduction import Recorded, as_recorded, compare, obtain_data, surroundings
 from driftgate.retraining import Place, set_up_environment, train_again
 from driftgate.workspace import PROJECT, Workspace
+from tests.repository import Repository
 from tests.unit.test_release import make
 
 
@@ -31,7 +34,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def checkout(tmp_path: Path) -> Place:
     """A checkout whose environment is that of the tests."""
     made = Place(tmp_path)
     made.python.parent.mkdir(parents=True)
@@ -79,8 +82,8 @@ def test_a_gate_that_blocks_now_is_told(release: Release) -> None:
     assert "performance.accuracy" in found[0].why
 
 
-def test_surroundings_that_differ_warn(release: Release, place: Place) -> None:
-    (place.project / "uv.lock").write_text("locked")
+def test_surroundings_that_differ_warn(release: Release, checkout: Place) -> None:
+    (checkout.project / "uv.lock").write_text("locked")
     lineage = release.card.lineage.model_copy(
         update={"dirty": True, "lock_sha256": hashlib.sha256(b"other").hexdigest(), "python": "3.12.1"}
     )
@@ -88,7 +91,7 @@ def test_surroundings_that_differ_warn(release: Release, place: Place) -> None:
     recorded = Recorded(
         Release(**{**vars(release), "card": card}), problem={}, cut="random_forest"
     )  # as read from MLflow
-    found = {check.name: check for check in surroundings(recorded, place, python="3.11.7")}
+    found = {check.name: check for check in surroundings(recorded, checkout, python="3.11.7")}
     assert {name for name, check in found.items() if not check.passed} == {"commit", "lock", "python", "search"}
     assert {check.severity for check in found.values()} == {"warn"}
     assert "not recorded" in found["platform"].why
@@ -105,36 +108,58 @@ def test_the_problem_of_the_training_is_used_but_for_the_machine(release: Releas
     assert again.tuning.candidates == problem.tuning.candidates
 
 
+def _trained_on(md5: str, release: Release, problem: Problem) -> Recorded:
+    lineage = release.card.lineage.model_copy(update={"data_md5": md5, "data_path": "nowhere/rows.parquet"})
+    card = release.card.model_copy(update={"lineage": lineage})
+    return Recorded(Release(**{**vars(release), "card": card}), problem=problem.model_dump(mode="json"), cut="no")
+
+
+def test_data_comes_from_its_place_the_cache_or_the_remote(release: Release, place: Repository, tmp_path: Path) -> None:
+    """The file holds the second version; the first is in the cache, then on the remote alone, then nowhere."""
+    told = {"remote": str(tmp_path / "remote"), "workspace": place.workspace}
+    push(place.problem, every=True, **told)
+    for forget in ((), (place.first, place.second)):
+        for md5 in forget:
+            place.forget(md5)
+        for md5 in (place.first, place.second):
+            data = obtain_data(_trained_on(md5, release, place.problem), place.problem, Place(tmp_path), **told)
+            assert (data.parent, md5_of(data)) == (tmp_path, md5)
+    with pytest.raises(DriftgateError, match=r"are nowhere: the remote .* doesn't have them"):
+        obtain_data(_trained_on("0" * 32, release, place.problem), place.problem, Place(tmp_path), **told)
+
+
 @pytest.mark.parametrize(("commit", "words"), [(None, "outside of a git"), ("0" * 40, "not in this repository")])
 def test_a_commit_that_is_not_there_is_told(commit: str | None, words: str) -> None:
     with pytest.raises(DriftgateError, match=words):
         reproduction._demand_commit(commit, "1")
 
 
-def test_a_lock_that_no_longer_fits_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_no_longer_fits_is_told(checkout: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """uv itself says so: the lock names other dependencies than the project asks for."""
     project = '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
-    (place.project / "pyproject.toml").write_text(project.replace("[]", '["certainly-not-there-driftgate"]'))
-    (place.project / "uv.lock").write_text(
+    (checkout.project / "pyproject.toml").write_text(project.replace("[]", '["certainly-not-there-driftgate"]'))
+    (checkout.project / "uv.lock").write_text(
         'version = 1\nrequires-python = ">=3.11"\n\n[[package]]\nname = "x"\nversion = "1"\nsource = { virtual = "." }\n'
     )
     monkeypatch.setenv("UV_OFFLINE", "1")
     with pytest.raises(DriftgateError, match="can't be set up"):
-        set_up_environment(place, python=platform.python_version())
+        set_up_environment(checkout, python=platform.python_version())
 
 
-def test_a_training_sees_nothing_of_this_process(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_sees_nothing_of_this_process(checkout: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "ZENML_CONFIG_PATH", "DRIFTGATE_TOKEN", "VIRTUAL_ENV", "OMP_NUM_THREADS"):
         monkeypatch.setenv(name, "mine")
-    (place.project / "run.py").write_text(
+    (checkout.project / "run.py").write_text(
         "import json, os, sys\nprint(json.dumps({'environment': dict(os.environ), 'arguments': sys.argv[1:]}))"
     )
-    told = train_again(place, problem={"name": "x"}, as_of="2013-08-01T00:00:00", threads="3")
+    told = train_again(checkout, problem={"name": "x"}, as_of="2013-08-01T00:00:00", threads="3")
     assert "mine" not in told["environment"].values()
-    assert told["environment"]["DRIFTGATE_HOME"] == str(place.home)
+    assert told["environment"]["DRIFTGATE_HOME"] == str(checkout.home)
     assert told["environment"]["OMP_NUM_THREADS"] == "3"
     assert told["arguments"][-2:] == ["--as-of", "2013-08-01"]
-    assert train_again(place, problem={}, as_of="2013-08-01T10:00:00.5", threads=None)["arguments"][-1].endswith(".5")
+    assert train_again(checkout, problem={}, as_of="2013-08-01T10:00:00.5", threads=None)["arguments"][-1].endswith(
+        ".5"
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,29 +169,29 @@ def test_a_training_sees_nothing_of_this_process(place: Place, monkeypatch: pyte
         ("import sys; sys.exit('error: no module')", "exit code 1: error: no module"),
     ],
 )
-def test_a_training_that_fails_is_told(code: str, words: str, place: Place) -> None:
-    (place.project / "run.py").write_text(code)
+def test_a_training_that_fails_is_told(code: str, words: str, checkout: Place) -> None:
+    (checkout.project / "run.py").write_text(code)
     with pytest.raises(DriftgateError, match=words):
-        train_again(place, problem={}, as_of=None, threads=None)
+        train_again(checkout, problem={}, as_of=None, threads=None)
 
 
-def test_what_a_training_started_is_stopped_with_it(place: Place) -> None:
+def test_what_a_training_started_is_stopped_with_it(checkout: Place) -> None:
     """The interrupt comes while its lines are read; the process that it started ends as well."""
-    (place.project / "run.py").write_text(
+    (checkout.project / "run.py").write_text(
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
         "open('child', 'w').write(str(child.pid))\ntime.sleep(60)\n"
     )
 
     def interrupt() -> None:
-        while not (place.project / "child").exists() or not (place.project / "child").read_text():
+        while not (checkout.project / "child").exists() or not (checkout.project / "child").read_text():
             time.sleep(0.05)
         os.kill(os.getpid(), 2)
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        train_again(place, problem={}, as_of=None, threads=None)
-    child = int((place.project / "child").read_text())
+        train_again(checkout, problem={}, as_of=None, threads=None)
+    child = int((checkout.project / "child").read_text())
     for _ in range(100):
         state = Path(f"/proc/{child}/stat")
         if not state.exists() or state.read_text().split()[2] == "Z":

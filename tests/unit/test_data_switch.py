@@ -1,0 +1,108 @@
+"""The data and its pointer change together, whatever cuts the change off."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftgate.errors import DriftgateError
+from driftgate.pointer import Pointer, Promise
+from driftgate.versions import ensure_data
+from driftgate.workspace import PROJECT
+from tests.repository import Repository, commit, renamed
+
+
+def test_the_second_of_two_at_once_is_told(place: Repository) -> None:
+    lock = place.root / ".dvc" / "tmp" / "driftgate.lock"
+    code = f"import filelock, sys; lock = filelock.FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        assert holder.stdin
+        holder.stdout.readline()
+        with pytest.raises(DriftgateError, match="Another command"):
+            place.use("HEAD~1")
+        holder.stdin.close()
+    place.use("HEAD~1")
+
+
+def _at_change(limit: int, act: Any) -> None:
+    """Do `act` in place of the so manieth change of a file."""
+    count = 0
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal count
+        changes = event in ("os.rename", "os.remove") or (event == "open" and str(arguments[1] or "").startswith("w"))
+        if changes and "/repo/" in str(arguments[0]):
+            count += 1
+            if count == limit:
+                act()
+
+    sys.addaudithook(hook)
+
+
+def _in_child(work: Any, limit: int, act: Any) -> int:
+    """Do some work in a process of its own, which is cut off at one change of a file; its exit code."""
+    child = os.fork()
+    if child == 0:
+        try:
+            _at_change(limit, act)
+            work()
+        except DriftgateError:
+            os._exit(TOLD)
+        except BaseException:
+            os._exit(UNFORESEEN)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+KILLED, TOLD, UNFORESEEN = 9, 7, 6
+
+
+def _kill() -> None:
+    os._exit(KILLED)
+
+
+def _full_disk() -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(("act", "end"), [(_kill, KILLED), (_full_disk, TOLD)], ids=["killed", "full disk"])
+def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: int, place: Repository) -> None:
+    third = place.add(renamed(place.rows.head(3), "third"))["md5"]
+    commit(place.root, "third")
+    ended, limit = end, 0
+    while ended == end:
+        limit += 1
+        revision = place.first if ensure_data(place.problem, workspace=place.workspace) == third else third
+        before = place.state()
+        ended = _in_child(lambda revision=revision: place.use(revision), limit, act)
+        if ended == TOLD:
+            assert place.state() == before
+        place.demand_whole(place.first, third)
+    assert (ended, limit > 4) == (0, True)
+
+
+CONTENT = (PROJECT / "dvc.lock").read_text()
+
+
+@given(md5=st.from_regex(r"[0-9a-f]{32}", fullmatch=True), size=st.integers(0, 2**60))
+def test_a_pointer_changes_for_its_own_file_alone(md5: str, size: int) -> None:
+    """Written with another promise and back, `dvc.lock` has the very bytes that it had."""
+    with tempfile.TemporaryDirectory() as folder:
+        lock = Path(folder) / "dvc.lock"
+        lock.write_text(CONTENT)
+        mine = Pointer(lock, Path(folder) / "data" / "rules.parquet", "rules", Path(folder))
+        other = Pointer(lock, Path(folder) / "data" / "flights.parquet", "flights", Path(folder))
+        was, theirs = mine.promised(), other.promised()
+        assert was
+        lock.write_text(mine.rewritten(Promise(md5, size)))
+        assert mine.promised() == Promise(md5, size)
+        assert other.promised() == theirs
+        lock.write_text(mine.rewritten(was))
+        assert lock.read_text() == CONTENT
