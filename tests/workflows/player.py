@@ -229,7 +229,8 @@ class _JobPlay:
         name = told.get("name") or told.get("run") or told["uses"].split("@")[0]
         failed = self.job.result == "failure"
         functions = {**_status(failed=failed, fine=not failed), "hashFiles": self._hash}
-        if not condition(told.get("if", True), self.contexts, functions):
+        asked = {key: value for key, value in self.contexts.items() if key != "secrets"}  # an if: doesn't see them
+        if not condition(told.get("if", True), asked, functions):
             step, outputs = Step(name, "skipped"), dict[str, str]()
         elif "uses" in told:
             given = {key: self._render(as_text(value)) for key, value in told.get("with", {}).items()}

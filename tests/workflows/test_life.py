@@ -40,8 +40,8 @@ class House:
         text = (self.home / "channels" / "rules" / "record.jsonl").read_text()
         return [json.loads(line) for line in text.splitlines()]
 
-    def serving(self) -> str:
-        version: str = json.loads((self.home / "channels" / "rules" / "production.json").read_text())["version"]
+    def serves(self, channel: str) -> str:
+        version: str = json.loads((self.home / "channels" / "rules" / f"{channel}.json").read_text())["version"]
         return version
 
 
@@ -127,11 +127,10 @@ def test_from_training_to_production(deployed: Run, house: House) -> None:
 def test_a_proof_in_production_that_fails_goes_back(deployed: Run, house: House) -> None:
     """The service of the second version is damaged between its approval and its proof."""
     assert deployed.result == "success"
-    before = house.serving()
+    before = house.serves("production")
 
     def damage() -> None:
-        newest = max((house.home / "bentoml" / "bentos" / "rules").iterdir(), key=lambda path: path.stat().st_mtime)
-        shutil.rmtree(newest / "src" / "bentos")
+        shutil.rmtree(house.home / "bentoml" / "bentos" / "rules" / house.serves("staging") / "src" / "bentos")
 
     hub = house.hub()
     run = house.start("push", hub, before={"deploy / production": damage}).play("train.yml")
@@ -141,7 +140,7 @@ def test_a_proof_in_production_that_fails_goes_back(deployed: Run, house: House)
         "success", "failure", "success",
     ], said(run)  # fmt: skip
     assert [entry["event"] for entry in house.record()[-2:]] == ["production", "rollback"]
-    assert house.serving() == before
+    assert house.serves("production") == before != house.serves("staging")
     assert "Driftgate: error" in job.summary
     assert f"production serves version {before}" in job.summary
 
