@@ -97,9 +97,9 @@ class Run:
 
 
 def read_workflow(path: Path) -> dict[str, Any]:
-    """A workflow's YAML; `on` is a key of YAML's own, read as true."""
+    """A workflow's YAML. `on` is read as true, by YAML's own rules; of its triggers only mappings are kept."""
     workflow: dict[Any, Any] = yaml.safe_load(path.read_text())
-    workflow["on"] = {key: value or {} for key, value in workflow.pop(True).items()}
+    workflow["on"] = {key: value if isinstance(value, dict) else {} for key, value in workflow.pop(True).items()}
     return workflow
 
 

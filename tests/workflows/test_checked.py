@@ -101,7 +101,7 @@ def test_a_caller_grants_what_the_called_asks_for(path: Path) -> None:
 def test_what_starts_it_is_there(path: Path) -> None:
     """A path that nothing matches would never start anything; data files of an adopter's own may not be here."""
     for trigger in read_workflow(path)["on"].values():
-        for pattern in trigger.get("paths", []) if isinstance(trigger, dict) else ():
+        for pattern in trigger.get("paths", []):
             assert pattern == "**.dvc" or any(PROJECT.glob(pattern)), pattern
 
 
