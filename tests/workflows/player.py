@@ -137,10 +137,13 @@ class _Play:
 
     def _order(self) -> Iterator[str]:
         left = dict(self.workflow["jobs"])
+        for name, job in left.items():
+            if unknown := set(_needs(job)) - set(left):
+                raise PlayError(f"{name} needs {', '.join(sorted(unknown))}, which is not there")
         while left:
             ready = [name for name, job in left.items() if not set(_needs(job)) & set(left)]
             if not ready:
-                raise PlayError(f"jobs that wait for each other, or for one that isn't there: {', '.join(left)}")
+                raise PlayError(f"jobs that wait for each other: {', '.join(left)}")
             for name in ready:
                 yield name
                 left.pop(name)
@@ -187,7 +190,8 @@ class _Play:
         given = {key: render(str(value), contexts, {}) for key, value in told.get("with", {}).items()}
         declared = called["on"]["workflow_call"].get("secrets", {})
         passed = {
-            key: render(value, {**contexts, "secrets": self.secrets}, {}) for key, value in told["secrets"].items()
+            key: render(value, {**contexts, "secrets": self.secrets}, {})
+            for key, value in told.get("secrets", {}).items()
         }
         if unknown := set(passed) - set(declared):
             raise PlayError(f"{path.name} takes no secret {', '.join(sorted(unknown))}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from run import main
 from tests.workflows.actions import Hub
 from tests.workflows.conftest import Repository
 from tests.workflows.expressions import PlayError
@@ -28,6 +32,19 @@ def test_a_broken_contract_is_a_red_run_that_says_why(repository: Repository) ->
     run = Run(hub, "push", variables=VARIABLES, only="contract").play("data.yml")
     assert run.result == "failure"
     assert "must be at most 50" in run.jobs["contract"].summary
+
+
+@pytest.mark.skipif("data" not in main.commands, reason="needs `run.py data`")
+def test_data_comes_from_the_remote(repository: Repository, tmp_path: Path) -> None:
+    """Pushed by one clone, fetched by the job: it builds nothing."""
+    hub, remote = repository(), str(tmp_path / "remote")
+    for arguments in (["contract"], ["data", "push", "--remote", remote]):
+        subprocess.run([sys.executable, "run.py", *arguments, "--config", RULES], cwd=hub.origin, check=True)
+    variables = {**VARIABLES, "DRIFTGATE_REMOTE": remote}
+    job = Run(hub, "push", variables=variables, only="contract").play("data.yml").jobs["contract"]
+    assert job.step("Fetch the data").outcome == "success", job.steps
+    assert job.result == "success", job.steps
+    assert "building" not in "".join(step.said for step in job.steps)
 
 
 def test_without_a_place_that_lasts_nothing_is_deployed(repository: Repository) -> None:
@@ -80,6 +97,7 @@ def test_a_workflow_that_works_is_green(repository: Repository) -> None:
         ("steps.it.", "steps.its.", "steps.its is never set"),
         ("needs: one\n", "if: always()\n", "needs.one is never set"),
         ("needs: one\n", "needs: two\n", "wait for each other"),
+        ("needs: one\n", "needs: zero\n", "needs zero, which is not there"),
         ("needs.one.outputs.told", "format('x')", "no function format()"),
         ("needs.one.outputs.told", "runner.temp", "no context 'runner'"),
         ("needs.one.outputs.told", "github.evnt", "github.evnt is never set"),
