@@ -35,6 +35,10 @@ def common(command: Any) -> Any:
         click.option("--debug", is_flag=True, help="Show what libraries log, and tracebacks."),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
         click.option(
+            "--evidence", type=click.Path(path_type=Path),
+            help="A folder for summary.md, document.json, facts.txt, report, release and bento.",
+        ),
+        click.option(
             "--config", type=click.Path(path_type=Path),
             default=Path(__file__).parent / "configs" / "flights.yaml",
             help="The problem file; by default configs/flights.yaml.",
@@ -72,6 +76,15 @@ def train(as_of: Any, **options: Any) -> None:
     _train(serve=False, as_of=as_of, **options)
 
 
+@main.command(epilog="\b\nExample: python run.py contract --config configs/rules.yaml")
+@common
+def contract(**options: Any) -> None:
+    """Hold every row of the problem's data against the contract, and do nothing else."""
+    from pipelines.job import contract_job
+
+    _run(contract_job(), **options)
+
+
 @main.command(
     epilog="\b\nExamples:\n  python run.py drift --since 2013-07-01 --until 2013-07-08\n"
     "  python run.py drift --current new.parquet --json\n\n\b\nExit codes: 0 no grave drift, 1 error, 2 wrong usage, 3 blocked."
@@ -89,7 +102,8 @@ def drift(
 ) -> None:
     """Hold what arrives against what a model was trained on.
 
-    Without --current, a window of the problem's data: by default the newest one before the problem's as-of date.
+    Without --current, a window of the problem's data: by default the newest one before the problem's as-of date; all of
+    it where there is no timestamp.
     """
     if current and (since or until or log_folder):
         raise click.UsageError("Give either --current, or a window by --since and --until, of the data or of a --log.")
@@ -147,6 +161,19 @@ def deploy(
         raise click.UsageError(f"--canary or --hold: {error}.") from error
     job = deploy_job(to=to, model=model, reason=reason, who=who, service=service, steps=steps, hold=seconds)
     _run(job, **options)
+
+
+@main.command(epilog="\b\nExample: python run.py prove --service http://127.0.0.1:3000")
+@service_option
+@common
+def prove(service: str | None, **options: Any) -> None:
+    """Prove what production serves: its service, started as production is, gives the golden rows their probabilities.
+
+    With --service, the running one must say that it serves the same version.
+    """
+    from pipelines.job import prove_job
+
+    _run(prove_job(service=service), **options)
 
 
 @main.command(epilog="\b\nExample: python run.py rollback --reason 'too many alarms'")
@@ -363,14 +390,17 @@ def _data(verb: str, *, options: dict[str, Any], **arguments: Any) -> None:
     _run(data_job(verb, **arguments), **options)
 
 
-def _run(job: Any, *, config: Path, as_json: bool, debug: bool) -> None:
+def _run(job: Any, *, config: Path, as_json: bool, debug: bool, evidence: Path | None) -> None:
     from driftgate.workspace import Workspace
     from pipelines.job import run_job
 
     workspace = Workspace.current()
     workspace.set_environment()
     log_name = f"{time.strftime('%Y%m%d-%H%M%S')}.log"
-    sys.exit(run_job(job, config=config, as_json=as_json, debug=debug, workspace=workspace, log_name=log_name))
+    code = run_job(
+        job, config=config, as_json=as_json, debug=debug, evidence=evidence, workspace=workspace, log_name=log_name
+    )
+    sys.exit(code)
 
 
 def _day(moment: Any) -> Any:

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from bentos.server import DIRECT, Served
 from driftgate.gate import Proof
@@ -26,8 +27,7 @@ def prove(served: Served, release: Release, *, log: Path) -> Proof:
         log: Its prediction log, of this proof alone.
     """
     rows = release.golden.rows
-    answers = served.post("/predict/batch", {"instances": rows})["predictions"]
-    found = [answer["probability"] for answer in answers]
+    answers = golden_answers(served, release)
     ids = [answer["prediction_id"] for answer in answers]
     probes = _probes(served, rows[0])
     p99, timed = _latency(served, rows)
@@ -37,7 +37,7 @@ def prove(served: Served, release: Release, *, log: Path) -> Proof:
     return Proof(
         version=served.get("/model/info")["version"],
         golden_rows=len(rows),
-        golden_differ=sum(was != now for was, now in zip(release.golden.probability, found, strict=True)),
+        golden_differ=differing(answers, release),
         probes=len(probes),
         probes_failed=tuple(name for name, passed in probes.items() if not passed),
         p99_ms=p99,
@@ -45,6 +45,18 @@ def prove(served: Served, release: Release, *, log: Path) -> Proof:
         failed=refused,
         lost=sum(name not in kept for name in ids),
     )
+
+
+def golden_answers(served: Served, release: Release) -> list[dict[str, Any]]:
+    """A service's answers to the golden rows of a release."""
+    found: list[dict[str, Any]] = served.post("/predict/batch", {"instances": release.golden.rows})["predictions"]
+    return found
+
+
+def differing(answers: list[dict[str, Any]], release: Release) -> int:
+    """How many golden answers differ from the probabilities at training, be it in the last bit."""
+    pairs = zip(release.golden.probability, answers, strict=True)
+    return sum(was != answer["probability"] for was, answer in pairs)
 
 
 def _probes(served: Served, row: dict[str, object]) -> dict[str, bool]:

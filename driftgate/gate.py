@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
@@ -234,6 +235,28 @@ def proof_checks(proof: Proof, problem: Problem) -> list[Check]:
         ),
         _check("staging.log", "block", proof.lost, 0, proof.lost == 0, "answered predictions missing in the log"),
     ]
+
+
+def production_checks(*, rows: int, differ: int, said: Mapping[str, Any] | None) -> list[Check]:
+    """What a service that follows production showed.
+
+    Args:
+        rows: Golden rows that the version in production answered.
+        differ: How many of their probabilities differ from those at training.
+        said: What a running service told of the version that it serves: `address`, `answers`, `version`, `error`.
+    """
+    why = f"of {rows} golden probabilities, served as production is, differ from those at training"
+    checks = [_check("production.golden", "block", differ, 0, differ == 0 < rows, why)]
+    if said:
+        right = said["answers"] and said["error"] is None
+        told = said["error"] or ("it serves the version" if right else "it does not answer")
+        why = f"{said['address']}: {told}"
+        checks.append(
+            Check(
+                name="production.service", severity="block", observed=said["version"], limit=None, passed=right, why=why
+            )
+        )
+    return checks
 
 
 def _check(

@@ -134,6 +134,17 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
 
 
+def print_verdict(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
+    """The verdict's table, and what it was about."""
+    from rich.text import Text
+
+    console = make_console(results)
+    print_checks(verdict, console)
+    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
+    about = f"version {document['version']}" if "version" in document else f"data md5 {document['data']['md5']}"
+    console.print(f"of       {document['problem']}, {about} ({document['seconds']:.1f} s)")
+
+
 def print_proof(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
     """The verdict of a proof on staging, and what comes next."""
     from rich.text import Text

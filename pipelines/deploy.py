@@ -110,7 +110,7 @@ def deploy_to_production(
             )  # fmt: skip
         entry = moved(production, release, event="production", who=who, reason=reason)
         production.move(release, entry, follow=follow)
-        said = _look(service, release.card.version) if service else None
+        said = look(service, release.card.version) if service else None
         if said and said["error"] and before:
             back = release_in(before, production.channel)
             reason = f"the service did not take it over: {said['error']}"
@@ -148,7 +148,7 @@ def roll_back(
             append(production.record_path, unfinished.entry)  # its aliases are about to change again
         entry = moved(production, release, event="rollback", who=who, reason=reason)
         production.move(release, entry, follow=followers(production, workspace=workspace))
-        said = _look(service, release.card.version) if service else None
+        said = look(service, release.card.version) if service else None
         return _document(production, entry, started, service=said)
 
 
@@ -255,7 +255,7 @@ def user() -> str:
     return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
 
 
-def _look(service: str, version: str) -> dict[str, Any]:
+def look(service: str, version: str) -> dict[str, Any]:
     """Wait until a running service says that it serves a version; `error` is None if it does, or if nobody answers."""
     if not service.startswith(("http://", "https://")):
         raise DriftgateError(f"{service} is no address of a service.", "Give one such as http://127.0.0.1:3000.")

@@ -10,13 +10,14 @@ from driftgate import tracking
 from driftgate.config import Problem
 from driftgate.gate import Verdict
 from driftgate.production import Production
+from driftgate.table import DataVersion
 from driftgate.workspace import Workspace
 
 
 def training_document(
-    problem: Problem, found: dict[str, Any], ids: dict[str, str | None], *, workspace: Workspace
+    problem: Problem, name: str, found: dict[str, Any], ids: dict[str, str | None], *, workspace: Workspace
 ) -> dict[str, Any]:
-    """The document of a training run, from its artifacts."""
+    """The document of a training run, from its artifacts; writes the Evidently page, if it came to that."""
     version, evaluation = found["data_version"], found.get("evaluation")
     made, trained = found.get("model_version"), found.get("trained")
     return {
@@ -36,7 +37,21 @@ def training_document(
         },
         "release": found.get("release"),
         "bento": found.get("bento"),
+        "report": _write_report(found["drift_report"], name, workspace) if "drift_report" in found else None,
     }
+
+
+def contract_document(problem: Problem, verdict: Verdict, version: DataVersion) -> dict[str, Any]:
+    """The document of a check of the contract alone."""
+    return {
+        **_common(problem, verdict, {}),
+        "data": {"md5": version.md5, "rows": version.rows, "as_of": _date(version.as_of)},
+    }
+
+
+def production_document(problem: Problem, verdict: Verdict, *, version: str, service: Any) -> dict[str, Any]:
+    """The document of a proof in production."""
+    return {**_common(problem, verdict, {}), "channel": "production", "version": version, "service": service}
 
 
 def drift_document(
@@ -44,8 +59,6 @@ def drift_document(
 ) -> dict[str, Any]:
     """The document of a drift check, from its artifacts; writes the Evidently page to the workspace."""
     arrival, finding = found["arrival"], found["drift"]
-    report = workspace.reports / f"{name}.html"
-    report.write_text(str(found["drift_report"]))
     return {
         **_common(problem, found["verdict"], ids),
         "columns": [
@@ -80,7 +93,7 @@ def drift_document(
         "windows": {
             "days": finding.drift.window_days, "compared": finding.drift.windows, "joined": finding.drift.joined,
         },
-        "report": str(report),
+        "report": _write_report(found["drift_report"], name, workspace),
     }  # fmt: skip
 
 
@@ -101,6 +114,12 @@ def deployment_document(
         "bento": found.get("bento"),
         "document": str(production.staging),
     }
+
+
+def _write_report(page: Any, name: str, workspace: Workspace) -> str:
+    report = workspace.reports / f"{name}.html"
+    report.write_text(str(page))
+    return str(report)
 
 
 def keep(document: dict[str, Any], name: str, *, workspace: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sys
 import time
@@ -35,6 +36,17 @@ def training_job(*, as_of: dt.date | None, serve: bool) -> tuple[Work, Show]:
         return document
 
     return work, terminal.print_run
+
+
+def contract_job() -> tuple[Work, Show]:
+    """Hold the data against the contract."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from pipelines.launch import check_contract
+
+        return check_contract(problem, workspace=workspace)
+
+    return work, terminal.print_verdict
 
 
 def drift_job(
@@ -80,6 +92,17 @@ def deploy_job(
         )  # fmt: skip
 
     return work, terminal.print_proof if to == "staging" else terminal.print_move
+
+
+def prove_job(*, service: str | None) -> tuple[Work, Show]:
+    """Prove what production serves."""
+
+    def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+        from pipelines.prove import prove_production
+
+        return prove_production(problem, service=service, workspace=workspace)
+
+    return work, terminal.print_verdict
 
 
 def rollback_job(*, to: str | None, reason: str, who: str | None, service: str | None) -> tuple[Work, Show]:
@@ -162,13 +185,16 @@ def data_job(verb: str, **options: Any) -> tuple[Work, Show]:
 
 
 def run_job(
-    job: tuple[Work, Show], *, config: Path, as_json: bool, debug: bool, workspace: Workspace, log_name: str
-) -> int:
-    """Do a job on a problem, and tell what came of it.
+    job: tuple[Work, Show], *, config: Path, as_json: bool, debug: bool, evidence: Path | None, workspace: Workspace,
+    log_name: str,
+) -> int:  # fmt: skip
+    """Do a job on a problem, tell what came of it, and put the evidence into a folder where one is named.
 
     Returns:
         The exit code: 0 done, 1 error, 3 blocked by the gate.
     """
+    from pipelines.evidence import keep_evidence
+
     work, show = job
     results: IO[str] = sys.stdout
     errors: IO[str] = sys.stderr
@@ -178,6 +204,8 @@ def run_job(
         workspace.prepare()
         results, errors = terminal.quiet_libraries(log_file=log_file, debug=debug)
         document = work(problem, workspace)
+        if evidence:
+            keep_evidence(document, evidence)
     except KeyboardInterrupt:
         errors.write("stopped\n")
         return ERROR
@@ -185,8 +213,12 @@ def run_job(
         known = error if isinstance(error, DriftgateError) else _unforeseen(error, log_file)
         if debug:
             traceback.print_exception(error, file=errors)
+        document = {"error": {"cause": known.cause, "remedy": known.remedy}}
         if as_json:
-            terminal.print_json({"error": {"cause": known.cause, "remedy": known.remedy}}, results)
+            terminal.print_json(document, results)
+        if evidence:
+            with contextlib.suppress(OSError):  # it may be what failed
+                keep_evidence(document, evidence)
         terminal.print_error(known, errors)
         return ERROR
     if as_json:

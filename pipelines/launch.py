@@ -11,12 +11,15 @@ from typing import Any
 from bentos.server import serving
 from driftgate import arrivals, tracking
 from driftgate.config import Problem
+from driftgate.contract_check import find_violations
 from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
+from driftgate.gate import Verdict, contract_checks
 from driftgate.predictions import demand_log
 from driftgate.release import read_release
 from driftgate.splitting import split
 from driftgate.table import read_rows, rows_of
+from driftgate.versions import ensure_data
 from driftgate.workspace import Workspace
 from pipelines import documents, runs
 
@@ -50,8 +53,22 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
     name = run_name(runs.TRAINING, problem)
     run(training, name, workspace=workspace, problem=problem, as_of=moment.isoformat() if moment else None)
     found, ids = runs.outcome(name)
-    document = documents.training_document(problem, found, ids, workspace=workspace)
+    document = documents.training_document(problem, name, found, ids, workspace=workspace)
     return kept(document, name, started, workspace=workspace)
+
+
+def check_contract(problem: Problem, *, workspace: Workspace) -> dict[str, Any]:
+    """Hold every row of the problem's data against the contract; no pipeline runs, and nothing is recorded.
+
+    Returns:
+        The document of the check.
+    """
+    started = time.monotonic()
+    frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=None)
+    violations = find_violations(frame, problem, version=version)
+    verdict = Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(frame))))
+    document = documents.contract_document(problem, verdict, version)
+    return {**document, "seconds": round(time.monotonic() - started, 1)}
 
 
 def check_drift(
@@ -69,7 +86,7 @@ def check_drift(
     Args:
         problem: Whose model and data.
         model: Alias or version; None: the champion, else the candidate.
-        current: A file of rows; None: a window.
+        current: A file of rows; None: a window, or all the problem's data where it has no timestamp.
         log_folder: The prediction log that the window is of; None: of the problem's data.
         since: First day of the window; None: a window's length before `until`.
         until: The day after its last one; None: the problem's as-of, or today.
@@ -85,6 +102,9 @@ def check_drift(
     version = tracking.resolve_version(problem.name, model, workspace=workspace)
     release = tracking.release_of(problem.name, version, workspace=workspace)
     problem = arrivals.as_released(problem, release)
+    if problem.data.timestamp is None and not (current or log_folder or since or until):
+        ensure_data(problem, workspace=workspace)
+        current = problem.data_path  # no date to choose a window by: the data set as it is now
     # What is wrong with the words is told at once, not when ZenML has started.
     if current:
         arrivals.find_columns(current, problem)

@@ -82,6 +82,8 @@ def test_from_staging_to_production_and_back(house: House) -> None:
     )
     assert second.code == 0, second.out + second.err
     assert (house.champion(), house.serves()) == ("2", "2")
+    proved = house.run("prove", "--service", house.served.address)
+    assert (proved.code, proved.document["version"]) == (0, "2"), proved.out + proved.err
 
     started = time.monotonic()
     back = house.run("rollback", "--reason", "too many alarms")

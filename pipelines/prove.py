@@ -1,0 +1,52 @@
+"""Proving what production serves, at any time; it moves nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from bentos.build import build_bento
+from bentos.proof import differing, golden_answers
+from bentos.server import serving
+from driftgate.channel import release_in
+from driftgate.config import Problem
+from driftgate.errors import DriftgateError
+from driftgate.gate import Verdict, production_checks
+from driftgate.production import Production
+from driftgate.workspace import Workspace
+from pipelines.deploy import look
+from pipelines.documents import production_document
+
+log = logging.getLogger("driftgate.deploy")
+
+
+def prove_production(problem: Problem, *, service: str | None, workspace: Workspace) -> dict[str, Any]:
+    """Prove what production serves: start its bento as a follower of production, and ask it the golden rows.
+
+    Args:
+        problem: Whose production.
+        service: Address of the running service; it must say that it serves the version. It is asked no rows: its
+            log is of what callers asked.
+        workspace: Where everything is.
+
+    Raises:
+        DriftgateError: If nothing is in production, its release is altered, or its bento can't be served.
+    """
+    started, production = time.monotonic(), Production(problem.name, workspace=workspace)
+    channel = production.serving()
+    if channel is None:
+        raise DriftgateError(f"Nothing of {problem.name} is in production.", "`run.py deploy --to production` first.")
+    release = release_in(channel, production.channel)
+    bento = workspace.bentoml / "bentos" / problem.name / channel.version
+    bento = bento if bento.exists() else build_bento(release, workspace=workspace)
+    log.info("serving %s %s as production is", problem.name, channel.version)
+    with serving(bento, workspace=workspace, environment={"DRIFTGATE_CHANNEL": str(production.channel)}) as served:
+        answers = golden_answers(served, release)
+    # A challenger may have answered for its share; it is judged by its experiment.
+    own = sum(answer["model_version"] == channel.version for answer in answers)
+    differ = differing(answers, release) if own == len(answers) else len(answers) - own
+    said = look(service, channel.version) if service else None
+    verdict = Verdict(problem=problem.name, checks=tuple(production_checks(rows=own, differ=differ, said=said)))
+    document = production_document(problem, verdict, version=channel.version, service=said)
+    return {**document, "seconds": round(time.monotonic() - started, 1)}

@@ -1,0 +1,77 @@
+"""The evidence of a decision: what people, machines and scripts find in its folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from driftgate.gate import Check, Verdict, production_checks
+from pipelines.evidence import facts, keep_evidence, markdown
+
+
+def document(*checks: Check, **more: Any) -> dict[str, Any]:
+    verdict = Verdict(problem="rules", checks=checks)
+    return {
+        "problem": "rules", "verdict": verdict.outcome, "checks": [check.model_dump() for check in checks],
+        "runs": {"mlflow": "abc", "zenml": None}, "model": {"name": "rules", "version": "3", "aliases": ["candidate"]},
+        "data": {"rows": 1000, "md5": "d41d"}, **more,
+    }  # fmt: skip
+
+
+def check(*, passed: bool, why: str = "because", severity: Any = "block") -> Check:
+    return Check(name="performance.accuracy", severity=severity, observed=0.9, limit=0.97, passed=passed, why=why)
+
+
+def test_what_failed_comes_first_and_says_why() -> None:
+    told = markdown(document(check(passed=True), check(passed=False, why="too low")))
+    assert told.startswith(
+        "### rules: blocked by the gate\n\n- **block** `performance.accuracy` 0.9000 against 0.9700: too low\n"
+    )
+    assert "1 of 2 checks passed" in told
+    assert "model: rules 3 (candidate)" in told
+    assert "MLflow run: `abc`" in told
+    assert "ZenML run" not in told
+    assert "passed, with warnings" in markdown(document(check(passed=False, severity="warn")))
+
+
+def test_a_text_of_the_data_is_nothing_but_text() -> None:
+    """A category's name stands in the summary: it can't mention anybody, draw a table, a picture or a tag."""
+    told = markdown(document(check(passed=False, why="@ann | ![x](http://x) <img src=x>\n# `y` ~~z~~ *b*")))
+    line = told.splitlines()[2]
+    assert line.endswith("@<!-- -->ann \\| !\\[x\\](http://x) &lt;img src=x&gt; \\# \\`y\\` \\~\\~z\\~\\~ \\*b\\*")
+
+
+def test_an_error_and_a_move_are_told() -> None:
+    error = {"error": {"cause": "There is no candidate.", "remedy": "Train first."}}
+    assert "There is no candidate. Train first." in markdown(error)
+    assert facts(error) == {"verdict": "error"}
+    move = {"problem": "rules", "verdict": "none", "checks": [], "event": "rollback", "version": "1", "previous": "2",
+            "who": "ann", "reason": "too many alarms"}  # fmt: skip
+    told = markdown(move)
+    assert "production serves version 1" in told
+    assert "rollback by ann: too many alarms" in told
+    assert facts(move)["version"] == "1"
+
+
+def test_the_folder_holds_what_the_document_names(tmp_path: Path) -> None:
+    release, report = tmp_path / "releases" / "3", tmp_path / "page.html"
+    release.mkdir(parents=True)
+    (release / "card.json").write_text("{}")
+    report.write_text("<p>")
+    told = document(check(passed=True), release=str(release), report=str(report), bento=None)
+    for _ in range(2):  # again over what is there
+        keep_evidence(told, tmp_path / "evidence")
+    found = sorted(path.name for path in (tmp_path / "evidence").iterdir())
+    assert found == ["document.json", "facts.txt", "release", "report.html", "summary.md"]
+    assert json.loads((tmp_path / "evidence" / "document.json").read_text()) == told
+    assert (tmp_path / "evidence" / "facts.txt").read_text() == "verdict=pass\nproblem=rules\nversion=3\n"
+
+
+def test_production_is_proved_by_golden_rows_and_the_running_service() -> None:
+    def outcome(**more: Any) -> str:
+        known = {"rows": 8, "differ": 0, "said": None, **more}
+        return Verdict(problem="rules", checks=tuple(production_checks(**known))).outcome
+
+    serves = {"address": "http://x", "answers": True, "version": "3", "error": None}
+    assert outcome() == outcome(said=serves) == "pass"
+    assert outcome(differ=1) == outcome(rows=0) == "block"
+    assert outcome(said={**serves, "answers": False}) == outcome(said={**serves, "error": "altered"}) == "block"

@@ -1,0 +1,158 @@
+"""What stands in for GitHub's own actions, for `gh`, and for the machine that a job gets."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.workflows.expressions import PlayError
+
+
+class ActionFailed(Exception):
+    """An action that fails, and with it its step."""
+
+
+UV = Path(sys.prefix) / "bin" / "uv"
+# The environment that runs the tests stands in for the one that `uv sync` makes; whether it is that one is checked.
+SYNC = """#!/usr/bin/env bash
+if [ "$1" = sync ]; then shift; exec {uv} sync --check --inexact "$@"; fi
+exec {uv} "$@"
+"""
+GH = """#!{python}
+import json, os, sys
+from pathlib import Path
+arguments = sys.argv[1:]
+home, may = Path({home!r}), json.loads(os.environ["PLAYED_PERMISSIONS"])
+def demand(scope, level):
+    if not os.environ.get("GH_TOKEN"):
+        sys.exit("gh: To use GitHub CLI in a GitHub Actions workflow, set the GH_TOKEN environment variable.")
+    if may.get(scope) not in (level, "write"):
+        sys.exit(f"gh: HTTP 403: Resource not accessible by integration ({{scope}}: {{level}})")
+if arguments[:1] == ["api"] and arguments[1].endswith("/approvals"):
+    demand("actions", "read")
+    print((home / "approvals.json").read_text())
+elif arguments[:2] == ["pr", "comment"]:
+    demand("pull-requests", "write")
+    body = Path(arguments[arguments.index("--body-file") + 1]).read_text()
+    with (home / "gh.jsonl").open("a") as calls:
+        calls.write(json.dumps({{"arguments": arguments, "body": body}}) + "\\n")
+else:
+    sys.exit(f"gh: no stand-in for {{arguments}}")
+"""
+
+
+@dataclass
+class Machine:
+    """A runner: the folder that steps work in, its own commands, and what the job may do."""
+
+    work: Path
+    tools: Path
+    permissions: Mapping[str, str]
+    path: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Hub:
+    """What outlives a job of a run: the repository, the artifacts, what `gh` was asked."""
+
+    origin: Path
+    folder: Path
+    approvals: list[dict[str, Any]]
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    def comments(self) -> list[dict[str, Any]]:
+        """The calls of `gh pr comment`, each with its body."""
+        calls = self.folder / "gh.jsonl"
+        return [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
+
+    def machine(self, name: str, permissions: Mapping[str, str]) -> Machine:
+        """A new runner: `gh` and `git` are there, `uv` is not."""
+        folder = self.folder / "machines" / name.replace("/", "-").replace(" ", "")
+        machine = Machine(folder / "work", folder / "bin", permissions)
+        machine.work.mkdir(parents=True)
+        machine.tools.mkdir()
+        (self.folder / "approvals.json").write_text(json.dumps(self.approvals))
+        write_command(machine.tools / "gh", GH.format(python=sys.executable, home=str(self.folder)))
+        return machine
+
+
+def write_command(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def checkout(given: dict[str, str], hub: Hub, machine: Machine) -> None:
+    """actions/checkout: the repository at the run's commit, or at `ref`, in the work folder or in `path`."""
+    if machine.permissions.get("contents") not in ("read", "write"):
+        raise PlayError("the checkout needs the permission contents: read")
+    target = machine.work / given.get("path", "")
+    # The work folder may hold files by now; the real one removes them, too.
+    shutil.rmtree(target, ignore_errors=True)
+    _git("clone", "--quiet", "--no-hardlinks", str(hub.origin), str(target), at=machine.tools)
+    if given.get("ref"):
+        _git("checkout", "--quiet", "--detach", given["ref"], at=target)
+
+
+def setup_uv(_: dict[str, str], __: Hub, machine: Machine) -> None:
+    """astral-sh/setup-uv: from here on there is a `uv`."""
+    write_command(machine.tools / "uv", SYNC.format(uv=UV))
+
+
+def upload(given: dict[str, str], hub: Hub, machine: Machine) -> None:
+    """actions/upload-artifact: what `path` holds, by `name`."""
+    target = hub.artifacts / given["name"]
+    if target.exists() and given.get("overwrite") != "true":
+        raise ActionFailed(f"there is an artifact {given['name']} already")
+    found = glob.glob(str(machine.work / given["path"]))
+    if not found and given.get("if-no-files-found") == "error":
+        raise ActionFailed(f"no files were found with {given['path']}")
+    shutil.rmtree(target, ignore_errors=True)
+    for path in found:
+        shutil.copytree(path, target, dirs_exist_ok=True)
+
+
+def download(given: dict[str, str], hub: Hub, machine: Machine) -> None:
+    """actions/download-artifact."""
+    if not (hub.artifacts / given["name"]).exists():
+        raise ActionFailed(f"there is no artifact {given['name']}")
+    shutil.copytree(hub.artifacts / given["name"], machine.work / given["path"], dirs_exist_ok=True)
+
+
+ACTIONS: dict[str, tuple[Callable[[dict[str, str], Hub, Machine], None], set[str]]] = {
+    "actions/checkout": (checkout, {"persist-credentials", "path", "ref"}),
+    "astral-sh/setup-uv": (setup_uv, {"enable-cache", "cache-dependency-glob"}),
+    "actions/upload-artifact": (upload, {"name", "path", "if-no-files-found", "overwrite"}),
+    "actions/download-artifact": (download, {"name", "path"}),
+}
+
+
+def perform(uses: str, given: dict[str, str], hub: Hub, machine: Machine) -> None:
+    """Do what an action does.
+
+    Raises:
+        PlayError: If nothing stands in for it or for what it is given.
+        ActionFailed: If it fails.
+    """
+    name = uses.split("@")[0]
+    if name not in ACTIONS:
+        raise PlayError(f"nothing stands in for {name}")
+    action, known = ACTIONS[name]
+    if unknown := set(given) - known:
+        raise PlayError(f"{name}: nothing stands in for {', '.join(sorted(unknown))}")
+    action(given, hub, machine)
+
+
+def _git(*arguments: str, at: Path) -> None:
+    done = subprocess.run(["git", *arguments], cwd=at, capture_output=True, text=True)
+    if done.returncode:
+        raise ActionFailed(f"git {arguments[0]}: {done.stderr.strip()}")
