@@ -1,5 +1,6 @@
 """Every shell block of every page is executed, or says why not; every call of `run.py` anywhere in the text parses."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,22 @@ def test_calls_are_found() -> None:
 def test_wrong_call_is_found(arguments: list[str]) -> None:
     with pytest.raises(click.UsageError):
         parse(main, arguments)
+
+
+def examples_of(command: click.Command) -> Iterator[str]:
+    """The examples at the end of a command's help, and of the commands below it; what follows two spaces explains."""
+    yield from re.findall(r"run\.py(?: \S+)*", command.epilog or "")
+    if isinstance(command, click.Group):
+        for verb in command.commands.values():
+            yield from examples_of(verb)
+
+
+def test_examples_of_the_help_parse() -> None:
+    found = list(examples_of(main))
+    assert len(found) > 10
+    for example in found:
+        for arguments in run_arguments(example):
+            parse(main, arguments)
 
 
 def test_verbs_within_verbs_are_parsed() -> None:
