@@ -355,7 +355,7 @@ def data_pull(remote: str | None, **options: Any) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def status(as_json: bool) -> None:
-    """What the newest runs came to."""
+    """What serves where, and what the newest runs came to."""
     from driftgate.status import show_status
 
     show_status(as_json=as_json)

@@ -1,0 +1,33 @@
+"""Pages that are made from something else are up to date."""
+
+import click
+
+from docs import cli_reference
+from run import main
+
+
+def test_command_line_reference_is_up_to_date() -> None:
+    made = cli_reference.reference(main, "run.py")
+    assert cli_reference.FILE.read_text() == made, f"Renew it: {cli_reference.COMMAND}"
+
+
+def test_every_verb_and_option_is_in_the_reference() -> None:
+    @click.group(epilog="\b\nExample: outer inner innermost")
+    def outer() -> None:
+        """Outermost."""
+
+    @outer.group()
+    def inner() -> None:
+        """In between."""
+
+    @inner.command()
+    @click.argument("what", type=click.Choice(["this", "that"]))
+    @click.option("--day", envvar="DAY", help="A day | a night.")
+    def innermost(what: str, day: str) -> None:
+        """What is done."""
+
+    page = cli_reference.reference(outer, "run.py")
+    assert "## run.py inner innermost\n\nWhat is done.\n" in page
+    assert "run.py inner innermost [OPTIONS] {this|that}" in page
+    assert "| `--day TEXT` | A day \\| a night. Or `DAY`. |" in page
+    assert "Example: outer inner innermost" in page
