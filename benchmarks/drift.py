@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import peers as peers_module
 from benchmarks.faults import Fault, gross_faults, mild_faults
+from benchmarks.record import save
 from driftgate import export, importance, tuning
 from driftgate.config import Problem, load_problem
 from driftgate.contract_check import find_violations
@@ -326,9 +327,7 @@ def main() -> None:
         single = faulty_weeks(study, with_peers=arguments.part == "judge")
         result |= {"faults": by_kind(single), "single faults": single, "halves": random_halves(study)}
     result["seconds"] = round(time.monotonic() - started)
-    folder = PROJECT / "benchmarks" / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / f"drift-{arguments.part}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
+    save(f"drift-{arguments.part}", result)
     show(result)
 
 

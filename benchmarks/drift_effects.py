@@ -19,6 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.drift import prepare
+from benchmarks.record import save
 from driftgate.metrics import point_metrics
 from driftgate.table import features_of, labels_of
 from driftgate.workspace import PROJECT
@@ -45,8 +46,7 @@ def main() -> None:
             "auc_lost_most": round(float(np.max(lost)), 4),
         }
     found = dict(sorted(found.items(), key=lambda item: item[1]["effect"]))
-    folder = PROJECT / "benchmarks" / "results"
-    (folder / "drift-effects.json").write_text(json.dumps({"roc_auc": round(base, 4), "columns": found}, indent=1))
+    save("drift-effects", {"roc_auc": round(base, 4), "columns": found})
     print(f"ROC AUC {base:.4f} on {len(rows):,} rows")
     for name, item in found.items():
         print(

@@ -26,6 +26,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.record import save
 from driftgate.workspace import PROJECT
 
 COLUMNS = [
@@ -157,8 +158,7 @@ def main() -> None:
         ratios = [a["cpu_seconds"] / b["cpu_seconds"] for a, b in zip(found["profile 1,000,000"], found["preset 1,000,000"], strict=True)]  # fmt: skip
         size = (folder / "profile.json").stat().st_size
     result = {**found, "ratios": [round(r, 3) for r in ratios], "median": round(statistics.median(ratios), 3), "profile_bytes": size}  # fmt: skip
-    (PROJECT / "benchmarks" / "results").mkdir(exist_ok=True)
-    (PROJECT / "benchmarks" / "results" / "drift-speed.json").write_text(json.dumps(result, indent=1))
+    save("drift-speed", result)
     print(json.dumps(result, indent=1))
 
 

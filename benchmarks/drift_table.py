@@ -9,17 +9,17 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.drift import interval
-from benchmarks.peers import NAMES
+from driftgate.metrics import wilson_interval
 
 RESULTS = Path(__file__).resolve().parent / "results" / "drift-judge.json"
+OURS = ("contract", "blocked or stopped", "warned or more", "own column warned or more")
 MILD = ("+0.25 σ", "5 % new category", "+5 points missing")
 
 
 def rate(found: list[int]) -> str:
     """A rate with its count and interval."""
-    low, high = interval(*found)
-    return f"{found[0]} of {found[1]} ({low:.0%}–{high:.0%})"
+    low, high = wilson_interval(found[0] / found[1], found[1], confidence=0.95)
+    return f"{found[0]} of {found[1]} ({max(0.0, low):.0%}–{min(1.0, high):.0%})"
 
 
 def row(*cells: str) -> None:
@@ -38,17 +38,18 @@ def main() -> None:
     for name in ("as they come", "left out"):
         row(name, rate(result[name]["blocked"]), rate(result[name]["warned or more"]))
     faults = result["faults"]
+    peers = [name for name in faults["ordinary|1000"] if name not in OURS]
     print("\ngross faults: blocked, or stopped by the contract; peers: any alarm\n")
-    head("fault", "rows", "ours", *NAMES)
+    head("fault", "rows", "ours", *peers)
     for key, found in faults.items():
         kind, size = key.split("|")
         if kind not in MILD and kind != "ordinary":
-            row(kind, f"{int(size):,}", rate(found["blocked or stopped"]), *(rate(found[name]) for name in NAMES))
+            row(kind, f"{int(size):,}", rate(found["blocked or stopped"]), *(rate(found[name]) for name in peers))
     print("\nfalse alarms in the same weeks, nothing changed\n")
-    head("rows", "ours: blocked", "ours: warned or more", *NAMES)
+    head("rows", "ours: blocked", "ours: warned or more", *peers)
     for size in ("1000", "5000"):
         found = faults[f"ordinary|{size}"]
-        cells = [found["blocked or stopped"], found["warned or more"], *(found[name] for name in NAMES)]
+        cells = [found["blocked or stopped"], found["warned or more"], *(found[name] for name in peers)]
         row(f"{int(size):,}", *(rate(cell) for cell in cells))
     print("\nby column, 5,000 rows: gross faults blocked, mild ones warned in their own column\n")
     head("fault", "all columns together", "each column that stays below 95 % (gross) or 80 % (mild)")
@@ -66,9 +67,9 @@ def main() -> None:
         together = [sum(found[0] for found in single.values()), sum(found[1] for found in single.values())]
         row(kind, rate(together), "; ".join(below) or "none")
     print("\nrandom halves of one period\n")
-    head("rows a side", "ours: warned or more", *NAMES)
+    head("rows a side", "ours: warned or more", *peers)
     for size, found in result["halves"].items():
-        row(f"{int(size):,}", rate(found["warned or more"]), *(rate(found[name]) for name in NAMES))
+        row(f"{int(size):,}", rate(found["warned or more"]), *(rate(found[name]) for name in peers))
     print("\nestimate without labels\n")
     head("metric", "estimate", "training value", "last week's value", "realised inside the interval")
     for name, found in result["estimates"].items():

@@ -19,11 +19,11 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.record import save
 from bentos.api import arms
 from driftgate.experiments import ALPHA
 from driftgate.metrics import wilson_interval
 from driftgate.sequential import confidence_sequence, labels_needed, paired_gains, split_bound, split_gains
-from driftgate.workspace import PROJECT
 
 EXPERIMENTS, LABELS = 1000, 5000
 ROWS_OF_A_CALLER = 20
@@ -118,7 +118,7 @@ def main() -> None:
         f"{failed:.1%} fail, {slow:.0%} slow": guard(failed=failed, slow=slow)
         for failed, slow in ((0, 0.01), (0, 0.03), (0, 0.1), (0.001, 0), (0.01, 0), (0.05, 0))
     }
-    (PROJECT / "benchmarks" / "results" / "experiments.json").write_text(json.dumps(result, indent=1))
+    save("experiments", result)
     print(json.dumps(result, indent=1))
 
 

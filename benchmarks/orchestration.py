@@ -3,7 +3,8 @@
     uv run python benchmarks/orchestration.py [--repeats 3] [--config configs/flights.yaml]
 
 Both sides run in processes of their own, in turn, in workspaces of their own, after one warm-up of each; the plain side
-calls the same functions in the same order, logs the same to MLflow, and builds the same bento, without ZenML.
+calls the same functions in the same order, logs the same to MLflow, and builds the same bento, without ZenML. Figures of
+the flights go to benchmarks/results/orchestration.json.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.record import save
 
 
 def main() -> None:
@@ -42,9 +46,11 @@ def main() -> None:
                 if repeat:
                     seconds[name].append(round(time.monotonic() - started, 1))
     ratios = [ours / theirs for ours, theirs in zip(seconds["pipeline"], seconds["plain"], strict=True)]
-    print(
-        json.dumps({**seconds, "ratios": [round(r, 3) for r in ratios], "median": round(statistics.median(ratios), 3)})
-    )
+    median = round(statistics.median(ratios), 3)
+    result = {"seconds": seconds, "ratios": [round(r, 3) for r in ratios], "median": median}
+    if arguments.config == parser.get_default("config"):
+        save("orchestration", result)
+    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.record import save
 from bentos.build import build_bento, service_environment
 from bentos.server import free_port
 from driftgate import modelling, tracking
@@ -275,10 +276,9 @@ def main() -> None:
         stack.close()
         if arguments.only in (None, "starts"):
             result["start"] = starts(how, repeats=2 if arguments.quick else 5, log=log, workspace=workspace)
-    text = json.dumps(result, indent=1)
     if not arguments.quick and not arguments.only:
-        (PROJECT / "benchmarks" / "results" / "serving.json").write_text(text)
-    print(text)
+        save("serving", result)
+    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":
