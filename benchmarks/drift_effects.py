@@ -9,7 +9,6 @@ benchmarks/results/drift-effects.json.
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -22,7 +21,6 @@ from benchmarks.drift import prepare
 from benchmarks.record import save
 from driftgate.metrics import point_metrics
 from driftgate.table import features_of, labels_of
-from driftgate.workspace import PROJECT
 
 DRAWS = 10
 

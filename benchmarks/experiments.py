@@ -96,14 +96,14 @@ def power(share: float | None) -> dict[str, Any]:
     """A better challenger: the labels that the power analysis asks for, and how often they were enough."""
     draw, bound = np.random.default_rng(2), 1.0 if share is None else split_bound(share)
     pilot = gains(draw, rows=200_000, noise=0.25, better=0.2, share=share)
-    needed = labels_needed(float(pilot.mean()), deviation=float(pilot.std()), bound=bound, alpha=ALPHA, most=100_000)
+    needed = labels_needed(float(pilot.mean()), pilot, bound=bound, alpha=ALPHA, most=20_000)
     found: dict[str, Any] = {"gain": round(float(pilot.mean()), 4), "labels needed": needed}
     if needed:
         hits = 0
-        for _ in range(300):
+        for _ in range(EXPERIMENTS):
             values = gains(draw, rows=needed, noise=0.25, better=0.2, share=share)
             hits += bool(confidence_sequence(values, bound=bound, alpha=ALPHA)[0][-1] > 0)
-        found["power promised"], found["power"] = 0.8, rate(hits, 300)
+        found["power promised"], found["power"] = 0.8, rate(hits, EXPERIMENTS)
     return found
 
 

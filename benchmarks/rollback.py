@@ -59,7 +59,9 @@ def main() -> None:
     runs = []
     with tempfile.TemporaryDirectory() as log:
         settings = {"DRIFTGATE_CHANNEL": str(channel), "DRIFTGATE_LOG": log}
-        with serving(workspace.bentoml / "bentos" / "flights" / now, workspace=workspace, environment=settings) as served:
+        with serving(
+            workspace.bentoml / "bentos" / "flights" / now, workspace=workspace, environment=settings
+        ) as served:
             for repeat in range(arguments.repeats):
                 runs.append(roll_back(served, channel, to=now if repeat % 2 else other))
     save("rollback", {"runs": runs})

@@ -235,11 +235,7 @@ def power_analysis(champion: Release, challenger: Release, *, share: float | Non
     else:
         challenged, bound = draw.random(len(at)) < share, split_bound(share)
         values = split_gains((np.where(challenged, other[at], one[at]) - labels) ** 2, challenged, share=share)
-    deviation = max(float(values.std()), 0.01)
-    return {
-        str(gain): labels_needed(gain, deviation=deviation, bound=bound, alpha=ALPHA, most=MOST_LABELS)
-        for gain in GAINS
-    }
+    return {str(gain): labels_needed(gain, values, bound=bound, alpha=ALPHA, most=MOST_LABELS) for gain in GAINS}
 
 
 def _answered(log: Path, *, since: dt.datetime, name: str) -> pd.DataFrame:

@@ -69,16 +69,33 @@ def test_the_interval_only_narrows_and_stays_within_the_bounds(values: list[floa
 
 
 def test_the_power_analysis_says_how_many_labels_it_takes() -> None:
-    needed = labels_needed(0.02, deviation=0.2, bound=1, alpha=ALPHA, most=50_000)
-    assert needed is not None
     draw = np.random.default_rng(3)
+    needed = labels_needed(0.02, draw.normal(0, 0.2, 20_000), bound=1, alpha=ALPHA, most=50_000)
+    assert needed is not None
     hits = [
         confidence_sequence(draw.normal(0.02, 0.2, needed).clip(-1, 1), bound=1, alpha=ALPHA)[0][-1] > 0
         for _ in range(200)
     ]
     low, high = wilson_interval(float(np.mean(hits)), 200, confidence=0.99)
     assert low <= 0.8 <= high + 0.05
-    assert labels_needed(0.0001, deviation=0.2, bound=1, alpha=ALPHA, most=1000) is None
+    assert labels_needed(0.0001, draw.normal(0, 0.2, 20_000), bound=1, alpha=ALPHA, most=1000) is None
+
+
+def test_skewed_values_need_the_labels_that_they_need() -> None:
+    """A small share weighs few answers much: a normal curve of the same spread would promise too much."""
+    draw, bound = np.random.default_rng(5), split_bound(0.1)
+
+    def values(number: int) -> np.ndarray:
+        challenged = draw.random(number) < 0.1
+        losses = draw.beta(1, 4, number) * np.where(challenged, 0.6, 1.0)
+        return split_gains(losses, challenged, share=0.1)
+
+    pilot = values(100_000)
+    needed = labels_needed(float(pilot.mean()), pilot, bound=bound, alpha=ALPHA, most=30_000)
+    assert needed is not None
+    hits = [confidence_sequence(values(needed), bound=bound, alpha=ALPHA)[0][-1] > 0 for _ in range(300)]
+    low, high = wilson_interval(float(np.mean(hits)), 300, confidence=0.999)
+    assert low <= 0.8 <= high
 
 
 def test_nothing_yet_says_nothing() -> None:
