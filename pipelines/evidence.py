@@ -44,8 +44,8 @@ def facts(document: Mapping[str, Any]) -> dict[str, str]:
     """What scripts ask for: the verdict (`error` where there is none), and the model's version."""
     if ERROR in document:
         return {"verdict": ERROR}
-    version = document.get("version") or document.get("model", {}).get("version") or ""
-    return {"verdict": str(document["verdict"]), "problem": str(document["problem"]), "version": str(version)}
+    version = document.get("version") or (document.get("model") or {}).get("version") or ""
+    return {"verdict": document.get("verdict", "none"), "problem": document["problem"], "version": version}
 
 
 def markdown(document: Mapping[str, Any]) -> str:
@@ -68,7 +68,10 @@ def markdown(document: Mapping[str, Any]) -> str:
 def _headline(document: Mapping[str, Any]) -> str:
     if "event" in document:
         return f"production serves version {_text(document['version'])}"
-    return {"block": "blocked by the gate", "warn": "passed, with warnings"}.get(document["verdict"], "passed")
+    verdict = document.get("verdict")
+    return {"block": "blocked by the gate", "warn": "passed, with warnings", "pass": "passed"}.get(
+        verdict or "", "done"
+    )
 
 
 def _sentence(check: Check) -> str:

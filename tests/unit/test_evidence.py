@@ -52,6 +52,13 @@ def test_an_error_and_a_move_are_told() -> None:
     assert facts(move)["version"] == "1"
 
 
+def test_a_job_without_a_verdict_is_done() -> None:
+    """What serves where, an experiment: nothing was judged."""
+    told = {"problem": "rules", "production": None, "record": []}
+    assert markdown(told) == "### rules: done\n"
+    assert facts(told) == {"verdict": "none", "problem": "rules", "version": ""}
+
+
 def test_the_folder_holds_what_the_document_names(tmp_path: Path) -> None:
     release, report = tmp_path / "releases" / "3", tmp_path / "page.html"
     release.mkdir(parents=True)
