@@ -194,6 +194,8 @@ def test_changed_data_is_held_against_what_was_before(repository: Repository) ->
 def test_ci_is_what_ci_run_does(repository: Repository) -> None:
     """Its tests are only collected here (`--collect-only`, by PYTEST_ADDOPTS): they would play themselves."""
     environment = {"PYTEST_ADDOPTS": "--collect-only"}
-    run = Run(repository(), "push", environment=environment).play("ci.yml")
+    variables = {"DRIFTGATE_CONFIG": RULES}
+    run = Run(repository(), "push", variables=variables, environment=environment).play("ci.yml")
     assert run.result == "success", said(run)
     assert "test_life.py" in said(run)
+    assert run.jobs["reproduce"].result == "success"
