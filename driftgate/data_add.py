@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from driftgate.errors import DriftgateError, first_line
 from driftgate.gate import Verdict, Violation, contract_checks
 from driftgate.pointer import Pointer, Promise, replace_text
 from driftgate.table import columns_of, count_rows, date_span, read_columns, read_rows
-from driftgate.versions import alone, ensure_data, found_md5, locked_md5, switch
+from driftgate.versions import alone, ensure_data, found_md5, locked_md5, scratch, switch
 from driftgate.workspace import Workspace, show_path
 
 if TYPE_CHECKING:
@@ -49,11 +48,11 @@ def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) ->
         )
     if not file.is_file():
         raise DriftgateError(f"There is no file {file}.", "Name a .parquet or .csv file of rows.")
-    with alone(pointer), tempfile.TemporaryDirectory(dir=pointer.root / ".dvc" / "tmp") as folder:
+    with alone(pointer), scratch(pointer) as folder:
         itself = pointer.data.exists() and file.samefile(pointer.data)
         _demand_sense(pointer, file, itself=itself, replace=replace, tracked=locked_md5(problem) is not None)
         append = not replace and not itself and _has_data(pointer, problem)
-        draft = Path(folder) / f"rows{pointer.data.suffix}"
+        draft = folder / f"rows{pointer.data.suffix}"
         if append:
             ensure_data(problem, workspace=workspace)
             _append(pointer.data, file, draft, problem)

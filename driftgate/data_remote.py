@@ -99,6 +99,8 @@ def _on_remote(md5: str, store: Store) -> dict[str, Any]:
 def _advice(pointer: Pointer, told: dict[str, Any]) -> list[str]:
     """What to do about each thing that is not as it should be."""
     data, file, advice = show_path(pointer.data), show_path(pointer.file), []
+    if pointer.root is None:
+        return ["move it into a folder of the project, and change data.path    so that DVC can track it"]
     if told["state"] == "untracked":
         return [f"run.py data add {data if told['md5'] else 'FILE'}    makes it the first version"]
     if told["state"] == "missing":

@@ -16,7 +16,13 @@ def ask(root: Path, *arguments: str) -> str | None:
     """
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=60, env=_environment(root)
+            ["git", *arguments],
+            cwd=root,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=60,
+            env=_environment(root),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

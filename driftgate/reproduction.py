@@ -168,7 +168,8 @@ def obtain_data(
             return made
         trouble += f", and stage {stage!r} makes others"
     raise DriftgateError(
-        f"The bytes of {md5}, which it was trained on, are nowhere: {trouble}.", "Push them from where they are."
+        f"The bytes of {md5}, which it was trained on, are nowhere: {trouble}.",
+        "Put the file back, or push it with `run.py data push` from where it is.",
     )
 
 

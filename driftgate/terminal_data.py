@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 from driftgate.gate import Verdict
@@ -81,7 +82,8 @@ def print_add(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -
     if document["md5"] == document["previous"]:
         lines["next"] = "nothing: it is the version that was there"
     else:
-        lines["next"] = f"git add {document['pointer']} && git commit -m 'data: …'"
+        ignored = "" if document["previous"] else f" {Path(document['pointer']).with_name('.gitignore')}"
+        lines["next"] = f"git add {document['pointer']}{ignored} && git commit -m 'data: …'"
         lines[" "] = "run.py data push"
     _write(lines, results)
 

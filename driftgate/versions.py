@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +17,9 @@ from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
 
-__all__ = ["alone", "ensure_data", "found_md5", "locked_md5", "md5_of", "switch"]
+__all__ = ["alone", "ensure_data", "found_md5", "locked_md5", "md5_of", "scratch", "switch"]
+
+SCRATCH = "driftgate-draft-"
 
 
 def locked_md5(problem: Problem) -> str | None:
@@ -88,9 +92,10 @@ def alone(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
     folder = pointer.root / ".dvc" / "tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "driftgate.lock", is_singleton=True).acquire(timeout=-1 if wait else 0):
-            for left in _leftovers(pointer):
-                left.unlink(missing_ok=True)
+        lock = FileLock(folder / "driftgate.lock", is_singleton=True)
+        with lock.acquire(timeout=-1 if wait else 0):
+            if lock.lock_counter == 1:  # else this process is at it already
+                _tidy(pointer, folder)
             yield
     except Timeout as error:
         raise DriftgateError(
@@ -100,6 +105,14 @@ def alone(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
         raise DriftgateError(
             f"{error.filename or folder} can't be written: {error.strerror}.", "Mend that: the rights, the space."
         ) from error
+
+
+@contextmanager
+def scratch(pointer: Pointer) -> Iterator[Path]:
+    """A folder for drafts, on the disk of the repository; the next command removes what a killed one leaves."""
+    assert pointer.root
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=pointer.root / ".dvc" / "tmp") as folder:
+        yield Path(folder)
 
 
 def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
@@ -182,6 +195,13 @@ def _try_remote(md5: str, store: Store) -> str:
     except DriftgateError as error:
         log.warning("%s", error.cause)
         return f" {error.cause}"
+
+
+def _tidy(pointer: Pointer, folder: Path) -> None:
+    for left in _leftovers(pointer):
+        left.unlink(missing_ok=True)
+    for left in folder.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _leftovers(pointer: Pointer) -> tuple[Path, ...]:

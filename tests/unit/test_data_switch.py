@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from driftgate.errors import DriftgateError
 from driftgate.pointer import Pointer, Promise
-from driftgate.versions import ensure_data
+from driftgate.versions import SCRATCH, ensure_data
 from driftgate.workspace import PROJECT
 from tests.repository import Repository, commit, renamed
 
@@ -86,6 +86,31 @@ def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: in
             assert place.state() == before
         place.demand_whole(place.first, third)
     assert (ended, limit > 4) == (0, True)
+
+
+KILLED_ADDITION = """
+import os, sys
+from pathlib import Path
+from driftgate import data_add
+from driftgate.workspace import Workspace
+from tests.repository import rules_in
+
+data, new, home = map(Path, sys.argv[1:])
+sys.addaudithook(lambda event, arguments: os._exit(9) if event == "os.rename" and str(data) == str(arguments[0]) else None)
+data_add.add(rules_in(data), new, replace=False, workspace=Workspace(home))
+"""
+
+
+def test_an_addition_that_is_killed_has_not_been(place: Repository) -> None:
+    new = place.file(renamed(place.rows.head(3), "third"))
+    command = [sys.executable, "-c", KILLED_ADDITION, str(place.data), str(new), str(place.workspace.root)]
+    before, scratch = place.state(), place.root / ".dvc" / "tmp"
+    assert subprocess.run(command, cwd=PROJECT).returncode == KILLED
+    assert place.state() == before
+    assert list(scratch.glob(f"{SCRATCH}*"))
+    place.demand_whole(place.second)
+    assert not list(scratch.glob(f"{SCRATCH}*"))
+    assert place.add(renamed(place.rows.head(3), "third"))["rows"] == 253
 
 
 CONTENT = (PROJECT / "dvc.lock").read_text()

@@ -38,6 +38,11 @@ def test_added_rows_follow_the_old_ones_and_dvc_agrees(place: Repository) -> Non
     assert "not in cache" not in dvc(place.root, "data", "status")
 
 
+def test_rows_are_added_to_a_version_that_is_in_the_cache_alone(place: Repository) -> None:
+    place.data.unlink()
+    assert place.add(renamed(place.rows.head(3), "third"))["rows_before"] == 250
+
+
 def test_a_csv_can_be_added_to_parquet(place: Repository) -> None:
     told = place.add(renamed(place.rows.head(7), "csv"), name="arrived.csv")
     assert (told["rows_before"], told["rows"]) == (250, 257)

@@ -27,6 +27,7 @@ JOB_KEYS = {
     "runs-on", "timeout-minutes", "permissions", "concurrency", "env", "steps", "needs", "if", "outputs", "strategy",
     "environment", "uses", "with", "secrets",
 }  # fmt: skip
+WHERE_PACKAGES_ARE = ("SSL_CERT_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "HTTPS_PROXY", "NO_PROXY")
 LEVELS = ("none", "read", "write")
 STEP_SECONDS = 500
 NOTHING: Mapping[str, Any] = {}
@@ -289,7 +290,10 @@ class _JobPlay:
         event.write_text(json.dumps(self.run.event))
         home = self.files / "home"
         home.mkdir(exist_ok=True)
+        packages = {key: os.environ[key] for key in WHERE_PACKAGES_ARE if key in os.environ}
+        cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
         return {
+            **packages, "UV_CACHE_DIR": cache,
             "PATH": os.pathsep.join([*self.machine.path, str(self.machine.tools), "/usr/local/bin", "/usr/bin", "/bin"]),
             "HOME": str(home), "LANG": "C.UTF-8", "CI": "true", "UV_PROJECT_ENVIRONMENT": sys.prefix,
             "GITHUB_ACTIONS": "true", "GITHUB_ACTOR": github["actor"], "GITHUB_EVENT_NAME": self.run.event_name,
