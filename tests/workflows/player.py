@@ -27,7 +27,16 @@ JOB_KEYS = {
     "runs-on", "timeout-minutes", "permissions", "concurrency", "env", "steps", "needs", "if", "outputs", "strategy",
     "environment", "uses", "with", "secrets",
 }  # fmt: skip
-WHERE_PACKAGES_ARE = ("SSL_CERT_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "HTTPS_PROXY", "NO_PROXY")
+WHERE_PACKAGES_ARE = (
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "NPM_CONFIG_REGISTRY",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
 LEVELS = ("none", "read", "write")
 STEP_SECONDS = 500
 NOTHING: Mapping[str, Any] = {}
