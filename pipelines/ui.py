@@ -84,6 +84,8 @@ def _zenml_environment(workspace: Workspace, database: Path) -> dict[str, str]:
         "ZENML_SERVER_DEPLOYMENT_TYPE": "local",
         "ZENML_SERVER_AUTO_ACTIVATE": "true",
         "ZENML_SERVER_JWT_SECRET_KEY": secrets.token_hex(32),
+        # Else pages among the artifacts are refused. ZenML's own local server sets it too.
+        "ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS": "true",
     }
 
 

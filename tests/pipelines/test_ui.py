@@ -1,5 +1,6 @@
 """`run.py ui`: both servers answer on this machine alone, and stop with the command."""
 
+import json
 import os
 import signal
 import socket
@@ -30,12 +31,21 @@ def test_both_answer_and_stop(main_job: Ran) -> None:
     for port in ports.values():
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
             assert b"<html" in answer.read().lower()
+    assert b"<h1>" in artifact_page(f"http://127.0.0.1:{ports['zenml']}/api/v1", "verdict_page")
     shown.send_signal(signal.SIGINT)
     assert shown.wait(60) == 0
     for port in ports.values():
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
     assert run_cli("status", home=main_job.home).code == 0
+
+
+def artifact_page(address: str, name: str) -> bytes:
+    """An HTML artifact, as ZenML's dashboard is given it."""
+    with urllib.request.urlopen(f"{address}/artifact_versions?artifact={name}", timeout=30) as answer:
+        (version, *_) = json.load(answer)["items"]
+    with urllib.request.urlopen(f"{address}/artifact_versions/{version['id']}/visualize", timeout=30) as answer:
+        return str(json.load(answer)["value"]).encode()
 
 
 def test_taken_port_is_told(main_job: Ran) -> None:
