@@ -3,23 +3,23 @@
     uv run docs/take_pictures.py        # needs Chromium; on Debian: apt-get install chromium
 
 Runs the main job and two drift checks in the workspace (`var/`, or where `DRIFTGATE_HOME` points), and writes PNG files
-to docs/pictures: the terminal at the end of the main job and of a drift check, the verdict's page, and the Evidently
-pages of an ordinary week and of one with two faults put into it, and the page of the service.
+to docs/pictures: the terminal at the end of the main job and of a drift check, the verdict's page, the Evidently pages
+of an ordinary week and of one with two faults put into it, the page of the service, the main job's run in MLflow, and
+the run of the drift check that blocked in ZenML, with its verdict.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,15 @@ from rich.text import Text
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
+
+from bentos.server import HOST, free_port, serving  # noqa: E402
+from docs import browser  # noqa: E402
+from driftgate import tracking  # noqa: E402
+from driftgate.workspace import Workspace  # noqa: E402
+
 PICTURES = PROJECT / "docs" / "pictures"
 COLUMNS = 128
-BROWSER = (
-    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=10000",
-)  # fmt: skip
+HIDE = "document.querySelectorAll('img').forEach(i => i.naturalWidth || i.remove())"  # icons that only a network has
 
 
 def run(*arguments: str) -> str:
@@ -68,75 +71,88 @@ def terminal(text: str, name: str, *, lines: int) -> None:
 
 def shoot(page: Path, name: str, *, width: int, height: int) -> None:
     """A page as a picture."""
-    with tempfile.TemporaryDirectory() as profile:
-        command = [*BROWSER, f"--user-data-dir={profile}", f"--window-size={width},{height}"]
-        picture = PICTURES / f"{name}.png"
-        subprocess.run([*command, f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True)
-    print(f"{picture.relative_to(PROJECT)}")
+    browser.shoot(page, PICTURES / f"{name}.png", width=width, height=height)
+    done(name)
+
+
+def done(name: str) -> None:
+    print(f"docs/pictures/{name}.png")
 
 
 def swagger(bento: Path) -> None:
     """The service's page after somebody has sent the example from it."""
-    from websockets.sync.client import connect
-
-    from bentos.server import free_port, serving
-    from driftgate.workspace import Workspace
-
     settings = {"DRIFTGATE_INSECURE": "1", "DRIFTGATE_TOKEN": ""}
-    debug = free_port()
     with (
-        tempfile.TemporaryDirectory() as profile,
         serving(bento, workspace=Workspace.current(), environment=settings) as served,
-        subprocess.Popen(
-            [*BROWSER[:-1], f"--user-data-dir={profile}", f"--remote-debugging-port={debug}", "--window-size=1200,2000",
-             f"{served.address}/"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        ) as browser,
-    ):  # fmt: skip
-        page = _wait(lambda: next(found for found in _pages(debug) if found["url"].startswith(served.address)))
-        with connect(page["webSocketDebuggerUrl"], max_size=None) as tab:
+        browser.opened(f"{served.address}/", width=1200, height=1857) as tab,
+    ):
 
-            def tell(method: str, **parameters: Any) -> Any:
-                tab.send(json.dumps({"id": 1, "method": method, "params": parameters}))
-                while True:
-                    told = json.loads(tab.recv(30))
-                    if told.get("id") == 1:
-                        return told["result"]
+        def answered() -> bool | None:
+            # The page needs a moment until its button does something.
+            tab.click(".btn.execute")
+            time.sleep(1)
+            return tab.value("document.body.innerText.includes('Server response')") or None
 
-            def click(selector: str) -> bool:
-                script = f"(e => e ? (e.click(), true) : false)(document.querySelector('{selector}'))"
-                return bool(tell("Runtime.evaluate", expression=script)["result"]["value"])
-
-            def answered() -> bool | None:
-                # The page needs a moment until its button does something.
-                click(".btn.execute")
-                time.sleep(1)
-                found = "document.body.innerText.includes('Server response')"
-                return tell("Runtime.evaluate", expression=found)["result"]["value"] or None
-
-            _wait(lambda: click("[id$=post_predict] .opblock-summary-control") or None)
-            _wait(answered)
-            picture = tell("Page.captureScreenshot")["data"]
-        browser.terminate()
-    (PICTURES / "swagger.png").write_bytes(base64.b64decode(picture))
-    print("docs/pictures/swagger.png")
+        tab.wait_for_click("[id$=post_predict] .opblock-summary-control")
+        browser.wait(answered)
+        tab.take(PICTURES / "swagger.png")
+    done("swagger")
 
 
-def _pages(port: int) -> list[dict[str, str]]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=2) as answer:
-        found: list[dict[str, str]] = json.load(answer)
-    return found
+@contextlib.contextmanager
+def dashboards() -> Iterator[tuple[str, str]]:
+    """`run.py ui`; the addresses of MLflow and ZenML."""
+    ports = free_port(), free_port()
+    command = [sys.executable, str(PROJECT / "run.py"), "ui", f"--mlflow-port={ports[0]}", f"--zenml-port={ports[1]}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ui:
+        try:
+            if not any(line.startswith("Ctrl-C") for line in ui.stdout or ()):
+                raise RuntimeError("`run.py ui` did not start.")
+            yield f"http://{HOST}:{ports[0]}", f"http://{HOST}:{ports[1]}"
+        finally:
+            ui.send_signal(signal.SIGINT)
 
 
-def _wait(look: Callable[[], Any]) -> Any:
-    """What is looked for, as soon as it is there."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, StopIteration):
-            found = look()
-            if found is not None:
-                return found
-        time.sleep(0.2)
-    raise TimeoutError("The page did not come to what was waited for.")
+def mlflow_run(address: str, run: str) -> None:
+    """A run's page in MLflow, as it looks to whoever trains models."""
+    experiment = tracking.client(Workspace.current()).get_run(run).info.experiment_id
+    with browser.opened(address, width=1100, height=1260) as tab:
+        tab.wait_for_click("label, button, span, div", "Model training")
+        tab.value(f"location.hash = '#/experiments/{experiment}/runs/{run}'")
+        tab.wait_for(
+            "document.body.innerText.includes('Registered models') && document.body.innerText.includes('_mean')"
+        )
+        tab.wait_for_click("button[aria-label=Close]")  # the assistant's column
+        tab.value("document.querySelector(\"input[placeholder='Search metrics']\").focus()")
+        tab.tell("Input.insertText", text="roc_auc")
+        time.sleep(3)
+        tab.take(PICTURES / "mlflow-run.png")
+    done("mlflow-run")
+
+
+def zenml_run(address: str, run: str) -> None:
+    """A drift check's graph in ZenML, and the page of its verdict there."""
+    page = f"{address}/projects/default/runs/{run}"
+    with browser.opened(page, width=900, height=1150) as tab:
+        tab.wait_for("document.querySelectorAll('.react-flow__node').length > 10")
+        tab.wait_for_click("button[aria-label^=Dismiss]")
+        tab.wait_for_click("button[data-slot=button]:has(> svg:only-child):not([aria-label])")  # the right column away
+        time.sleep(1)
+        tab.wait_for_click("button[aria-label='Fit view']")
+        time.sleep(2)
+        tab.value(HIDE)
+        tab.take(PICTURES / "zenml-run.png")
+    done("zenml-run")
+    with browser.opened(page, width=1300, height=720) as tab:
+        tab.wait_for_click("button[aria-label^=Dismiss]")
+        tab.wait_for_click(".react-flow__node button", "verdict_page")
+        tab.wait_for_click("[role=dialog] [role=tab]", "Visualization")
+        tab.wait_for_click("[role=dialog] button", "Load Preview")
+        tab.wait_for("document.querySelector('[role=dialog] iframe')")
+        time.sleep(3)
+        tab.value(HIDE)
+        tab.take(PICTURES / "zenml-verdict.png")
+    done("zenml-verdict")
 
 
 def broken_week(folder: Path) -> Path:
@@ -149,10 +165,10 @@ def broken_week(folder: Path) -> Path:
     return folder / "new.parquet"
 
 
-def newest(kind: str, workspace: Path) -> dict[str, object]:
+def newest(kind: str, workspace: Path) -> dict[str, Any]:
     """The record of the newest run of a kind."""
     path = max(workspace.joinpath("runs").glob(f"{kind}-*.json"), key=lambda found: found.stat().st_mtime)
-    document: dict[str, object] = json.loads(path.read_text())
+    document: dict[str, Any] = json.loads(path.read_text())
     return document
 
 
@@ -161,12 +177,15 @@ def main() -> None:
     workspace = Path(os.environ.get("DRIFTGATE_HOME") or PROJECT / "var").absolute()
     terminal(run(), "main-job", lines=62)
     swagger(Path(str(newest("training", workspace)["bento"])))
-    verdict = next(workspace.rglob(f"{newest('training', workspace)['runs']['mlflow']}/artifacts/verdict.html"))  # type: ignore[index]
+    verdict = next(workspace.rglob(f"{newest('training', workspace)['runs']['mlflow']}/artifacts/verdict.html"))
     shoot(verdict, "verdict", width=1120, height=1500)
     run("drift", "--since", "2013-07-01", "--until", "2013-07-08")
     shoot(Path(str(newest("drift", workspace)["report"])), "drift-ordinary", width=1200, height=1250)
     terminal(run("drift", "--current", str(broken_week(workspace))), "drift-terminal", lines=46)
     shoot(Path(str(newest("drift", workspace)["report"])), "drift-broken", width=1200, height=1900)
+    with dashboards() as (mlflow, zenml):
+        mlflow_run(mlflow, newest("training", workspace)["runs"]["mlflow"])
+        zenml_run(zenml, newest("drift", workspace)["runs"]["zenml"])
 
 
 if __name__ == "__main__":
