@@ -28,11 +28,13 @@ def test_both_answer_and_stop(main_job: Ran) -> None:
         ["MLflow", f"http://127.0.0.1:{ports['mlflow']}"],
         ["ZenML", f"http://127.0.0.1:{ports['zenml']}"],
     ]
-    for port in ports.values():
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
-            assert b"<html" in answer.read().lower()
-    assert b"<h1>" in artifact_page(f"http://127.0.0.1:{ports['zenml']}/api/v1", "verdict_page")
-    shown.send_signal(signal.SIGINT)
+    try:
+        for port in ports.values():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+                assert b"<html" in answer.read().lower()
+        assert "<h1>" in artifact_page(f"http://127.0.0.1:{ports['zenml']}/api/v1", "verdict_page")
+    finally:
+        shown.send_signal(signal.SIGINT)
     assert shown.wait(60) == 0
     for port in ports.values():
         with socket.socket() as probe:
@@ -40,12 +42,12 @@ def test_both_answer_and_stop(main_job: Ran) -> None:
     assert run_cli("status", home=main_job.home).code == 0
 
 
-def artifact_page(address: str, name: str) -> bytes:
+def artifact_page(address: str, name: str) -> str:
     """An HTML artifact, as ZenML's dashboard is given it."""
     with urllib.request.urlopen(f"{address}/artifact_versions?artifact={name}", timeout=30) as answer:
         (version, *_) = json.load(answer)["items"]
     with urllib.request.urlopen(f"{address}/artifact_versions/{version['id']}/visualize", timeout=30) as answer:
-        return str(json.load(answer)["value"]).encode()
+        return str(json.load(answer)["value"])
 
 
 def test_taken_port_is_told(main_job: Ran) -> None:
