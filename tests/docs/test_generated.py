@@ -2,6 +2,7 @@
 
 import click
 
+from benchmarks import table
 from docs import cli_reference
 from run import main
 
@@ -9,6 +10,10 @@ from run import main
 def test_command_line_reference_is_up_to_date() -> None:
     made = cli_reference.reference(main, "run.py")
     assert cli_reference.FILE.read_text() == made, f"Renew it: {cli_reference.COMMAND}"
+
+
+def test_table_of_figures_is_up_to_date() -> None:
+    assert table.FILE.read_text() == table.table(), f"Renew it: {table.COMMAND}"
 
 
 def test_every_verb_and_option_is_in_the_reference() -> None:

@@ -26,6 +26,7 @@ def options_of(command: click.Command) -> Iterator[str]:
 
 def code() -> str:
     paths = [path for name in CODE for path in [PROJECT / name, *(PROJECT / name).rglob("*.py")] if path.is_file()]
+    paths += (PROJECT / ".github" / "workflows").glob("*.yml")
     return "\n".join(path.read_text() for path in paths)
 
 
