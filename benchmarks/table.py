@@ -27,7 +27,16 @@ what lies behind the goals that are not reached: [what the gate does not see](..
 
 def table(read: Callable[[str], Result] = load) -> str:
     """The page."""
-    return HEAD + "".join(_row(goal, read(goal.result)) for goal in GOALS) + FOOT
+    return HEAD + "".join(_row_of(goal, read) for goal in GOALS) + FOOT
+
+
+def _row_of(goal: Goal, read: Callable[[str], Result]) -> str:
+    try:
+        return _row(goal, read(goal.result))
+    except FileNotFoundError:
+        limit = _number(goal.limit, goal.unit) + ("" if goal.unit == "times" else f" {goal.unit}")
+        sign = "≤" if goal.most else "≥"
+        return f"| {goal.text} | {sign} {limit} | no result is kept | – | {goal.rows} | – | `{goal.command}` |\n"
 
 
 def _row(goal: Goal, result: Result) -> str:
