@@ -16,7 +16,19 @@ workspace.prepare()
 import mlflow
 
 from bentos.build import RUNTIME, build_bento
-from driftgate import contract_check, evaluation, export, gate, leakage, modelling, page, plots, tracking, tuning
+from driftgate import (
+    contract_check,
+    evaluation,
+    export,
+    gate,
+    leakage,
+    modelling,
+    page,
+    plots,
+    registry,
+    tracking,
+    tuning,
+)
 from driftgate.card import make_card
 from driftgate.config import load_problem
 from driftgate.drift.check import check_drift, newest_window
@@ -107,4 +119,4 @@ with mlflow.start_run() as run:
     )
     tracker.keep_release(release)
     build_bento(release, workspace=workspace)
-    tracking.set_alias(problem.name, tracking.CANDIDATE, number, workspace=workspace)
+    registry.set_alias(problem.name, registry.CANDIDATE, number, workspace=workspace)

@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.record import save
 from bentos.build import build_bento, service_environment
 from bentos.server import free_port
-from driftgate import modelling, tracking
+from driftgate import modelling, registry
 from driftgate.config import load_problem
 from driftgate.release import Release
 from driftgate.splitting import split
@@ -248,8 +248,8 @@ def main() -> None:
         sys.exit("wrk is missing: apt-get install wrk")
     workspace = Workspace.current()
     workspace.set_environment()
-    version = tracking.resolve_version(arguments.problem, None, workspace=workspace)
-    release = tracking.release_of(arguments.problem, version, workspace=workspace)
+    version = registry.resolve_version(arguments.problem, None, workspace=workspace)
+    release = registry.release_of(arguments.problem, version, workspace=workspace)
     rounds, seconds = (1, 2) if arguments.quick else (5, 5)
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:

@@ -25,7 +25,7 @@ from pydantic_core import to_json
 from bentos.api.application import Service
 from bentos.api.bodies import parse
 from bentos.api.settings import Settings
-from driftgate import tracking
+from driftgate import registry
 from driftgate.prediction_log import PREDICTIONS
 from driftgate.workspace import Workspace
 
@@ -50,8 +50,8 @@ def main() -> None:
     arguments = parser.parse_args()
     workspace = Workspace.current()
     workspace.set_environment()
-    version = tracking.resolve_version(arguments.problem, None, workspace=workspace)
-    release = tracking.release_of(arguments.problem, version, workspace=workspace)
+    version = registry.resolve_version(arguments.problem, None, workspace=workspace)
+    release = registry.release_of(arguments.problem, version, workspace=workspace)
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Settings(token=None, log=Path(folder), channel=None, release=release.folder))
         answering = service._now()

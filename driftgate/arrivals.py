@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate import tracking
+from driftgate import registry
 from driftgate.config import Problem
 from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
@@ -99,7 +99,7 @@ def read_window(
     Raises:
         DriftgateError: As of `find_window`, or if the data can't be read.
     """
-    profile = profile_of(tracking.release_of(problem.name, model, workspace=workspace))
+    profile = profile_of(registry.release_of(problem.name, model, workspace=workspace))
     start, end = find_window(problem, model=model, profile=profile, since=since, until=until)
     timestamp = str(problem.data.timestamp)
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=end)
@@ -159,7 +159,7 @@ def read_file(
     timestamp = problem.data.timestamp
     wanted, ignored = find_columns(path, problem)
     current = read_columns(path, problem=problem, columns=wanted)
-    profile = profile_of(tracking.release_of(problem.name, model, workspace=workspace))
+    profile = profile_of(registry.release_of(problem.name, model, workspace=workspace))
     seen, (first, *_) = current.head(0), span_of(current, timestamp)
     if timestamp and first is not None:
         begin = dt.datetime.combine(first.date(), dt.time())
@@ -199,7 +199,7 @@ def read_log(
     Raises:
         DriftgateError: If there is no log, or the window is upside down.
     """
-    release = tracking.release_of(problem.name, model, workspace=workspace)
+    release = registry.release_of(problem.name, model, workspace=workspace)
     profile, target, timestamp = profile_of(release), problem.target, problem.data.timestamp
     start, end = log_window(problem, since=since, until=until)
     begin = dt.datetime.combine(start, dt.time())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from driftgate import tracking
+from driftgate import registry
 from driftgate.config import Problem
 from driftgate.evaluation import ChampionScores
 from driftgate.table import features_of
@@ -24,10 +24,10 @@ def score_champion(holdout: pd.DataFrame, problem: Problem, *, workspace: Worksp
     Raises:
         DriftgateError: If its release is missing or altered, or takes columns that the holdout lacks.
     """
-    version = tracking.version_with_alias(problem.name, tracking.CHAMPION, workspace=workspace)
+    version = registry.version_with_alias(problem.name, registry.CHAMPION, workspace=workspace)
     if version is None:
         return None
-    release = tracking.release_of(problem.name, str(version.version), workspace=workspace)
+    release = registry.release_of(problem.name, str(version.version), workspace=workspace)
     probability = release.scorer().probability(features_of(holdout, release.contract))
     seen = 0
     timestamp, trained_until = problem.data.timestamp, release.card.lineage.trained_until

@@ -12,8 +12,9 @@ from driftgate.config import Problem
 from driftgate.contract_check import find_violations
 from driftgate.dvc_store import Store
 from driftgate.errors import DriftgateError, first_line
-from driftgate.gate import Verdict, Violation, contract_checks
-from driftgate.pointer import Pointer, Promise, replace_text
+from driftgate.files import replace_text
+from driftgate.gate import Verdict, Violation, contract_verdict
+from driftgate.pointer import Pointer, Promise
 from driftgate.table import columns_of, count_rows, date_span, read_columns, read_rows
 from driftgate.versions import alone, ensure_data, found_md5, locked_md5, scratch, switch
 from driftgate.workspace import Workspace, show_path
@@ -168,7 +169,7 @@ def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) 
             examples = tuple(repr(value) for value in twice.head(EXAMPLES).tolist())
             rule = "is in the data already: are these rows new?"
             violations.insert(0, Violation(column=name, rule=rule, rows=len(twice), examples=examples))
-    return Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(frame))))
+    return contract_verdict(violations, problem, rows=len(frame))
 
 
 def _tell(problem: Problem, pointer: Pointer, file: Path, draft: Path, verdict: Verdict) -> dict[str, Any]:

@@ -249,20 +249,15 @@ def _refusal(pointer: Pointer, promised: Promise, lost: list[str], *, store: Sto
 
 def _obtain(pointer: Pointer, wanted: Version, *, store: Store, workspace: Workspace) -> str:
     """See that the cache has a version; tells where it came from."""
-    md5, trouble = wanted.promise.md5, "no remote is configured"
+    md5 = wanted.promise.md5
     if store.cached(md5):
         return "cache"
     if pointer.data.exists() and found_md5(pointer.data) == md5:
         store.keep(pointer.data, md5)
         return "workspace"
-    try:
-        if store.remote():
-            log.info("fetching %s from %s", md5[:8], store.remote())
-            if store.fetch(md5):
-                return "remote"
-            trouble = f"the remote {store.remote()!r} doesn't have them"
-    except DriftgateError as error:
-        trouble = error.cause.rstrip(".")
+    trouble = store.bring(md5)
+    if trouble is None:
+        return "remote"
     if pointer.stage and wanted.commit and rebuild(pointer, wanted.commit, md5, store=store, workspace=workspace):
         return "stage"
     built = " its stage makes others," if pointer.stage and wanted.commit else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 
 from driftgate.errors import DriftgateError, first_line
 from driftgate.workspace import Workspace, show_path
+
+log = logging.getLogger("driftgate.data")
 
 REMOTE = "DRIFTGATE_REMOTE"
 GIVEN = "given"  # the name, for this process alone, of a remote that was given by its address
@@ -121,6 +124,23 @@ class Store:
             # `verify` drops what did not arrive whole.
             self._cache.add(remote.oid_to_path(md5), remote.fs, md5, verify=True)
         return self.cached(md5) is not None
+
+    def bring(self, md5: str) -> str | None:
+        """See that the cache has a version, from the remote if need be.
+
+        Returns:
+            Why it hasn't; None where it has.
+        """
+        if self.cached(md5):
+            return None
+        try:
+            if self.remote() is None:
+                return "no remote is configured"
+            log.info("fetching %s from %s", md5[:8], self.remote())
+            return None if self.fetch(md5) else f"the remote {self.remote()!r} doesn't have them"
+        except DriftgateError as error:
+            log.warning("%s", error.cause)
+            return error.cause.rstrip(".")
 
     def push(self, md5: str) -> None:
         """Bring a version from the cache to the remote.

@@ -112,6 +112,11 @@ def contract_checks(violations: list[Violation], *, rows: int) -> list[Check]:
     ]
 
 
+def contract_verdict(violations: list[Violation], problem: Problem, *, rows: int) -> Verdict:
+    """The verdict on the contract alone."""
+    return Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=rows)))
+
+
 def leakage_checks(leaks: list[ColumnLeak], problem: Problem) -> list[Check]:
     """The column that alone says most, and every one over the limit; the same of missingness."""
     limit = problem.gate.leakage

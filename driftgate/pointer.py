@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,21 +108,3 @@ class Pointer:
             return content["outs"][0]
         outs = ((content or {}).get("stages") or {}).get(self.stage, {}).get("outs", [])
         return next((out for out in outs if self.file.parent / out["path"] == self.data), None)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole, or not at all."""
-    draft = draft_of(path)
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def draft_of(path: Path) -> Path:
-    """Where `replace_text` writes before it replaces."""
-    return path.with_name(f".{path.name}.part")

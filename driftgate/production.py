@@ -9,7 +9,6 @@ forgets it where it was not. So going back needs no registry: production moves f
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from driftgate.channel import Channel, read_channel, release_in, write_channel
 from driftgate.errors import DriftgateError
+from driftgate.files import replace_text
 from driftgate.record import Entry, append, production_history, read_record
 from driftgate.release import Release
 from driftgate.workspace import Workspace
@@ -127,7 +127,7 @@ class Production:
             DriftgateError: If something that follows failed: production has moved, and the rest will be finished.
         """
         intent = Intent(entry=entry, to=Channel.of(release))
-        _write(self._intent, intent.model_dump_json(indent=2).encode())
+        replace_text(self._intent, intent.model_dump_json(indent=2))
         write_channel(self.channel, intent.to)
         self._complete(intent, follow)
 
@@ -190,12 +190,3 @@ def _channel(path: Path) -> Channel | None:
         return read_channel(path)
     except DriftgateError:
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_suffix(".part")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,13 +39,18 @@ class Provenance(BaseModel):
 
 def provenance() -> Provenance:
     """Look at the project folder as it is now."""
-    lock = PROJECT / "uv.lock"
     commit = ask(PROJECT, "rev-parse", "HEAD")
     return Provenance(
         commit=commit,
         dirty=bool(commit and ask(PROJECT, "status", "--porcelain")),
-        lock_sha256=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
+        lock_sha256=lock_hash(PROJECT),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         threads=os.environ.get("OMP_NUM_THREADS"),
     )
+
+
+def lock_hash(project: Path) -> str | None:
+    """The sha256 of a project's uv.lock; None where it has none."""
+    lock = project / "uv.lock"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None

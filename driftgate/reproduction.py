@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from driftgate import git, tracking
+from driftgate import git, registry
 from driftgate.config import Problem
 from driftgate.dvc_store import Store, md5_of
 from driftgate.errors import DriftgateError
 from driftgate.gate import Check, Verdict
 from driftgate.pointer import Pointer
-from driftgate.provenance import provenance
+from driftgate.provenance import lock_hash, provenance
 from driftgate.release import Lineage, Release
-from driftgate.retraining import Place, lock_hash, set_up_environment, train_again
+from driftgate.retraining import Place, set_up_environment, train_again
 from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.step")
@@ -66,7 +66,7 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
         DriftgateError: If there is no such version, its commit, data or environment can't be had, or training fails.
     """
     started = time.monotonic()
-    version = tracking.resolve_version(problem.name, model, workspace=workspace)
+    version = registry.resolve_version(problem.name, model, workspace=workspace)
     recorded = read_recorded(problem.name, version, workspace=workspace)
     commit = recorded.lineage.commit
     _demand_commit(commit, version)
@@ -112,9 +112,9 @@ def read_recorded(name: str, version: str, *, workspace: Workspace) -> Recorded:
     """
     from mlflow.exceptions import MlflowException
 
-    release = tracking.release_of(name, version, workspace=workspace)
+    release = registry.release_of(name, version, workspace=workspace)
     try:
-        problem, tags = tracking.recorded_problem(release.card.lineage.mlflow_run, workspace=workspace)
+        problem, tags = registry.recorded_problem(release.card.lineage.mlflow_run, workspace=workspace)
     except (MlflowException, OSError, ValueError) as error:
         raise DriftgateError(
             f"The MLflow run of {name} {version} no longer has its problem file (problem.json).",
@@ -151,13 +151,7 @@ def obtain_data(
             target.write_bytes(known.read_bytes())
             return target
     store = Store(Pointer.of(problem).root or PROJECT, workspace=workspace, remote=remote)
-    trouble = "no remote is configured"
-    try:
-        if store.cached(md5) is None and store.remote():
-            trouble = f"the remote {store.remote()!r} doesn't have them"
-            store.fetch(md5)
-    except DriftgateError as error:
-        trouble = error.cause.rstrip(".")
+    trouble = store.bring(md5) or "those in DVC's cache are not theirs"
     if store.copy(md5, target):
         return target
     if stage := recorded.problem["data"].get("stage"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import logging
 import os
@@ -46,12 +45,6 @@ class Place:
     @property
     def python(self) -> Path:
         return self.project / ".venv" / "bin" / "python"
-
-
-def lock_hash(project: Path) -> str | None:
-    """The sha256 of a project's uv.lock; None where it has none."""
-    lock = project / "uv.lock"
-    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None
 
 
 def set_up_environment(place: Place, *, python: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
@@ -12,7 +11,7 @@ from driftgate.errors import DriftgateError
 from driftgate.evaluation import Evaluation
 from driftgate.gate import Verdict
 from driftgate.provenance import Provenance
-from driftgate.release import Release, read_release
+from driftgate.release import Release
 from driftgate.table import DataVersion
 from driftgate.tuning import Tuned
 from driftgate.workspace import PROJECT, Workspace
@@ -22,14 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
     from driftgate.arrivals import Arrival
     from driftgate.drift.check import Finding
 
 log = logging.getLogger("driftgate.mlflow")
 
-CANDIDATE, CHAMPION, CHALLENGER = "candidate", "champion", "challenger"
 RELEASE_ARTIFACT = "release"
 EXAMPLE_ROWS = 5
 MOST_METRICS, MOST_PARAMETERS = 500, 100  # in one request to MLflow
@@ -301,90 +298,6 @@ def drift_metrics(finding: Finding) -> dict[str, float]:
         if expected.realised is not None:
             metrics[f"realised.{name}"] = expected.realised.value
     return metrics
-
-
-def resolve_version(name: str, model: str | None, *, workspace: Workspace) -> str:
-    """The version that a word of the command line means: an alias, a number, or None for the champion, else the candidate.
-
-    Raises:
-        DriftgateError: If there is no such version.
-    """
-    from mlflow.exceptions import MlflowException
-
-    if model is not None and model.isdecimal():
-        try:
-            return str(client(workspace).get_model_version(name, model).version)
-        except MlflowException as error:
-            raise DriftgateError(
-                f"There is no version {model} of {name}.", "`run.py status` shows what there is."
-            ) from error
-    for alias in (CHAMPION, CANDIDATE) if model is None else (model,):
-        found = version_with_alias(name, alias, workspace=workspace)
-        if found is not None:
-            return str(found.version)
-    if model is None:
-        raise DriftgateError(f"There is no model of {name} yet.", "Make one with `python run.py train`.")
-    raise DriftgateError(
-        f"No version of {name} has the alias {model!r}.", "Give an alias such as candidate, or a version."
-    )
-
-
-def version_with_alias(name: str, alias: str, *, workspace: Workspace) -> ModelVersion | None:
-    """The version that an alias points at; None where there is no such model or alias."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client(workspace).get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
-
-
-def aliases_of(name: str, version: str, *, workspace: Workspace) -> list[str]:
-    """The aliases that point at a version."""
-    return sorted(client(workspace).get_model_version(name, version).aliases)
-
-
-def set_alias(name: str, alias: str, version: str, *, workspace: Workspace) -> None:
-    """Point an alias at a version."""
-    client(workspace).set_registered_model_alias(name, alias, version)
-
-
-def drop_alias(name: str, alias: str, *, workspace: Workspace) -> None:
-    """Take an alias away, whether or not it is there."""
-    if version_with_alias(name, alias, workspace=workspace) is not None:
-        client(workspace).delete_registered_model_alias(name, alias)
-
-
-def release_of(name: str, version: str, *, workspace: Workspace) -> Release:
-    """A version's release: the one on this machine, else the one kept with its MLflow run; verified by hash."""
-    folder = workspace.releases / name / version
-    if not folder.exists():
-        mlflow = client(workspace)
-        run_id = mlflow.get_model_version(name, version).run_id
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fetched = Path(mlflow.download_artifacts(run_id, RELEASE_ARTIFACT))
-        return read_release(fetched)
-    return read_release(folder)
-
-
-def recorded_problem(run_id: str, *, workspace: Workspace) -> tuple[dict[str, Any], dict[str, str]]:
-    """The problem file as a run recorded it, and the run's tags.
-
-    Raises:
-        MlflowException, OSError: If there is no such run, or its artifact is gone.
-        ValueError: If the artifact is not JSON.
-    """
-    import json
-    import tempfile
-
-    mlflow = client(workspace)
-    tags = mlflow.get_run(run_id).data.tags
-    with tempfile.TemporaryDirectory() as folder:
-        path = mlflow.download_artifacts(run_id, "problem.json", folder)
-        found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    return found, dict(tags)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

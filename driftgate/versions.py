@@ -12,7 +12,8 @@ from pathlib import Path
 from driftgate.config import Problem
 from driftgate.dvc_store import Store, md5_of
 from driftgate.errors import DriftgateError
-from driftgate.pointer import Pointer, draft_of, replace_text
+from driftgate.files import draft_of, replace_text
+from driftgate.pointer import Pointer
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
@@ -160,8 +161,8 @@ def _restore(pointer: Pointer, store: Store) -> None:
     """Bring a missing data file: from the cache, the remote, or its stage."""
     promised, draft, why = pointer.promised(), _draft(pointer.data), ""
     if promised:
-        if store.cached(promised.md5) is None:
-            why = _try_remote(promised.md5, store)
+        if trouble := store.bring(promised.md5):
+            why = f" DVC's cache doesn't have its bytes: {trouble}."
         if store.copy(promised.md5, draft):
             log.info("%s comes from DVC's cache", show_path(pointer.data))
             draft.replace(pointer.data)
@@ -183,18 +184,6 @@ def _restore(pointer: Pointer, store: Store) -> None:
             f"Pull them from a remote, take another version (`run.py data versions`), or accept what is made with "
             f"`dvc repro {pointer.stage}`.",
         )
-
-
-def _try_remote(md5: str, store: Store) -> str:
-    """Fetch a version if there is a remote; what was wrong is told where nothing else helps either."""
-    try:
-        if store.remote() is None:
-            return " DVC's cache doesn't have it, and no remote is configured."
-        log.info("fetching %s from %s", md5[:8], store.remote())
-        return "" if store.fetch(md5) else f" Neither DVC's cache nor the remote {store.remote()!r} has it."
-    except DriftgateError as error:
-        log.warning("%s", error.cause)
-        return f" {error.cause}"
 
 
 def _tidy(pointer: Pointer, folder: Path) -> None:

@@ -51,10 +51,11 @@ def climb(
     planned = experiments.plan(production, version, share=shares[0] / 100, budget_ms=budget_ms, canary=True)
     experiments.begin(production, planned, who=who, reason=f"canary: {reason}")
     for step in shares:
-        tried = planned.challenger.model_copy(update={"share": step / 100})
         fault = "it was interrupted"
         try:
-            write_channel(production.channel, planned.serving.model_copy(update={"challenger": tried}))
+            if step != shares[0]:
+                tried = planned.challenger.model_copy(update={"share": step / 100})
+                write_channel(production.channel, planned.serving.model_copy(update={"challenger": tried}))
             log.info("canary    %d %% for %.0f s", step, hold)
             fault = _watch(service, version, share=step / 100, hold=hold) or ""
         finally:

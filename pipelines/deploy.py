@@ -40,15 +40,15 @@ def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, w
         DriftgateError: If there is no such version, another deployment is under way, or the run failed for another
             reason than the gate.
     """
-    from driftgate import arrivals, tracking
+    from driftgate import arrivals, registry
     from pipelines import documents, launch, runs
 
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
     with production.alone():
         settle(production, workspace=workspace)
-        version = tracking.resolve_version(problem.name, model or tracking.CANDIDATE, workspace=workspace)
-        release = tracking.release_of(problem.name, version, workspace=workspace)
+        version = registry.resolve_version(problem.name, model or registry.CANDIDATE, workspace=workspace)
+        release = registry.release_of(problem.name, version, workspace=workspace)
         problem = arrivals.as_released(problem, release)
         launch.set_up(workspace)
         from pipelines.deployment import deployment
@@ -170,9 +170,9 @@ def followers(production: Production, *, workspace: Workspace) -> list[Follow]:
     """What follows a move: the aliases in MLflow, the stage in ZenML's model control plane."""
 
     def aliases(entry: Entry) -> None:
-        from driftgate import tracking
+        from driftgate import registry
 
-        tracking.set_alias(production.name, tracking.CHAMPION, entry.version, workspace=workspace)
+        registry.set_alias(production.name, registry.CHAMPION, entry.version, workspace=workspace)
         _alias_challenger(production, workspace=workspace)
 
     def stage(entry: Entry) -> None:
@@ -190,14 +190,14 @@ def tell_challenger(production: Production, *, workspace: Workspace) -> None:
 
 
 def _alias_challenger(production: Production, *, workspace: Workspace) -> None:
-    from driftgate import tracking
+    from driftgate import registry
 
     serving = production.serving()
     tried = serving.challenger if serving else None
     if tried:
-        tracking.set_alias(production.name, tracking.CHALLENGER, tried.version, workspace=workspace)
+        registry.set_alias(production.name, registry.CHALLENGER, tried.version, workspace=workspace)
     else:
-        tracking.drop_alias(production.name, tracking.CHALLENGER, workspace=workspace)
+        registry.drop_alias(production.name, registry.CHALLENGER, workspace=workspace)
 
 
 def _set_stage(name: str, version: str) -> None:

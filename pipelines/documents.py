@@ -6,8 +6,9 @@ import datetime as dt
 import json
 from typing import Any
 
-from driftgate import tracking
+from driftgate import registry
 from driftgate.config import Problem
+from driftgate.files import replace_text
 from driftgate.gate import Verdict
 from driftgate.production import Production
 from driftgate.table import DataVersion
@@ -27,7 +28,7 @@ def training_document(
         "model": {
             "name": problem.name,
             "version": made,
-            "aliases": tracking.aliases_of(problem.name, made, workspace=workspace) if made else [],
+            "aliases": registry.aliases_of(problem.name, made, workspace=workspace) if made else [],
             "family": trained.family if trained else None,
         },
         "data": {
@@ -125,9 +126,7 @@ def _write_report(page: Any, name: str, workspace: Workspace) -> str:
 def keep(document: dict[str, Any], name: str, *, workspace: Workspace) -> None:
     """Write a run's document whole, or not at all."""
     path = workspace.runs / f"{name}.json"
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(document, indent=2))
-    draft.replace(path)
+    replace_text(path, json.dumps(document, indent=2))
 
 
 def verdict_of(document: dict[str, Any]) -> Verdict:

@@ -213,7 +213,7 @@ def run_job(
         known = error if isinstance(error, DriftgateError) else _unforeseen(error, log_file)
         if debug:
             traceback.print_exception(error, file=errors)
-        document = {"error": {"cause": known.cause, "remedy": known.remedy}}
+        document = _told(known)
         if as_json:
             terminal.print_json(document, results)
         if evidence:
@@ -230,6 +230,10 @@ def run_job(
         if document.get("runs"):
             _print_where(document, results, log_file=log_file)
     return BLOCKED if document.get("verdict") == "block" else DONE
+
+
+def _told(error: DriftgateError) -> dict[str, Any]:
+    return {"error": {"cause": error.cause, "remedy": error.remedy}}
 
 
 def _unforeseen(error: Exception, log_file: Path) -> DriftgateError:
@@ -282,7 +286,7 @@ def show_predictions(
             told = count_predictions(folder, since=since, until=until).model_dump(mode="json")
     except DriftgateError as error:
         if as_json:
-            terminal.print_json({"error": {"cause": error.cause, "remedy": error.remedy}}, sys.stdout)
+            terminal.print_json(_told(error), sys.stdout)
         terminal.print_error(error, sys.stderr)
         return ERROR
     if as_json:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bentos.server import serving
-from driftgate import arrivals, tracking
+from driftgate import arrivals, registry
 from driftgate.config import Problem
 from driftgate.contract_check import find_violations
 from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
-from driftgate.gate import Verdict, contract_checks
+from driftgate.gate import contract_verdict
 from driftgate.predictions import demand_log
 from driftgate.release import read_release
 from driftgate.splitting import split
@@ -66,7 +66,7 @@ def check_contract(problem: Problem, *, workspace: Workspace) -> dict[str, Any]:
     started = time.monotonic()
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=None)
     violations = find_violations(frame, problem, version=version)
-    verdict = Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(frame))))
+    verdict = contract_verdict(violations, problem, rows=len(frame))
     document = documents.contract_document(problem, verdict, version)
     return {**document, "seconds": round(time.monotonic() - started, 1)}
 
@@ -99,8 +99,8 @@ def check_drift(
         DriftgateError: If there is no model, nothing to check, or the run failed for another reason than the gate.
     """
     started = time.monotonic()
-    version = tracking.resolve_version(problem.name, model, workspace=workspace)
-    release = tracking.release_of(problem.name, version, workspace=workspace)
+    version = registry.resolve_version(problem.name, model, workspace=workspace)
+    release = registry.release_of(problem.name, version, workspace=workspace)
     problem = arrivals.as_released(problem, release)
     if problem.data.timestamp is None and not (current or log_folder or since or until):
         ensure_data(problem, workspace=workspace)

@@ -8,7 +8,7 @@ from zenml import get_step_context, step
 
 from driftgate.config import Problem
 from driftgate.contract_check import find_violations
-from driftgate.gate import Verdict, contract_checks
+from driftgate.gate import Verdict, contract_verdict
 from driftgate.page import verdict_page
 from driftgate.provenance import provenance
 from driftgate.splitting import split
@@ -40,7 +40,7 @@ def check_contract(
     """Check every rule of the contract, all faults at once."""
     announce("contract", f"{len(rows):,} rows, {len(problem.contract.columns)} columns")
     violations = find_violations(rows, problem, version=version)
-    verdict = Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(rows))))
+    verdict = contract_verdict(violations, problem, rows=len(rows))
     if verdict.outcome == "block":
         Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, verdict_page(verdict))
     return verdict

@@ -10,7 +10,7 @@ from zenml.types import HTMLString
 from bentos.build import build_bento
 from bentos.proof import prove
 from bentos.server import serving
-from driftgate import arrivals, tracking
+from driftgate import arrivals, registry
 from driftgate.channel import Channel, write_channel
 from driftgate.config import Problem
 from driftgate.drift.check import Finding, check_drift
@@ -31,7 +31,7 @@ def prepare_release(problem: Problem, model: str) -> tuple[Annotated[str, "relea
     announce("release", f"{problem.name} {model}")
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start_deployment(problem, model, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
-    release = tracking.release_of(problem.name, model, workspace=workspace)
+    release = registry.release_of(problem.name, model, workspace=workspace)
     bento = workspace.bentoml / "bentos" / problem.name / model
     return str(release.folder), str(bento if bento.exists() else build_bento(release, workspace=workspace))
 
@@ -41,7 +41,7 @@ def prove_on_staging(release: str, bento: str, problem: Problem, model: str) -> 
     """Move the staging channel to the release, serve the bento as a follower of it, and ask it everything."""
     workspace = Workspace.current()
     announce("staging", "bentoml serve: golden rows, bad requests, latency, load, log")
-    found = tracking.release_of(problem.name, model, workspace=workspace)
+    found = registry.release_of(problem.name, model, workspace=workspace)
     channel = Production(problem.name, workspace=workspace).staging
     write_channel(channel, Channel.of(found))
     with tempfile.TemporaryDirectory(prefix="staging-") as folder:
@@ -59,7 +59,7 @@ def check_newest_data(
     if problem.data.timestamp is None:
         return None, HTMLString("<p>The problem has no timestamp: there is no newest window.</p>")
     workspace = Workspace.current()
-    release = tracking.release_of(problem.name, model, workspace=workspace)
+    release = registry.release_of(problem.name, model, workspace=workspace)
     rows, seen, arrival = arrivals.read_window(problem, model=model, since=None, until=None, workspace=workspace)
     announce("drift", f"{len(rows):,} newest rows against {problem.name} {model}")
     finding, page = check_drift(

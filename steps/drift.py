@@ -8,13 +8,13 @@ import pandas as pd
 from zenml import get_step_context, step
 from zenml.types import HTMLString
 
-from driftgate import tracking
+from driftgate import registry
 from driftgate.arrivals import Arrival, read_file, read_log, read_window
 from driftgate.config import Problem
 from driftgate.contract_check import find_arriving_violations
 from driftgate.drift.check import Finding, check_drift, newest_window
 from driftgate.drift.profile import Profile, fit_profile, profile_of
-from driftgate.gate import Verdict, contract_checks
+from driftgate.gate import Verdict, contract_verdict
 from driftgate.importance import Importance
 from driftgate.page import verdict_page
 from driftgate.provenance import provenance
@@ -78,9 +78,9 @@ def load_arrivals(
 def check_arrivals(current: pd.DataFrame, arrival: Arrival, problem: Problem) -> Annotated[Verdict, "contract_verdict"]:
     """Check every rule of the contract on the rows that arrived."""
     announce("contract", f"{len(current):,} rows")
-    release = tracking.release_of(problem.name, arrival.model, workspace=Workspace.current())
+    release = registry.release_of(problem.name, arrival.model, workspace=Workspace.current())
     violations = find_arriving_violations(current, problem, classes=profile_of(release).classes)
-    return Verdict(problem=problem.name, checks=tuple(contract_checks(violations, rows=len(current))))
+    return contract_verdict(violations, problem, rows=len(current))
 
 
 @step(experiment_tracker=True)
@@ -90,7 +90,7 @@ def compare_arrivals(
     """Hold the rows against the reference. The model is asked only for rows that keep the contract."""
     announce("drift", f"against {problem.name} {arrival.model}, {len(seen):,} rows seen since its training")
     workspace = Workspace.current()
-    release = tracking.release_of(problem.name, arrival.model, workspace=workspace)
+    release = registry.release_of(problem.name, arrival.model, workspace=workspace)
     finding, page = check_drift(
         current,
         problem,

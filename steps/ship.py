@@ -6,7 +6,7 @@ import pandas as pd
 from zenml import get_step_context, step
 
 from bentos.build import RUNTIME, build_bento
-from driftgate import tracking
+from driftgate import registry
 from driftgate.card import make_card
 from driftgate.config import Problem
 from driftgate.drift.profile import Profile
@@ -75,5 +75,5 @@ def package(
     )
     tracker.keep_release(release)
     bento = build_bento(release, workspace=workspace)
-    tracking.set_alias(problem.name, tracking.CANDIDATE, model_version, workspace=workspace)
+    registry.set_alias(problem.name, registry.CANDIDATE, model_version, workspace=workspace)
     return str(release.folder), str(bento)

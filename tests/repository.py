@@ -13,19 +13,6 @@ from driftgate.config import Problem, load_problem
 from driftgate.versions import ensure_data
 from driftgate.workspace import PROJECT, Workspace
 
-LEFT_OUT = (
-    ".git",
-    ".venv",
-    "var",
-    "cache",
-    "tmp",
-    "*.parquet",
-    "__pycache__",
-    ".*_cache",
-    ".hypothesis",
-    "config.local",
-)
-
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git, as somebody."""
@@ -37,7 +24,7 @@ def git(folder: Path, *arguments: str) -> str:
 def commit(folder: Path, subject: str) -> str:
     """Commit everything; the commit's hash."""
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", subject)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", subject)
     return git(folder, "rev-parse", "HEAD")
 
 
@@ -59,9 +46,12 @@ def small(folder: Path) -> Path:
 
 
 def whole(folder: Path) -> Path:
-    """The project as it is in this folder, committed in a repository of its own; without data."""
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    git(folder, "init", "--quiet")
+    """The project as it is in this folder, committed in a repository of its own; without what git ignores, as data."""
+    for name in git(PROJECT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT / name, folder / name)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
     commit(folder, "begin")
     return folder
 

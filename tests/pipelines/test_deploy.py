@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bentos.server import Served, serving
-from driftgate import tracking
+from driftgate import registry
 from driftgate.production import Busy, Production
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran, clean_environment, run_cli
@@ -36,7 +36,7 @@ class House:
         return self.alias("champion")
 
     def alias(self, name: str) -> str | None:
-        found = tracking.version_with_alias("rules", name, workspace=Workspace(self.home))
+        found = registry.version_with_alias("rules", name, workspace=Workspace(self.home))
         return str(found.version) if found else None
 
     def serves(self) -> str:

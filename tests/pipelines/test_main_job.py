@@ -13,8 +13,9 @@ import yaml
 
 from driftgate.datasets import rules
 from driftgate.gate import Verdict
+from driftgate.registry import CHAMPION, set_alias
 from driftgate.release import read_release
-from driftgate.tracking import CHAMPION, client, set_alias
+from driftgate.tracking import client
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran, run_cli
 

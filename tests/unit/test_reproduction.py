@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from driftgate import git, reproduction, retraining
+from driftgate import git, reproduction
 from driftgate.config import Problem, load_problem
 from driftgate.data_remote import push
 from driftgate.dvc_store import md5_of
 from driftgate.errors import DriftgateError
-from driftgate.provenance import provenance
+from driftgate.provenance import lock_hash, provenance
 from driftgate.release import Release
 from driftgate.reproduction import Recorded, as_recorded, compare, obtain_data, surroundings
 from driftgate.retraining import Place, set_up_environment, train_again
@@ -219,7 +219,7 @@ def test_a_clone_writes_nothing_to_the_repository(tmp_path: Path) -> None:
 def test_a_version_without_its_problem_file_is_told(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reproduction.tracking, "release_of", lambda *_, **__: release)
+    monkeypatch.setattr(reproduction.registry, "release_of", lambda *_, **__: release)
     with pytest.raises(DriftgateError, match="no longer has its problem file"):
         reproduction.read_recorded("rules", "1", workspace=Workspace(tmp_path))
 
@@ -227,4 +227,4 @@ def test_a_version_without_its_problem_file_is_told(
 def test_what_a_run_is_known_by_is_recorded() -> None:
     found = provenance()
     assert found.platform
-    assert found.lock_sha256 == retraining.lock_hash(PROJECT)
+    assert found.lock_sha256 == lock_hash(PROJECT)

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.repository import commit, git
 from tests.workflows.actions import Hub
-from tests.workflows.conftest import Repository, commit, git, hub_of
+from tests.workflows.conftest import Repository, hub_of
 from tests.workflows.player import Run
 
 RULES = "configs/rules.yaml"
@@ -79,7 +80,7 @@ def shift_data(folder: Path) -> str:
         rules = re.sub(rf"({name}\n +hash: md5\n +md5: )\w+(\n +size: )\d+", rf"\g<1>{md5}\g<2>{size}", rules)
     (folder / "dvc.lock").write_text(f"{before}  rules:\n{rules}")
     data.unlink()
-    return commit(folder, {})
+    return commit(folder, "edited")
 
 
 def test_the_gate_blocks_a_pull_request(repository: Repository) -> None:
@@ -180,7 +181,7 @@ def test_grave_drift_retrains_through_the_same_gate(deployed: Run, house: House)
 
 def test_changed_data_is_held_against_what_was_before(repository: Repository) -> None:
     hub = repository()
-    before = git("rev-parse", "HEAD", at=hub.origin)
+    before = git(hub.origin, "rev-parse", "HEAD")
     shift_data(hub.origin)
     event = {"pull_request": {**PULL_REQUEST, "base": {"sha": before}}}
     run = Run(hub, "pull_request", event, variables={"DRIFTGATE_CONFIG": RULES}).play("data.yml")

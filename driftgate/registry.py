@@ -1,0 +1,99 @@
+"""MLflow's model registry: versions, the aliases that point at them, and what is kept of each."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from driftgate.errors import DriftgateError
+from driftgate.release import Release, read_release
+from driftgate.tracking import RELEASE_ARTIFACT, client
+from driftgate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+CANDIDATE, CHAMPION, CHALLENGER = "candidate", "champion", "challenger"
+
+
+def resolve_version(name: str, model: str | None, *, workspace: Workspace) -> str:
+    """The version that a word of the command line means: an alias, a number, or None for the champion, else the candidate.
+
+    Raises:
+        DriftgateError: If there is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if model is not None and model.isdecimal():
+        try:
+            return str(client(workspace).get_model_version(name, model).version)
+        except MlflowException as error:
+            raise DriftgateError(
+                f"There is no version {model} of {name}.", "`run.py status` shows what there is."
+            ) from error
+    for alias in (CHAMPION, CANDIDATE) if model is None else (model,):
+        found = version_with_alias(name, alias, workspace=workspace)
+        if found is not None:
+            return str(found.version)
+    if model is None:
+        raise DriftgateError(f"There is no model of {name} yet.", "Make one with `python run.py train`.")
+    raise DriftgateError(
+        f"No version of {name} has the alias {model!r}.", "Give an alias such as candidate, or a version."
+    )
+
+
+def version_with_alias(name: str, alias: str, *, workspace: Workspace) -> ModelVersion | None:
+    """The version that an alias points at; None where there is no such model or alias."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client(workspace).get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def aliases_of(name: str, version: str, *, workspace: Workspace) -> list[str]:
+    """The aliases that point at a version."""
+    return sorted(client(workspace).get_model_version(name, version).aliases)
+
+
+def set_alias(name: str, alias: str, version: str, *, workspace: Workspace) -> None:
+    """Point an alias at a version."""
+    client(workspace).set_registered_model_alias(name, alias, version)
+
+
+def drop_alias(name: str, alias: str, *, workspace: Workspace) -> None:
+    """Take an alias away, whether or not it is there."""
+    if version_with_alias(name, alias, workspace=workspace) is not None:
+        client(workspace).delete_registered_model_alias(name, alias)
+
+
+def release_of(name: str, version: str, *, workspace: Workspace) -> Release:
+    """A version's release: the one on this machine, else the one kept with its MLflow run; verified by hash."""
+    folder = workspace.releases / name / version
+    if not folder.exists():
+        mlflow = client(workspace)
+        run_id = mlflow.get_model_version(name, version).run_id
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fetched = Path(mlflow.download_artifacts(run_id, RELEASE_ARTIFACT))
+        return read_release(fetched)
+    return read_release(folder)
+
+
+def recorded_problem(run_id: str, *, workspace: Workspace) -> tuple[dict[str, Any], dict[str, str]]:
+    """The problem file as a run recorded it, and the run's tags.
+
+    Raises:
+        MlflowException, OSError: If there is no such run, or its artifact is gone.
+        ValueError: If the artifact is not JSON.
+    """
+    mlflow = client(workspace)
+    tags = mlflow.get_run(run_id).data.tags
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.download_artifacts(run_id, "problem.json", folder)
+        found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return found, dict(tags)
