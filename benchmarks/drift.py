@@ -28,16 +28,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import peers as peers_module
 from benchmarks.faults import Fault, gross_faults, mild_faults
 from benchmarks.record import save
-from driftgate import export, importance, tuning
 from driftgate.config import Problem, load_problem
-from driftgate.contract_check import find_violations
+from driftgate.data.contract_check import find_violations
+from driftgate.data.table import DataVersion, features_of, labels_of
 from driftgate.drift.compare import Drift, History
 from driftgate.drift.counting import PREDICTION, Counts, count
 from driftgate.drift.estimate import LABEL, expect
 from driftgate.drift.profile import Profile, fit_profile
-from driftgate.metrics import wilson_interval
-from driftgate.scoring import Scorer
-from driftgate.table import DataVersion, features_of, labels_of
+from driftgate.production.scoring import Scorer
+from driftgate.training import export, importance, tuning
+from driftgate.training.metrics import wilson_interval
 from driftgate.workspace import PROJECT
 
 PARTS = {"choose": ("2013-01-01", "2013-04-01", "2013-07-01"), "judge": ("2013-01-01", "2013-07-01", "2013-12-30")}

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.drift import prepare
 from benchmarks.record import save
-from driftgate.metrics import point_metrics
-from driftgate.table import features_of, labels_of
+from driftgate.data.table import features_of, labels_of
+from driftgate.training.metrics import point_metrics
 
 DRAWS = 10
 

@@ -9,7 +9,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from driftgate.metrics import wilson_interval
+from driftgate.training.metrics import wilson_interval
 
 RESULTS = Path(__file__).resolve().parent / "results" / "drift-judge.json"
 OURS = ("contract", "blocked or stopped", "warned or more", "own column warned or more")

@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.record import save
 from bentos.api import arms
-from driftgate.experiments import ALPHA
-from driftgate.metrics import wilson_interval
-from driftgate.sequential import confidence_sequence, labels_needed, paired_gains, split_bound, split_gains
+from driftgate.production.experiments import ALPHA
+from driftgate.production.sequential import confidence_sequence, labels_needed, paired_gains, split_bound, split_gains
+from driftgate.training.metrics import wilson_interval
 
 EXPERIMENTS, LABELS = 1000, 5000
 ROWS_OF_A_CALLER = 20

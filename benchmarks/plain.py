@@ -16,32 +16,23 @@ workspace.prepare()
 import mlflow
 
 from bentos.build import RUNTIME, build_bento
-from driftgate import (
-    contract_check,
-    evaluation,
-    export,
-    gate,
-    leakage,
-    modelling,
-    page,
-    plots,
-    registry,
-    tracking,
-    tuning,
-)
-from driftgate.card import make_card
+from driftgate import gate
 from driftgate.config import load_problem
+from driftgate.data import contract_check
+from driftgate.data.present import ensure_data
+from driftgate.data.table import features_of, labels_of, read_rows, rows_of
 from driftgate.drift.check import check_drift, newest_window
 from driftgate.drift.profile import fit_profile
-from driftgate.importance import importances
-from driftgate.provenance import provenance
-from driftgate.ranges import ranges_of
-from driftgate.release import GOLDEN_ROWS, write_release
-from driftgate.sbom import make_sbom
-from driftgate.scoring import Scorer
-from driftgate.splitting import split
-from driftgate.table import features_of, labels_of, read_rows, rows_of
-from driftgate.versions import ensure_data
+from driftgate.evidence import page, registry, tracking
+from driftgate.evidence.card import make_card
+from driftgate.evidence.provenance import provenance
+from driftgate.evidence.sbom import make_sbom
+from driftgate.production.ranges import ranges_of
+from driftgate.production.release import GOLDEN_ROWS, write_release
+from driftgate.production.scoring import Scorer
+from driftgate.training import evaluation, export, leakage, modelling, plots, tuning
+from driftgate.training.importance import importances
+from driftgate.training.splitting import split
 
 problem = load_problem(Path(sys.argv[1]))
 contract = problem.contract

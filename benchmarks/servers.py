@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fastapi import FastAPI
 
-from driftgate.release import read_release
+from driftgate.production.release import read_release
 
 RELEASE = read_release(Path(os.environ["SERVING_RELEASE"]))
 

@@ -35,12 +35,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.record import save
 from bentos.build import build_bento, service_environment
 from bentos.server import free_port
-from driftgate import modelling, registry
 from driftgate.config import load_problem
-from driftgate.release import Release
-from driftgate.splitting import split
-from driftgate.table import features_of, labels_of, read_rows, rows_of
-from driftgate.versions import ensure_data
+from driftgate.data.present import ensure_data
+from driftgate.data.table import features_of, labels_of, read_rows, rows_of
+from driftgate.evidence import registry
+from driftgate.production.release import Release
+from driftgate.training import modelling
+from driftgate.training.splitting import split
 from driftgate.workspace import PROJECT, Workspace
 
 CONNECTIONS = (1, 16, 64)

@@ -25,8 +25,8 @@ from pydantic_core import to_json
 from bentos.api.application import Service
 from bentos.api.bodies import parse
 from bentos.api.settings import Settings
-from driftgate import registry
-from driftgate.prediction_log import PREDICTIONS
+from driftgate.evidence import registry
+from driftgate.production.prediction_log import PREDICTIONS
 from driftgate.workspace import Workspace
 
 CALLS, REPEATS = 2000, 7

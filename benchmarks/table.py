@@ -34,7 +34,7 @@ def _row_of(goal: Goal, read: Callable[[str], Result]) -> str:
     try:
         return _row(goal, read(goal.result))
     except FileNotFoundError:
-        limit = _number(goal.limit, goal.unit) + ("" if goal.unit == "times" else f" {goal.unit}")
+        limit = f"{_number(goal.limit, goal.unit)} {goal.unit}".rstrip()
         sign = "≤" if goal.most else "≥"
         return f"| {goal.text} | {sign} {limit} | no result is kept | – | {goal.rows} | – | `{goal.command}` |\n"
 
@@ -42,7 +42,7 @@ def _row_of(goal: Goal, read: Callable[[str], Result]) -> str:
 def _row(goal: Goal, result: Result) -> str:
     values, missed, when = goal.values(result), goal.missed(result), result["measured"]
     bounds = sorted({_number(value, goal.unit) for value in (min(values.values()), max(values.values()))}, key=float)
-    unit = "" if goal.unit == "times" else f" {goal.unit}"
+    unit = f" {goal.unit}".rstrip()
     reached = "yes"
     if missed:
         named = ", ".join(f"{name} {_number(value, goal.unit)}{unit}".strip() for name, value in missed.items())
@@ -60,9 +60,13 @@ def _row(goal: Goal, result: Result) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    """Three digits; of shares, one after the point."""
-    value = value * 100 if unit == "%" else value
-    digits = 1 if unit == "%" else 3 if abs(value) < 0.1 else max(0, 3 - len(str(int(abs(value)))))
+    """Three digits, of shares one after the point; more where there is little to one, or to zero."""
+    if unit == "%":
+        value, digits = value * 100, 2 if 0.99 < value < 1 else 1
+    elif 0 < abs(value) < 0.001:
+        return f"{value:.1g}"
+    else:
+        digits = 5 if 0.99 < value < 1 else 3 if abs(value) < 0.1 else max(0, 3 - len(str(int(abs(value)))))
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
 
 

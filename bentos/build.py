@@ -10,17 +10,16 @@ import tempfile
 from pathlib import Path
 
 from driftgate.errors import DriftgateError
-from driftgate.release import Release
-from driftgate.sbom import closure
+from driftgate.evidence.sbom import closure
+from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
 
 RUNTIME = ("bentoml", "httptools", "jiter", "numpy", "onnxruntime", "prometheus-client", "pydantic", "uvloop")
-DOMAIN = (
-    "__init__.py", "channel.py", "contract.py", "errors.py", "prediction_log.py", "ranges.py", "release.py", "scoring.py"
-)  # fmt: skip
+DOMAIN = ("__init__.py", "contract.py", "errors.py")
+PRODUCTION = ("__init__.py", "channel.py", "prediction_log.py", "ranges.py", "release.py", "scoring.py")
 BENTOFILE = """\
 service: "bentos.service:Service"
-include: ["bentos/*.py", "bentos/api/*.py", "driftgate/*.py", "release/*"]
+include: ["bentos/*.py", "bentos/api/*.py", "driftgate/*.py", "driftgate/production/*.py", "release/*"]
 python:
   lock_packages: false
   packages: [{packages}]
@@ -68,7 +67,8 @@ def service_environment(workspace: Workspace) -> dict[str, str]:
 
 
 def _lay_out(context: Path, release: Release) -> None:
-    for folder, names in (("bentos", ("__init__.py", "service.py")), ("driftgate", DOMAIN)):
+    parts = {"bentos": ("__init__.py", "service.py"), "driftgate": DOMAIN, "driftgate/production": PRODUCTION}
+    for folder, names in parts.items():
         (context / folder).mkdir()
         for name in names:
             shutil.copy(PROJECT / folder / name, context / folder / name)

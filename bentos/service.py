@@ -11,7 +11,7 @@ from bentos.api.application import Front
 from bentos.api.application import Service as Answers
 from bentos.api.settings import PACKAGED, Settings, demand_loopback, workers
 from driftgate.errors import DriftgateError
-from driftgate.release import read_release
+from driftgate.production.release import read_release
 
 logging.getLogger("driftgate").setLevel(logging.INFO)
 

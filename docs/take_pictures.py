@@ -33,7 +33,7 @@ sys.path.insert(0, str(PROJECT))
 
 from bentos.server import HOST, free_port, serving  # noqa: E402
 from docs import browser  # noqa: E402
-from driftgate import tracking  # noqa: E402
+from driftgate.evidence import tracking  # noqa: E402
 from driftgate.workspace import Workspace  # noqa: E402
 
 PICTURES = PROJECT / "docs" / "pictures"

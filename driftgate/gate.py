@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from driftgate.config import LOWER_IS_BETTER, Problem
-from driftgate.evaluation import Evaluation
-from driftgate.leakage import ColumnLeak
+from driftgate.training.evaluation import Evaluation
+from driftgate.training.leakage import ColumnLeak
 
 Severity = Literal["block", "warn"]
 Outcome = Literal["pass", "warn", "block"]

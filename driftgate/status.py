@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from driftgate.deployments import all_states
+from driftgate.production.deployments import all_states
 from driftgate.terminal import state_lines
 from driftgate.workspace import Workspace, show_path
 

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from driftgate.drift.limits import STATES
 from driftgate.errors import DriftgateError
+from driftgate.evidence.page import number, state_of
 from driftgate.gate import Verdict
-from driftgate.page import number, state_of
 from driftgate.workspace import show_path
 
 COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}

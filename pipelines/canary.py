@@ -10,10 +10,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from driftgate import experiments
-from driftgate.channel import write_channel
 from driftgate.errors import DriftgateError
-from driftgate.production import Production
+from driftgate.production import experiments
+from driftgate.production.channel import write_channel
+from driftgate.production.move import Production
 
 log = logging.getLogger("driftgate.deploy")
 

@@ -11,13 +11,13 @@ import time
 import urllib.request
 from typing import Any
 
-from driftgate import experiments
-from driftgate.channel import Channel, release_in
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError, first_line
-from driftgate.production import Follow, Production
-from driftgate.record import Entry, Event, append, staged
-from driftgate.release import Release
+from driftgate.production import experiments
+from driftgate.production.channel import Channel, release_in
+from driftgate.production.move import Follow, Production
+from driftgate.production.record import Entry, Event, append, staged
+from driftgate.production.release import Release
 from driftgate.workspace import Workspace
 from pipelines import canary
 
@@ -40,7 +40,8 @@ def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, w
         DriftgateError: If there is no such version, another deployment is under way, or the run failed for another
             reason than the gate.
     """
-    from driftgate import arrivals, registry
+    from driftgate.drift import arrivals
+    from driftgate.evidence import registry
     from pipelines import documents, launch, runs
 
     production = Production(problem.name, workspace=workspace)
@@ -170,7 +171,7 @@ def followers(production: Production, *, workspace: Workspace) -> list[Follow]:
     """What follows a move: the aliases in MLflow, the stage in ZenML's model control plane."""
 
     def aliases(entry: Entry) -> None:
-        from driftgate import registry
+        from driftgate.evidence import registry
 
         registry.set_alias(production.name, registry.CHAMPION, entry.version, workspace=workspace)
         _alias_challenger(production, workspace=workspace)
@@ -190,7 +191,7 @@ def tell_challenger(production: Production, *, workspace: Workspace) -> None:
 
 
 def _alias_challenger(production: Production, *, workspace: Workspace) -> None:
-    from driftgate import registry
+    from driftgate.evidence import registry
 
     serving = production.serving()
     tried = serving.challenger if serving else None

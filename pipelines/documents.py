@@ -6,12 +6,12 @@ import datetime as dt
 import json
 from typing import Any
 
-from driftgate import registry
 from driftgate.config import Problem
+from driftgate.data.table import DataVersion
+from driftgate.evidence import registry
 from driftgate.files import replace_text
 from driftgate.gate import Verdict
-from driftgate.production import Production
-from driftgate.table import DataVersion
+from driftgate.production.move import Production
 from driftgate.workspace import Workspace
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from driftgate.evidence.page import number, state_of
 from driftgate.gate import Check
-from driftgate.page import number, state_of
 from pipelines.documents import verdict_of
 
 SUMMARY, DOCUMENT, FACTS = "summary.md", "document.json", "facts.txt"

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from driftgate import experiments
 from driftgate.config import Problem
-from driftgate.production import Production
+from driftgate.production import experiments
+from driftgate.production.move import Production
 from driftgate.workspace import Workspace
 from pipelines.deploy import followers, moved, settle, tell_challenger, user
 
@@ -38,7 +38,7 @@ def experiment(
         workspace: Where everything is.
 
     Raises:
-        DriftgateError: As of `driftgate.experiments`.
+        DriftgateError: As of `driftgate.production.experiments`.
     """
     production, started = Production(problem.name, workspace=workspace), time.monotonic()
     told: dict[str, Any] = {}

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from driftgate import deployments, terminal, terminal_data
+from driftgate import terminal, terminal_data
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
 from driftgate.gate import Verdict
-from driftgate.predictions import Which
+from driftgate.production import deployments
+from driftgate.production.predictions import Which
 from driftgate.workspace import Workspace, show_path
 
 DONE, ERROR, BLOCKED = 0, 1, 3
@@ -136,7 +137,7 @@ def releases_job() -> tuple[Work, Show]:
     """What serves where, the record of deployments; finishes what a crash left."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from driftgate.production import Busy, Production
+        from driftgate.production.move import Busy, Production
         from pipelines.deploy import settle
 
         production, started = Production(problem.name, workspace=workspace), time.monotonic()
@@ -157,7 +158,7 @@ def reproduce_job(*, version: str, remote: str | None) -> tuple[Work, Show]:
     """Train a version again, and compare."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from driftgate.reproduction import reproduce
+        from driftgate.evidence.reproduction import reproduce
 
         return reproduce(problem, version, remote=remote, workspace=workspace)
 
@@ -173,7 +174,9 @@ def data_job(verb: str, **options: Any) -> tuple[Work, Show]:
     """
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from driftgate import data_add, data_remote, data_versions
+        from driftgate.data import add as data_add
+        from driftgate.data import remote as data_remote
+        from driftgate.data import versions as data_versions
 
         work_of: dict[str, Callable[..., dict[str, Any]]] = {
             "status": data_remote.status, "versions": data_versions.versions, "use": data_versions.use,
@@ -276,7 +279,7 @@ def show_predictions(
     Returns:
         The exit code: 0 done, 1 error.
     """
-    from driftgate.predictions import count_predictions, write_predictions
+    from driftgate.production.predictions import count_predictions, write_predictions
 
     try:
         if out:

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from bentos.server import serving
-from driftgate import arrivals, registry
 from driftgate.config import Problem
-from driftgate.contract_check import find_violations
+from driftgate.data.contract_check import find_violations
+from driftgate.data.present import ensure_data
+from driftgate.data.table import read_rows, rows_of
+from driftgate.drift import arrivals
 from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
+from driftgate.evidence import registry
 from driftgate.gate import contract_verdict
-from driftgate.predictions import demand_log
-from driftgate.release import read_release
-from driftgate.splitting import split
-from driftgate.table import read_rows, rows_of
-from driftgate.versions import ensure_data
+from driftgate.production.predictions import demand_log
+from driftgate.production.release import read_release
+from driftgate.training.splitting import split
 from driftgate.workspace import Workspace
 from pipelines import documents, runs
 

@@ -9,11 +9,11 @@ from typing import Any
 from bentos.build import build_bento
 from bentos.proof import differing, golden_answers
 from bentos.server import serving
-from driftgate.channel import release_in
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError
 from driftgate.gate import Verdict, production_checks
-from driftgate.production import Production
+from driftgate.production.channel import release_in
+from driftgate.production.move import Production
 from driftgate.workspace import Workspace
 from pipelines.deploy import look
 from pipelines.documents import production_document

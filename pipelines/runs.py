@@ -11,8 +11,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from driftgate import tracking
 from driftgate.errors import DriftgateError
+from driftgate.evidence import tracking
 from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.run")

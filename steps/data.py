@@ -7,14 +7,14 @@ import pandas as pd
 from zenml import get_step_context, step
 
 from driftgate.config import Problem
-from driftgate.contract_check import find_violations
+from driftgate.data.contract_check import find_violations
+from driftgate.data.present import ensure_data
+from driftgate.data.table import DataVersion, read_rows
+from driftgate.evidence.page import verdict_page
+from driftgate.evidence.provenance import provenance
+from driftgate.evidence.tracking import Tracker
 from driftgate.gate import Verdict, contract_verdict
-from driftgate.page import verdict_page
-from driftgate.provenance import provenance
-from driftgate.splitting import split
-from driftgate.table import DataVersion, read_rows
-from driftgate.tracking import Tracker
-from driftgate.versions import ensure_data
+from driftgate.training.splitting import split
 from driftgate.workspace import Workspace
 from steps import announce
 

@@ -10,16 +10,17 @@ from zenml.types import HTMLString
 from bentos.build import build_bento
 from bentos.proof import prove
 from bentos.server import serving
-from driftgate import arrivals, registry
-from driftgate.channel import Channel, write_channel
 from driftgate.config import Problem
+from driftgate.drift import arrivals
 from driftgate.drift.check import Finding, check_drift
 from driftgate.drift.profile import profile_of
+from driftgate.evidence import registry
+from driftgate.evidence.page import verdict_page
+from driftgate.evidence.provenance import provenance
+from driftgate.evidence.tracking import Tracker
 from driftgate.gate import Proof, Verdict, proof_checks
-from driftgate.page import verdict_page
-from driftgate.production import Production
-from driftgate.provenance import provenance
-from driftgate.tracking import Tracker
+from driftgate.production.channel import Channel, write_channel
+from driftgate.production.move import Production
 from driftgate.workspace import Workspace
 from steps import announce
 

@@ -8,19 +8,19 @@ import pandas as pd
 from zenml import get_step_context, step
 from zenml.types import HTMLString
 
-from driftgate import registry
-from driftgate.arrivals import Arrival, read_file, read_log, read_window
 from driftgate.config import Problem
-from driftgate.contract_check import find_arriving_violations
+from driftgate.data.contract_check import find_arriving_violations
+from driftgate.drift.arrivals import Arrival, read_file, read_log, read_window
 from driftgate.drift.check import Finding, check_drift, newest_window
 from driftgate.drift.profile import Profile, fit_profile, profile_of
+from driftgate.evidence import registry
+from driftgate.evidence.page import verdict_page
+from driftgate.evidence.provenance import provenance
+from driftgate.evidence.tracking import Tracker
 from driftgate.gate import Verdict, contract_verdict
-from driftgate.importance import Importance
-from driftgate.page import verdict_page
-from driftgate.provenance import provenance
-from driftgate.scoring import Scorer
-from driftgate.tracking import Tracker
-from driftgate.tuning import Trained
+from driftgate.production.scoring import Scorer
+from driftgate.training.importance import Importance
+from driftgate.training.tuning import Trained
 from driftgate.workspace import Workspace, show_path
 from steps import announce
 

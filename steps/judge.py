@@ -7,21 +7,22 @@ from sklearn.pipeline import Pipeline
 from zenml import step
 from zenml.types import HTMLString
 
-from driftgate import gate, plots
-from driftgate.champion import score_champion
+from driftgate import gate
 from driftgate.config import Problem
+from driftgate.data.table import DataVersion, features_of, labels_of
 from driftgate.drift.check import Finding
 from driftgate.errors import GateBlocked
-from driftgate.evaluation import Evaluation, evaluate
+from driftgate.evidence.page import verdict_page
+from driftgate.evidence.provenance import provenance
+from driftgate.evidence.tracking import Tracker
 from driftgate.gate import ParityResult, Verdict
-from driftgate.importance import Importance, importances
-from driftgate.leakage import ColumnLeak, column_leaks
-from driftgate.modelling import positive_probability
-from driftgate.page import verdict_page
-from driftgate.provenance import provenance
-from driftgate.table import DataVersion, features_of, labels_of
-from driftgate.tracking import Tracker
-from driftgate.tuning import Trained
+from driftgate.training import plots
+from driftgate.training.champion import score_champion
+from driftgate.training.evaluation import Evaluation, evaluate
+from driftgate.training.importance import Importance, importances
+from driftgate.training.leakage import ColumnLeak, column_leaks
+from driftgate.training.modelling import positive_probability
+from driftgate.training.tuning import Trained
 from driftgate.workspace import Workspace
 from steps import announce
 

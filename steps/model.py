@@ -7,13 +7,13 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from zenml import step
 
-from driftgate import export, tuning
 from driftgate.config import Problem
+from driftgate.data.table import features_of
+from driftgate.evidence.tracking import Tracker
 from driftgate.gate import ParityResult
-from driftgate.modelling import positive_probability, seed_everything
-from driftgate.table import features_of
-from driftgate.tracking import Tracker
-from driftgate.tuning import Trained, Tuned
+from driftgate.training import export, tuning
+from driftgate.training.modelling import positive_probability, seed_everything
+from driftgate.training.tuning import Trained, Tuned
 from driftgate.workspace import Workspace
 from steps import announce
 

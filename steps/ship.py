@@ -6,19 +6,19 @@ import pandas as pd
 from zenml import get_step_context, step
 
 from bentos.build import RUNTIME, build_bento
-from driftgate import registry
-from driftgate.card import make_card
 from driftgate.config import Problem
+from driftgate.data.table import DataVersion, rows_of
 from driftgate.drift.profile import Profile
-from driftgate.evaluation import Evaluation
+from driftgate.evidence import registry
+from driftgate.evidence.card import make_card
+from driftgate.evidence.provenance import provenance
+from driftgate.evidence.sbom import make_sbom
+from driftgate.evidence.tracking import Tracker
 from driftgate.gate import Verdict
-from driftgate.provenance import provenance
-from driftgate.ranges import ranges_of
-from driftgate.release import GOLDEN_ROWS, write_release
-from driftgate.sbom import make_sbom
-from driftgate.table import DataVersion, rows_of
-from driftgate.tracking import Tracker
-from driftgate.tuning import Trained
+from driftgate.production.ranges import ranges_of
+from driftgate.production.release import GOLDEN_ROWS, write_release
+from driftgate.training.evaluation import Evaluation
+from driftgate.training.tuning import Trained
 from driftgate.workspace import Workspace
 from steps import announce
 

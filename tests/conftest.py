@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem, load_problem
+from driftgate.data.table import DataVersion
 from driftgate.datasets import rules
-from driftgate.table import DataVersion
 from driftgate.workspace import PROJECT
 
 

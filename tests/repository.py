@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from driftgate import data_add, data_versions
 from driftgate.config import Problem, load_problem
-from driftgate.versions import ensure_data
+from driftgate.data import add as data_add
+from driftgate.data import versions as data_versions
+from driftgate.data.present import ensure_data
 from driftgate.workspace import PROJECT, Workspace
 
 

@@ -28,10 +28,10 @@ from bentos.api.bodies import HANG_UP, READ_WHOLE, Gone, Refused, Scope, parse, 
 from bentos.api.following import Follower
 from bentos.api.metrics import Metrics
 from bentos.api.settings import Settings, is_loopback
-from driftgate.channel import Challenger
 from driftgate.errors import DriftgateError
-from driftgate.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter, repair
-from driftgate.release import Release, read_release
+from driftgate.production.channel import Challenger
+from driftgate.production.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter, repair
+from driftgate.production.release import Release, read_release
 
 log = logging.getLogger("driftgate.service")
 

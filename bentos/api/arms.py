@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bentos.api.answers import Answering
-from driftgate.channel import Challenger, challenged, pseudonym
+from driftgate.production.channel import Challenger, challenged, pseudonym
 
 log = logging.getLogger("driftgate.experiment")
 

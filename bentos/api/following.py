@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from driftgate.channel import Challenger, challenger_in, read_channel, release_in
 from driftgate.errors import DriftgateError
-from driftgate.release import Release
+from driftgate.production.channel import Challenger, challenger_in, read_channel, release_in
+from driftgate.production.release import Release
 
 log = logging.getLogger("driftgate.channel")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from driftgate.errors import DriftgateError
-from driftgate.prediction_log import SEGMENT_BYTES, SEGMENT_SECONDS
+from driftgate.production.prediction_log import SEGMENT_BYTES, SEGMENT_SECONDS
 
 LEAST_TOKEN = 16
 PACKAGED = Path(__file__).resolve().parents[2] / "release"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
-from driftgate.contract_check import find_arriving_violations
+from driftgate.data.contract_check import find_arriving_violations
+from driftgate.data.table import features_of, labels_of
 from driftgate.drift.compare import Drift, History, drift_checks, estimate_checks
 from driftgate.drift.counting import PREDICTION, Counts, count
 from driftgate.drift.estimate import Expected, Spread, expect
 from driftgate.drift.profile import Profile
 from driftgate.gate import Check
-from driftgate.scoring import Scorer
-from driftgate.table import features_of, labels_of
+from driftgate.production.scoring import Scorer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,8 @@ from driftgate.drift.counting import PREDICTION, Counts
 from driftgate.drift.estimate import Expected
 from driftgate.drift.limits import STATES, Ordinary, Reading, Rule, State, read_column, read_refused
 from driftgate.drift.profile import Profile
-from driftgate.evaluation import Estimate
 from driftgate.gate import Check, Severity
+from driftgate.training.evaluation import Estimate
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.drift.counting import PREDICTION
-from driftgate.evaluation import Estimate, bootstrap_metrics
-from driftgate.metrics import METRICS, Scored
+from driftgate.training.evaluation import Estimate, bootstrap_metrics
+from driftgate.training.metrics import METRICS, Scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from driftgate.release import Release
+    from driftgate.production.release import Release
 
 log = logging.getLogger("driftgate.drift")
 

@@ -17,7 +17,7 @@ from tests.docs.markdown import Block, statements
 
 DONE = 42  # what a page ends with that came to its end, and not by an exit of its own
 # Addresses and folders of the reader's machine, and what stands for them here.
-PORT, LOG = "127.0.0.1:3000", "/srv/predictions"
+PORT, LOG, SHARE = "127.0.0.1:3000", "/srv/predictions", "/mnt/"
 FOREIGN = ("ZENML_", "MLFLOW_", "BENTOML_", "DRIFTGATE_", "PYTEST_", "COV_", "VIRTUAL_ENV", "UV_")
 PRELUDE = """
 set -o pipefail
@@ -60,9 +60,11 @@ def run_page(blocks: list[Block], *, cwd: Path, scratch: Path, timeout: float) -
     scratch.mkdir(parents=True, exist_ok=True)
     port = free_port()
     script, log = scratch / "page.sh", scratch / "page.log"
-    script.write_text(
-        _script(blocks, scratch).replace(PORT, f"127.0.0.1:{port}").replace(LOG, f"{cwd}/var/predictions")
-    )
+    here = {PORT: f"127.0.0.1:{port}", LOG: f"{cwd}/var/predictions", SHARE: f"{scratch}/"}
+    text = _script(blocks, scratch)
+    for theirs, ours in here.items():
+        text = text.replace(theirs, ours)
+    script.write_text(text)
     with log.open("wb") as output:
         shell = subprocess.Popen(
             ["bash", str(script)], cwd=cwd, env=_environment(port), stdin=subprocess.DEVNULL, stdout=output,
@@ -130,6 +132,7 @@ def _environment(port: int) -> dict[str, str]:
         "UV_OFFLINE": "1",
         "PIP_DRY_RUN": "1",
         "BENTOML_PORT": str(port),
+        **{f"GIT_{who}_{what}": "reader@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }
 
 

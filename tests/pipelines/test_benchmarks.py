@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driftgate.release import read_release
+from driftgate.production.release import read_release
 from driftgate.workspace import PROJECT
 from tests.conftest import Ran
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bentos.server import Served, serving
-from driftgate import registry
+from driftgate.evidence import registry
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran, clean_environment, run_cli
 

@@ -12,8 +12,8 @@ import yaml
 
 from driftgate.drift.counting import PREDICTION
 from driftgate.drift.profile import profile_of
-from driftgate.release import read_release
-from driftgate.tracking import client
+from driftgate.evidence.tracking import client
+from driftgate.production.release import read_release
 from driftgate.workspace import Workspace
 from tests.conftest import Ran, run_cli
 from tests.unit.test_drift_check import made

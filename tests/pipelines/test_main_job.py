@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from driftgate.datasets import rules
+from driftgate.evidence.registry import CHAMPION, set_alias
+from driftgate.evidence.tracking import client
 from driftgate.gate import Verdict
-from driftgate.registry import CHAMPION, set_alias
-from driftgate.release import read_release
-from driftgate.tracking import client
+from driftgate.production.release import read_release
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran, run_cli
 

@@ -21,10 +21,10 @@ import pytest
 
 from bentos.build import service_environment
 from bentos.server import Served, demand_free, serving
-from driftgate.channel import Channel, write_channel
 from driftgate.errors import DriftgateError
-from driftgate.predictions import read_predictions
-from driftgate.release import Release, read_release
+from driftgate.production.channel import Channel, write_channel
+from driftgate.production.predictions import read_predictions
+from driftgate.production.release import Release, read_release
 from driftgate.workspace import Workspace
 from tests.conftest import Ran
 
@@ -283,7 +283,7 @@ def test_a_swap_loses_no_request(bento: Path, release: Release, workspace: Works
 
 def another(release: Release, folder: Path) -> Release:
     """The same model under the next version."""
-    from driftgate.release import write_release
+    from driftgate.production.release import write_release
 
     card = release.card.model_copy(update={"version": "next"})
     return write_release(

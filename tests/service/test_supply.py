@@ -17,8 +17,8 @@ from packaging.utils import canonicalize_name
 
 from bentos.build import RUNTIME
 from bentos.server import Served, serving
-from driftgate.release import SBOM, Release, read_release
-from driftgate.sbom import LOCK, closure
+from driftgate.evidence.sbom import LOCK, closure
+from driftgate.production.release import SBOM, Release, read_release
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran
 

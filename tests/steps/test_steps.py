@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem
+from driftgate.data.table import DataVersion
 from driftgate.errors import GateBlocked
 from driftgate.gate import Check, Verdict
-from driftgate.table import DataVersion
 from steps.data import check_contract, split_rows
 from steps.judge import enforce, look_for_leaks
 

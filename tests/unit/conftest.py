@@ -7,9 +7,9 @@ import pytest
 
 from driftgate.config import load_problem
 from driftgate.datasets import rules
-from driftgate.production import Production
-from driftgate.record import append
-from driftgate.release import Release
+from driftgate.production.move import Production
+from driftgate.production.record import append
+from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
 from tests.repository import Repository
 from tests.unit.moves import entry, move

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from driftgate.channel import Channel
-from driftgate.production import Production
-from driftgate.record import Entry
-from driftgate.release import Release
+from driftgate.production.channel import Channel
+from driftgate.production.move import Production
+from driftgate.production.record import Entry
+from driftgate.production.release import Release
 
 
 def entry(release: Release, event: str = "production", **more: Any) -> Entry:

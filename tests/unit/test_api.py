@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from bentos.api.application import Service
 from bentos.api.settings import Settings
-from driftgate.channel import Channel, write_channel
 from driftgate.config import load_problem
-from driftgate.prediction_log import LABELS, PREDICTIONS, segments
-from driftgate.predictions import read_predictions
-from driftgate.release import Release
+from driftgate.production.channel import Channel, write_channel
+from driftgate.production.prediction_log import LABELS, PREDICTIONS, segments
+from driftgate.production.predictions import read_predictions
+from driftgate.production.release import Release
 from driftgate.workspace import PROJECT
 from tests.unit.test_release import make
 

@@ -13,11 +13,11 @@ from scipy import stats
 from bentos.api import arms
 from bentos.api.application import Service
 from bentos.api.settings import Settings
-from driftgate.channel import Challenger, Channel, challenged, write_channel
 from driftgate.config import load_problem
-from driftgate.prediction_log import SHADOW
-from driftgate.predictions import read_predictions
-from driftgate.release import Release, manifest_hash
+from driftgate.production.channel import Challenger, Channel, challenged, write_channel
+from driftgate.production.prediction_log import SHADOW
+from driftgate.production.predictions import read_predictions
+from driftgate.production.release import Release, manifest_hash
 from driftgate.workspace import PROJECT
 from tests.unit.test_api import JSON, ROW, TOKEN, Answer, ask
 from tests.unit.test_release import make

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from driftgate import experiments
-from driftgate.channel import Channel, read_channel
 from driftgate.errors import DriftgateError
-from driftgate.production import Busy, Production
-from driftgate.release import Release
+from driftgate.production import experiments
+from driftgate.production.channel import Channel, read_channel
+from driftgate.production.move import Busy, Production
+from driftgate.production.release import Release
 from driftgate.workspace import PROJECT
 from pipelines import canary
 
@@ -122,7 +122,7 @@ def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
 ) -> None:
     """A process killed in the middle of a step: its lock is gone, its share still stands."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom driftgate.production import Production\n"
+        "import sys\nfrom pathlib import Path\nfrom driftgate.production.move import Production\n"
         "from driftgate.workspace import Workspace\nfrom pipelines import canary\n"
         "production = Production('rules', workspace=Workspace(Path(sys.argv[1])))\n"
         "with production.alone():\n"

@@ -8,8 +8,8 @@ import pytest
 
 from driftgate.config import Problem
 from driftgate.contract import Contract
-from driftgate.contract_check import find_arriving_violations, find_violations
-from driftgate.table import DataVersion
+from driftgate.data.contract_check import find_arriving_violations, find_violations
+from driftgate.data.table import DataVersion
 
 
 def test_good_rows_pass(rows: pd.DataFrame, problem: Problem, version: DataVersion) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftgate.data.pointer import Pointer, Promise
+from driftgate.data.present import SCRATCH, ensure_data
 from driftgate.errors import DriftgateError
-from driftgate.pointer import Pointer, Promise
-from driftgate.versions import SCRATCH, ensure_data
 from driftgate.workspace import PROJECT
 from tests.repository import Repository, commit, renamed
 
@@ -91,7 +91,7 @@ def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: in
 KILLED_ADDITION = """
 import os, sys
 from pathlib import Path
-from driftgate import data_add
+from driftgate.data import add as data_add
 from driftgate.workspace import Workspace
 from tests.repository import rules_in
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftgate import data_add
-from driftgate.data_remote import push, status
-from driftgate.data_versions import pull
-from driftgate.dvc_store import md5_of
+from driftgate.data import add as data_add
+from driftgate.data.present import ensure_data
+from driftgate.data.remote import push, status
+from driftgate.data.store import md5_of
+from driftgate.data.versions import pull
 from driftgate.errors import DriftgateError
-from driftgate.versions import ensure_data
 from driftgate.workspace import Workspace
 from tests import repository
 from tests.repository import Repository, commit, dvc, git, renamed, rules_in

@@ -6,7 +6,7 @@ import pytest
 
 from driftgate.drift.counting import PREDICTION
 from driftgate.drift.estimate import ESTIMATED, LABEL, LEAST_ROWS, expect, expected_metrics, spread_of
-from driftgate.metrics import point_metrics
+from driftgate.training.metrics import point_metrics
 
 
 def _probability(rows: int, seed: int) -> np.ndarray:

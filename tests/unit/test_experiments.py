@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftgate import experiments
-from driftgate.channel import Channel
 from driftgate.errors import DriftgateError
-from driftgate.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter
-from driftgate.production import Production
-from driftgate.record import Entry, append
-from driftgate.release import Release
+from driftgate.production import experiments
+from driftgate.production.channel import Channel
+from driftgate.production.move import Production
+from driftgate.production.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter
+from driftgate.production.record import Entry, append
+from driftgate.production.release import Release
 from driftgate.workspace import Workspace
 from tests.unit.moves import entry, move
 

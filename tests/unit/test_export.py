@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from driftgate import export, modelling
 from driftgate.config import Problem
 from driftgate.contract import Column, Contract
-from driftgate.scoring import Scorer
-from driftgate.table import features_of, labels_of
+from driftgate.data.table import features_of, labels_of
+from driftgate.production.scoring import Scorer
+from driftgate.training import export, modelling
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 
 from driftgate import gate
 from driftgate.config import Problem
-from driftgate.evaluation import ChampionScores, Evaluation, evaluate
-from driftgate.leakage import ColumnLeak, column_leaks
-from driftgate.table import features_of, labels_of
+from driftgate.data.table import features_of, labels_of
+from driftgate.training.evaluation import ChampionScores, Evaluation, evaluate
+from driftgate.training.leakage import ColumnLeak, column_leaks
 
 
 def _judge(problem: Problem, *, rows: object, skill: float, champion_skill: float | None = None) -> Evaluation:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from driftgate.metrics import Scored, point_metrics
-from driftgate.tuning import best_f1_threshold
+from driftgate.training.metrics import Scored, point_metrics
+from driftgate.training.tuning import best_f1_threshold
 
 REFERENCES = {
     "accuracy": lambda y, p, w, t: sk.accuracy_score(y, p >= t, sample_weight=w),

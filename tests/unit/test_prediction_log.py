@@ -16,8 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftgate.errors import DriftgateError
-from driftgate.prediction_log import LABELS, PREDICTIONS, SegmentWriter, begun_at, repair, segments
-from driftgate.predictions import count_predictions, features_of_log, read_predictions, windows, write_predictions
+from driftgate.production.prediction_log import LABELS, PREDICTIONS, SegmentWriter, begun_at, repair, segments
+from driftgate.production.predictions import (
+    count_predictions,
+    features_of_log,
+    read_predictions,
+    windows,
+    write_predictions,
+)
 from driftgate.workspace import PROJECT
 
 HOUR = 3_600_000
@@ -170,7 +176,7 @@ def test_a_full_disk_is_an_error_and_leaves_whole_lines(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from driftgate.prediction_log import PREDICTIONS, SegmentWriter
+from driftgate.production.prediction_log import PREDICTIONS, SegmentWriter
 writer = SegmentWriter(Path(sys.argv[1]), PREDICTIONS, segment_bytes=2000)
 for number in range(100_000):
     writer.append(b"%d" % number)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from driftgate.channel import Channel, read_channel, write_channel
 from driftgate.config import load_problem
-from driftgate.deployments import releases_document
 from driftgate.errors import DriftgateError
-from driftgate.production import Production
-from driftgate.record import Entry, append, read_record
-from driftgate.release import Release
+from driftgate.production.channel import Channel, read_channel, write_channel
+from driftgate.production.deployments import releases_document
+from driftgate.production.move import Production
+from driftgate.production.record import Entry, append, read_record
+from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
 from tests.unit.moves import entry, move
 from tests.unit.test_release import make
@@ -95,12 +95,12 @@ def test_an_unreachable_registry_leaves_a_move_to_finish(production: Production,
 DIE = """
 import os, sys
 from pathlib import Path
-import driftgate.production as module
-from driftgate import channel, record
-from driftgate.channel import Channel
-from driftgate.production import Production
-from driftgate.record import Entry
-from driftgate.release import read_release
+from driftgate.production import move as module
+from driftgate.production import channel, record
+from driftgate.production.channel import Channel
+from driftgate.production.move import Production
+from driftgate.production.record import Entry
+from driftgate.production.release import read_release
 from driftgate.workspace import Workspace
 
 home, folder, die_at = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from driftgate import provenance as module
+from driftgate.evidence import provenance as module
 
 
 def _git(folder: Path, *arguments: str) -> str:

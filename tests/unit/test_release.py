@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from driftgate import export, modelling
 from driftgate.config import Problem
+from driftgate.data.table import features_of, labels_of, rows_of
 from driftgate.datasets import rules
 from driftgate.errors import DriftgateError
-from driftgate.ranges import ranges_of
-from driftgate.release import FILES, MANIFEST, SBOM, Card, Lineage, Release, read_release, write_release
-from driftgate.table import features_of, labels_of, rows_of
+from driftgate.production.ranges import ranges_of
+from driftgate.production.release import FILES, MANIFEST, SBOM, Card, Lineage, Release, read_release, write_release
+from driftgate.training import export, modelling
 from driftgate.workspace import PROJECT
 
 LINEAGE = Lineage(

@@ -13,15 +13,16 @@ from typing import Any
 
 import pytest
 
-from driftgate import git, reproduction
+from driftgate import git
 from driftgate.config import Problem, load_problem
-from driftgate.data_remote import push
-from driftgate.dvc_store import md5_of
+from driftgate.data.remote import push
+from driftgate.data.store import md5_of
 from driftgate.errors import DriftgateError
-from driftgate.provenance import lock_hash, provenance
-from driftgate.release import Release
-from driftgate.reproduction import Recorded, as_recorded, compare, obtain_data, surroundings
-from driftgate.retraining import Place, set_up_environment, train_again
+from driftgate.evidence import reproduction
+from driftgate.evidence.provenance import lock_hash, provenance
+from driftgate.evidence.reproduction import Recorded, as_recorded, compare, obtain_data, surroundings
+from driftgate.evidence.retraining import Place, set_up_environment, train_again
+from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
 from tests.repository import Repository
 from tests.unit.test_release import make

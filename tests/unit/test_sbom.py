@@ -17,7 +17,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from bentos.build import RUNTIME
 from driftgate.errors import DriftgateError
-from driftgate.sbom import LOCK, closure, make_sbom
+from driftgate.evidence.sbom import LOCK, closure, make_sbom
 from driftgate.workspace import PROJECT
 from tests.unit.test_release import CARD
 
@@ -50,7 +50,7 @@ def test_each_process_writes_the_same_bytes_without_uv_and_network(written: byte
     """Other hash seeds, another working folder, an empty PATH, and every socket refused."""
     code = (
         "import sys; sys.addaudithook(lambda event, _: sys.exit(event) if event in ('socket.connect', 'subprocess.Popen') else None)\n"
-        "from driftgate.sbom import make_sbom; from bentos.build import RUNTIME; from tests.unit.test_release import CARD\n"
+        "from driftgate.evidence.sbom import make_sbom; from bentos.build import RUNTIME; from tests.unit.test_release import CARD\n"
         "sys.stdout.buffer.write(make_sbom(CARD, model=b'onnx', requirements=RUNTIME))"
     )
     for seed in ("1", "2"):

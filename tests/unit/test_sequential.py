@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftgate.metrics import wilson_interval
-from driftgate.sequential import (
+from driftgate.production.sequential import (
     confidence_sequence,
     labels_needed,
     paired_gains,
@@ -14,6 +13,7 @@ from driftgate.sequential import (
     split_gains,
     summarize,
 )
+from driftgate.training.metrics import wilson_interval
 
 ALPHA = 0.05
 

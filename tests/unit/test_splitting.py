@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem, load_problem
+from driftgate.data.table import labels_of
 from driftgate.errors import DriftgateError
-from driftgate.splitting import folds, split
-from driftgate.table import labels_of
+from driftgate.training.splitting import folds, split
 from driftgate.workspace import PROJECT
 
 AS_OF = dt.datetime(2013, 8, 1)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem
-from driftgate.contract_check import find_violations
+from driftgate.data.contract_check import find_violations
+from driftgate.data.present import ensure_data, md5_of
+from driftgate.data.table import DataVersion, features_of, read_rows, rows_of
 from driftgate.errors import DriftgateError
-from driftgate.table import DataVersion, features_of, read_rows, rows_of
-from driftgate.versions import ensure_data, md5_of
 from driftgate.workspace import Workspace
 
 

@@ -8,13 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bentos.server import serving
+from driftgate.datasets import rules
+from driftgate.workspace import Workspace
 from tests.repository import commit, git
 from tests.workflows.actions import Hub
 from tests.workflows.conftest import Repository, hub_of
@@ -32,8 +35,9 @@ class House:
     home: Path
     hub: Callable[..., Hub]
 
-    def start(self, event: str, hub: Hub | None = None, **more: Any) -> Run:
-        variables = {"DRIFTGATE_HOME": str(self.home), "DRIFTGATE_CONFIG": RULES}
+    def start(self, event: str, hub: Hub | None = None, known: Mapping[str, str] | None = None, **more: Any) -> Run:
+        """A run that knows the house, and more variables of the repository."""
+        variables = {"DRIFTGATE_HOME": str(self.home), "DRIFTGATE_CONFIG": RULES, **(known or {})}
         return Run(hub or self.hub(), event, variables=variables, **more)
 
     def record(self) -> list[dict[str, Any]]:
@@ -164,6 +168,25 @@ def test_no_grave_drift_retrains_nothing(deployed: Run, house: House) -> None:
     assert deployed.result == "success"
     run = house.start("schedule").play("drift.yml")
     assert [job.result for job in run.jobs.values()] == ["success", "skipped"], said(run)
+
+
+def test_a_running_service_is_waited_for_and_its_log_is_watched(deployed: Run, house: House) -> None:
+    """The service follows production; then its callers send another unit."""
+    assert deployed.result == "success"
+    old = house.serves("production")
+    bento = house.home / "bentoml" / "bentos" / "rules" / old
+    channel, log = house.home / "channels" / "rules" / "production.json", house.home / "predictions"
+    settings = {"DRIFTGATE_CHANNEL": str(channel), "DRIFTGATE_LOG": str(log)}
+    with serving(bento, workspace=Workspace(house.home), environment=settings) as served:
+        known = {"DRIFTGATE_SERVICE": served.address, "DRIFTGATE_LOG": str(log)}
+        run = house.start("workflow_dispatch", known=known, inputs={"config": RULES}).play("train.yml")
+        assert run.result == "success", said(run)
+        assert served.get("/readyz")["release"]["version"] == house.serves("production") != old
+        asked = rules.build().drop(columns=["row_id", "target"]).assign(f1=lambda rows: rows.f1 * 3 + 2)
+        served.post("/predict/batch", {"instances": asked.to_dict("records")})
+    check = house.start("schedule", known=known, only="check").play("drift.yml").jobs["check"]
+    assert (check.result, check.outputs["verdict"]) == ("failure", "block"), check.summary
+    assert "`drift.f1`" in check.summary
 
 
 def test_grave_drift_retrains_through_the_same_gate(deployed: Run, house: House) -> None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.channel import Challenger, Channel, release_in, write_channel
 from driftgate.errors import DriftgateError
-from driftgate.production import Production
-from driftgate.record import Entry, append, staged
-from driftgate.release import Release
-from driftgate.sequential import Sequence, labels_needed, paired_gains, split_bound, split_gains, summarize
+from driftgate.production.channel import Challenger, Channel, release_in, write_channel
+from driftgate.production.move import Production
+from driftgate.production.record import Entry, append, staged
+from driftgate.production.release import Release
+from driftgate.production.sequential import Sequence, labels_needed, paired_gains, split_bound, split_gains, summarize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -239,7 +239,7 @@ def power_analysis(champion: Release, challenger: Release, *, share: float | Non
 
 
 def _answered(log: Path, *, since: dt.datetime, name: str) -> pd.DataFrame:
-    from driftgate.predictions import read_predictions
+    from driftgate.production.predictions import read_predictions
 
     rows = read_predictions(log, since=since)
     rows = rows[rows["model"] == name]
@@ -263,8 +263,8 @@ def _split_values(rows: pd.DataFrame, *, share: float, positive: str) -> tuple[n
 def _shadow_values(
     log: Path, rows: pd.DataFrame, tried: Challenger, *, since: dt.datetime, positive: str
 ) -> np.ndarray:
-    from driftgate.prediction_log import SHADOW
-    from driftgate.predictions import read_predictions
+    from driftgate.production.prediction_log import SHADOW
+    from driftgate.production.predictions import read_predictions
 
     shadow = read_predictions(log, since=since, kind=SHADOW)
     shadow = shadow[shadow["version"] == tried.version][["prediction_id", "probability"]]

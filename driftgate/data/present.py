@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from driftgate.config import Problem
-from driftgate.dvc_store import Store, md5_of
+from driftgate.data.pointer import Pointer
+from driftgate.data.store import Store, md5_of
 from driftgate.errors import DriftgateError
 from driftgate.files import draft_of, replace_text
-from driftgate.pointer import Pointer
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")

@@ -26,8 +26,8 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate.contract import Contract
 from driftgate.errors import DriftgateError, first_line
-from driftgate.ranges import Ranges
-from driftgate.scoring import Scorer
+from driftgate.production.ranges import Ranges
+from driftgate.production.scoring import Scorer
 
 FILES = ("model.onnx", "contract.json", "card.json", "ranges.json", "golden.json", "profile.json")
 SBOM = "sbom.cdx.json"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import LOWER_IS_BETTER, Problem
-from driftgate.metrics import point_metrics
-from driftgate.modelling import positive_probability
+from driftgate.training.metrics import point_metrics
+from driftgate.training.modelling import positive_probability
 
 if TYPE_CHECKING:
     import numpy as np

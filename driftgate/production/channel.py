@@ -15,7 +15,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from driftgate.errors import DriftgateError, first_line
-from driftgate.release import Release, manifest_hash, read_release
+from driftgate.production.release import Release, manifest_hash, read_release
 
 
 class Named(Protocol):

@@ -6,9 +6,9 @@ import io
 from typing import TYPE_CHECKING
 
 from driftgate.config import Problem
-from driftgate.evaluation import Evaluation
-from driftgate.importance import Importance
-from driftgate.metrics import CALIBRATION_BINS
+from driftgate.training.evaluation import Evaluation
+from driftgate.training.importance import Importance
+from driftgate.training.metrics import CALIBRATION_BINS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,15 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from driftgate import git, registry
+from driftgate import git
 from driftgate.config import Problem
-from driftgate.dvc_store import Store, md5_of
+from driftgate.data.pointer import Pointer
+from driftgate.data.store import Store, md5_of
 from driftgate.errors import DriftgateError
+from driftgate.evidence import registry
+from driftgate.evidence.provenance import lock_hash, provenance
+from driftgate.evidence.retraining import Place, set_up_environment, train_again
 from driftgate.gate import Check, Verdict
-from driftgate.pointer import Pointer
-from driftgate.provenance import lock_hash, provenance
-from driftgate.release import Lineage, Release
-from driftgate.retraining import Place, set_up_environment, train_again
+from driftgate.production.release import Lineage, Release
 from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.step")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from driftgate import git
 from driftgate.config import Problem
-from driftgate.contract_check import find_violations
-from driftgate.dvc_store import Store
+from driftgate.data.contract_check import find_violations
+from driftgate.data.pointer import Pointer, Promise
+from driftgate.data.present import alone, ensure_data, found_md5, locked_md5, scratch, switch
+from driftgate.data.store import Store
+from driftgate.data.table import columns_of, count_rows, date_span, read_columns, read_rows
 from driftgate.errors import DriftgateError, first_line
 from driftgate.files import replace_text
 from driftgate.gate import Verdict, Violation, contract_verdict
-from driftgate.pointer import Pointer, Promise
-from driftgate.table import columns_of, count_rows, date_span, read_columns, read_rows
-from driftgate.versions import alone, ensure_data, found_md5, locked_md5, scratch, switch
 from driftgate.workspace import Workspace, show_path
 
 if TYPE_CHECKING:

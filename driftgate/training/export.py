@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from driftgate.contract import Contract
 from driftgate.gate import ParityResult
-from driftgate.modelling import positive_probability
-from driftgate.scoring import Scorer
+from driftgate.production.scoring import Scorer
+from driftgate.training.modelling import positive_probability
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftgate.errors import DriftgateError
-from driftgate.release import Release, read_release
-from driftgate.tracking import RELEASE_ARTIFACT, client
+from driftgate.evidence.tracking import RELEASE_ARTIFACT, client
+from driftgate.production.release import Release, read_release
 from driftgate.workspace import Workspace
 
 if TYPE_CHECKING:

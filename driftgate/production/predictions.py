@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.errors import DriftgateError
-from driftgate.prediction_log import LABELS, PREDICTIONS, begun_at, segments
+from driftgate.production.prediction_log import LABELS, PREDICTIONS, begun_at, segments
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,11 +16,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from driftgate.channel import Channel, read_channel, release_in, write_channel
 from driftgate.errors import DriftgateError
 from driftgate.files import replace_text
-from driftgate.record import Entry, append, production_history, read_record
-from driftgate.release import Release
+from driftgate.production.channel import Channel, read_channel, release_in, write_channel
+from driftgate.production.record import Entry, append, production_history, read_record
+from driftgate.production.release import Release
 from driftgate.workspace import Workspace
 
 log = logging.getLogger("driftgate.deploy")

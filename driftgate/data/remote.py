@@ -6,12 +6,12 @@ import logging
 from typing import Any
 
 from driftgate.config import Problem
-from driftgate.data_versions import history, tracked
-from driftgate.dvc_store import Store
+from driftgate.data.pointer import Pointer
+from driftgate.data.present import alone, ensure_data, found_md5
+from driftgate.data.store import Store
+from driftgate.data.table import count_rows, date_span
+from driftgate.data.versions import history, tracked
 from driftgate.errors import DriftgateError
-from driftgate.pointer import Pointer
-from driftgate.table import count_rows, date_span
-from driftgate.versions import alone, ensure_data, found_md5
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from driftgate import registry
 from driftgate.config import Problem
-from driftgate.evaluation import ChampionScores
-from driftgate.table import features_of
+from driftgate.data.table import features_of
+from driftgate.evidence import registry
+from driftgate.training.evaluation import ChampionScores
 from driftgate.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from driftgate.production import Production
-from driftgate.record import Entry, production_history, staged
+from driftgate.production.move import Production
+from driftgate.production.record import Entry, production_history, staged
 from driftgate.workspace import Workspace
 
 

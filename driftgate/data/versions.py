@@ -11,11 +11,11 @@ from typing import Any
 
 from driftgate import git
 from driftgate.config import Problem
-from driftgate.dvc_store import Store
+from driftgate.data.pointer import Pointer, Promise
+from driftgate.data.present import alone, found_md5, switch
+from driftgate.data.store import Store
+from driftgate.data.table import count_rows
 from driftgate.errors import DriftgateError
-from driftgate.pointer import Pointer, Promise
-from driftgate.table import count_rows
-from driftgate.versions import alone, found_md5, switch
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from driftgate.config import Problem, RandomSplit, Span, TimeSplit
+from driftgate.data.table import labels_of
 from driftgate.errors import DriftgateError
-from driftgate.table import labels_of
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import LOWER_IS_BETTER, Candidate, Problem
+from driftgate.data.table import features_of, labels_of
 from driftgate.drift.counting import PREDICTION
 from driftgate.drift.estimate import LABEL
-from driftgate.metrics import point_metrics
-from driftgate.modelling import (
+from driftgate.training.metrics import point_metrics
+from driftgate.training.modelling import (
     FAMILY_NAMES,
     Settings,
     build_model,
@@ -20,8 +21,7 @@ from driftgate.modelling import (
     positive_probability,
     suggest,
 )
-from driftgate.splitting import Fold, folds
-from driftgate.table import features_of, labels_of
+from driftgate.training.splitting import Fold, folds
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate import registry
 from driftgate.config import Problem
+from driftgate.data.present import ensure_data, md5_of
+from driftgate.data.table import columns_of, moment_of, read_columns, read_rows
 from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
-from driftgate.predictions import features_of_log, read_predictions
-from driftgate.release import Release
-from driftgate.table import columns_of, moment_of, read_columns, read_rows
-from driftgate.versions import ensure_data, md5_of
+from driftgate.evidence import registry
+from driftgate.production.predictions import features_of_log, read_predictions
+from driftgate.production.release import Release
 from driftgate.workspace import Workspace, show_path
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
 from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, MAXIMUM_NUMBER, Column
+from driftgate.data.table import DataVersion
 from driftgate.gate import Violation
-from driftgate.table import DataVersion
 
 if TYPE_CHECKING:
     import pandas as pd

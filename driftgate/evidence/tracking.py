@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
+from driftgate.data.table import DataVersion
 from driftgate.errors import DriftgateError
-from driftgate.evaluation import Evaluation
+from driftgate.evidence.provenance import Provenance
 from driftgate.gate import Verdict
-from driftgate.provenance import Provenance
-from driftgate.release import Release
-from driftgate.table import DataVersion
-from driftgate.tuning import Tuned
+from driftgate.production.release import Release
+from driftgate.training.evaluation import Evaluation
+from driftgate.training.tuning import Tuned
 from driftgate.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
-    from driftgate.arrivals import Arrival
+    from driftgate.drift.arrivals import Arrival
     from driftgate.drift.check import Finding
 
 log = logging.getLogger("driftgate.mlflow")

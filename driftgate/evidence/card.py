@@ -6,12 +6,12 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from driftgate.config import Problem
-from driftgate.evaluation import Evaluation
+from driftgate.data.table import DataVersion
+from driftgate.evidence.provenance import provenance
 from driftgate.gate import Verdict
-from driftgate.provenance import provenance
-from driftgate.release import Card, Lineage
-from driftgate.table import DataVersion
-from driftgate.tuning import Trained
+from driftgate.production.release import Card, Lineage
+from driftgate.training.evaluation import Evaluation
+from driftgate.training.tuning import Trained
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftgate.errors import DriftgateError
-from driftgate.release import Card
+from driftgate.production.release import Card
 from driftgate.workspace import PROJECT
 
 if TYPE_CHECKING:

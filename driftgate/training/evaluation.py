@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import LOWER_IS_BETTER, Problem
-from driftgate.metrics import METRICS, Scored, point_metrics
+from driftgate.training.metrics import METRICS, Scored, point_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

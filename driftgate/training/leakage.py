@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.contract import Contract
-from driftgate.metrics import point_metrics, wilson_interval
+from driftgate.training.metrics import point_metrics, wilson_interval
 
 if TYPE_CHECKING:
     import numpy as np
