@@ -178,15 +178,18 @@ def prove(service: str | None, **options: Any) -> None:
 
 @main.command(epilog="\b\nExample: python run.py rollback --reason 'too many alarms'")
 @click.option("--to", help="A version that was in production; by default the one that served before.")
+@click.option("--from", "since", help="Only if production serves this version.")
 @click.option("--reason", required=True, help="Why; kept in the record.")
 @who_option
 @service_option
 @common
-def rollback(to: str | None, reason: str, who: str | None, service: str | None, **options: Any) -> None:
+def rollback(
+    to: str | None, since: str | None, reason: str, who: str | None, service: str | None, **options: Any
+) -> None:
     """Go back to a release that was in production before."""
     from pipelines.job import rollback_job
 
-    _run(rollback_job(to=to, reason=reason, who=who, service=service), **options)
+    _run(rollback_job(to=to, since=since, reason=reason, who=who, service=service), **options)
 
 
 @main.command(

@@ -6,6 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
+# Set by git for its hooks: they name another repository than that of the folder.
+FROM_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_NAMESPACE")  # fmt: skip
+
 
 def ask(root: Path, *arguments: str) -> str | None:
     """What a git command writes; None where it fails, or git or the repository is missing.
@@ -54,4 +57,5 @@ def clone(root: Path, commit: str, to: Path) -> str | None:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    return {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_OPTIONAL_LOCKS": "0"}
+    kept = {key: value for key, value in os.environ.items() if key not in FROM_GIT}
+    return {**kept, "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_OPTIONAL_LOCKS": "0"}

@@ -58,8 +58,8 @@ def print_versions(document: Mapping[str, Any], _: Verdict, results: IO[str]) ->
 def print_use(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
     """What was brought back."""
     lines = {"data": document["file"], "md5": document["md5"], "from": document["from"], "before": document["previous"]}
-    for md5 in document["uncommitted"]:
-        lines["kept"] = f"{md5} is in DVC's cache alone; run.py data use {md5} brings it back"
+    for number, md5 in enumerate(document["uncommitted"]):
+        lines["kept" + " " * number] = f"{md5} is in DVC's cache alone; run.py data use {md5} brings it back"
     if document["pointer_differs"]:
         lines["next"] = f"git commit {document['pointer']}    to stay with it; training reads it from now on"
     _write(lines, results)

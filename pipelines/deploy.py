@@ -16,7 +16,7 @@ from driftgate.errors import DriftgateError, first_line
 from driftgate.production import experiments
 from driftgate.production.channel import Channel, release_in
 from driftgate.production.move import Follow, Production
-from driftgate.production.record import Entry, Event, append, staged
+from driftgate.production.record import Entry, Event, append, production_history, staged
 from driftgate.production.release import Release
 from driftgate.workspace import Workspace
 from pipelines import canary
@@ -125,24 +125,30 @@ def deploy_to_production(
 
 
 def roll_back(
-    name: str, *, to: str | None, reason: str, who: str | None, service: str | None, workspace: Workspace
-) -> dict[str, Any]:
+    name: str, *, to: str | None, since: str | None, reason: str, who: str | None, service: str | None,
+    workspace: Workspace,
+) -> dict[str, Any]:  # fmt: skip
     """Go back to a release that was in production.
 
     Args:
         name: Of the problem.
         to: A version; None: the one that served before.
+        since: The version that production must serve, else nothing is done; None: any.
         reason: Is recorded.
         who: Is recorded; None: the user of this machine.
         service: Address of a running service, which is waited for.
         workspace: Where everything is.
 
     Raises:
-        DriftgateError: If there is no way back, or its files are not those of then.
+        DriftgateError: If production serves another version than `since`, there is no way back, or its files are not those of then.
     """
     production = Production(name, workspace=workspace)
     started = time.monotonic()
     with production.alone():
+        serving = production.serving()
+        if since and (serving is None or serving.version != since):
+            now = serving.version if serving else "nothing"
+            raise DriftgateError(f"Production serves {now}, not {name} {since}.", "Nothing was changed.")
         release = production.way_back(to)
         unfinished = production.unfinished()
         if unfinished is not None and production.serving() == unfinished.to:
@@ -241,9 +247,13 @@ def _approved(production: Production, model: str | None, *, days: float) -> Rele
 
 
 def moved(production: Production, release: Release, *, event: Event, who: str | None, reason: str) -> Entry:
-    """What the record will say of a move to a release, on the evidence of its proof on staging."""
-    channel, before = Channel.of(release), production.serving()
-    proof = staged(production.record(), channel.version)
+    """What the record will say of a move to a release: on the evidence of its proof on staging, or of when it served.
+
+    A version that once served may have been proved again since, and refused, as the newest data drifts.
+    """
+    channel, before, entries = Channel.of(release), production.serving(), production.record()
+    served = [entry for entry in production_history(entries) if entry.version == channel.version]
+    proof = served[-1] if event == "rollback" and served else staged(entries, channel.version)
     return Entry(
         event=event, version=channel.version, previous=before.version if before else None, who=who or user(),
         reason=reason, verdict=proof.verdict if proof else None, runs=proof.runs if proof else {},

@@ -106,13 +106,15 @@ def prove_job(*, service: str | None) -> tuple[Work, Show]:
     return work, terminal.print_verdict
 
 
-def rollback_job(*, to: str | None, reason: str, who: str | None, service: str | None) -> tuple[Work, Show]:
+def rollback_job(
+    *, to: str | None, since: str | None, reason: str, who: str | None, service: str | None
+) -> tuple[Work, Show]:
     """Go back to a release that was in production."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
         from pipelines.deploy import roll_back
 
-        return roll_back(problem.name, to=to, reason=reason, who=who, service=service, workspace=workspace)
+        return roll_back(problem.name, to=to, since=since, reason=reason, who=who, service=service, workspace=workspace)
 
     return work, terminal.print_move
 

@@ -121,6 +121,7 @@ def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
 
     The moment of change is the one at which the pointer's file is replaced. Before it the data file is out of the way:
     whatever cuts this off, either the old promise stands or the new one, and a missing file comes back from the cache.
+    A data file that is the version already stays where it is.
 
     Args:
         pointer: Whose data file, if there is one, is in the cache.
@@ -132,6 +133,9 @@ def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
         DriftgateError: If a file can't be written, or the cache lost the version; then all is as before.
     """
     data, before = pointer.data, pointer.file.read_text(encoding="utf-8") if pointer.file.exists() else None
+    if data.exists() and found_md5(data) == md5:
+        replace_text(pointer.file, text)
+        return
     if not store.copy(md5, _draft(data)):
         raise DriftgateError(f"The bytes of {md5} in DVC's cache are not those of its md5.", "Pull them again.")
     moved = data.exists()

@@ -46,12 +46,14 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
     for md5 in md5s:
         if store.on_remote(md5):
             told["there"].append(md5)
-        elif store.cached(md5):
-            log.info("pushing %s to %s", md5[:8], store.remote())
-            store.push(md5)
-            told["pushed"].append(md5)
-        else:
-            told["not_at_hand"].append(md5)
+            continue
+        log.info("pushing %s to %s", md5[:8], store.remote())
+        told["pushed" if store.push(md5) else "not_at_hand"].append(md5)
+    if promised.md5 in told["not_at_hand"]:
+        raise DriftgateError(
+            f"DVC's cache doesn't have the bytes of {promised.md5} whole.",
+            "`run.py data pull` where a remote has them.",
+        )
     return {"problem": problem.name, "file": show_path(pointer.data), "remote": store.remote(), **told}
 
 

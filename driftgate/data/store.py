@@ -48,8 +48,16 @@ class Store:
         path = Path(self._cache.oid_to_path(md5))
         return path if path.is_file() else None
 
+    def whole(self, md5: str) -> bool:
+        """Whether the cache has a version, its bytes verified; torn ones are dropped from it."""
+        source = self.cached(md5)
+        if source is None or md5_of(source) == md5:
+            return source is not None
+        source.unlink()
+        return False
+
     def keep(self, path: Path, md5: str) -> None:
-        """Put a file into the cache; one that is there already stays.
+        """Put a file into the cache; one that is there already stays, if it is whole.
 
         Raises:
             DriftgateError: If the cache can't be written.
@@ -57,7 +65,8 @@ class Store:
         from dvc_objects.fs.local import localfs
 
         try:
-            self._cache.add(str(path), localfs, md5)
+            if not self.whole(md5):
+                self._cache.add(str(path), localfs, md5)
         except OSError as error:
             raise DriftgateError(
                 f"DVC's cache {show_path(self._cache.path)} can't be written: {error.strerror}.",
@@ -142,14 +151,20 @@ class Store:
             log.warning("%s", error.cause)
             return error.cause.rstrip(".")
 
-    def push(self, md5: str) -> None:
+    def push(self, md5: str) -> bool:
         """Bring a version from the cache to the remote.
+
+        Returns:
+            Whether the cache has it, whole; torn bytes would be there under its md5 for good.
 
         Raises:
             DriftgateError: If there is no remote, or it refuses.
         """
+        if not self.whole(md5):
+            return False
         with self._speaking_with_remote() as remote:
             remote.add(self._cache.oid_to_path(md5), self._cache.fs, md5)
+        return True
 
     def reproduce(self, stage: str, *, python: str = sys.executable) -> None:
         """Run one stage; put `dvc.lock` back as it was, so that a file of another md5 can't pass for the promised one.

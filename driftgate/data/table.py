@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING_CATEGORY = ""
+FOREMOST_CLOCK = dt.timedelta(hours=14)  # ahead of UTC, on the Line Islands
 
 
 class DataVersion(BaseModel):
@@ -131,14 +132,21 @@ def moment_of(as_of: dt.date | None) -> dt.datetime:
     now = dt.datetime.now()
     if as_of is None:
         return now
-    moment = as_of if isinstance(as_of, dt.datetime) else dt.datetime.combine(as_of, dt.time())
-    if moment > now:
+    moment, latest = dt.datetime.combine(as_of, dt.time()), now
+    if isinstance(as_of, dt.datetime):
+        # A moment as a run recorded it is of the clocks there, which may be ahead of those here.
+        moment, latest = as_of, dt.datetime.now(dt.UTC).replace(tzinfo=None) + FOREMOST_CLOCK
+    if moment > latest:
         raise DriftgateError(f"The as-of date {as_of} lies in the future.", "Give today's date or an earlier one.")
     return moment
 
 
-def columns_of(path: Path) -> list[str]:
+def columns_of(path: Path, *, kind: str | None = None) -> list[str]:
     """The names of a file's columns.
+
+    Args:
+        path: The file.
+        kind: `.parquet`, or else CSV; None: as its name ends.
 
     Raises:
         DriftgateError: If it can't be read.
@@ -146,13 +154,12 @@ def columns_of(path: Path) -> list[str]:
     import pandas as pd
     import pyarrow.parquet as pq
 
+    parquet = (kind or path.suffix) == ".parquet"
     try:
-        if path.suffix == ".parquet":
-            return list(pq.read_schema(path).names)
-        return list(pd.read_csv(path, nrows=0).columns)
+        return list(pq.read_schema(path).names) if parquet else list(pd.read_csv(path, nrows=0).columns)
     except Exception as error:
         raise DriftgateError(
-            f"{path} can't be read as {'parquet' if path.suffix == '.parquet' else 'CSV'}: {first_line(error)}.",
+            f"{path} can't be read as {'parquet' if parquet else 'CSV'}: {first_line(error)}.",
             "Name a .parquet or .csv file.",
         ) from error
 

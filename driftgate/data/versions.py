@@ -14,7 +14,7 @@ from driftgate.config import Problem
 from driftgate.data.pointer import Pointer, Promise
 from driftgate.data.present import alone, found_md5, switch
 from driftgate.data.store import Store
-from driftgate.data.table import count_rows
+from driftgate.data.table import columns_of, count_rows
 from driftgate.errors import DriftgateError
 from driftgate.workspace import Workspace, show_path
 
@@ -62,13 +62,16 @@ def history(pointer: Pointer) -> list[Version]:
     if pointer.root is None:
         return []
     file = pointer.file.relative_to(pointer.root).as_posix()
-    told = git.ask(pointer.root, "log", "--all", "--full-history", "--format=%H%x09%cI%x09%s", "--", file)
+    head = ["HEAD"] if git.commit_of(pointer.root, "HEAD") else []
+    named = ["--branches", "--tags", "--remotes", *head]  # not --all: what a stash holds has no name
+    how = ["--no-show-signature", "--full-history", "-z", "--format=%H%x09%cI%x09%s"]
+    told = git.ask(pointer.root, "log", *named, *how, "--", file)
     if told is None and (pointer.root / ".git").exists():
         raise DriftgateError(
             f"git can't read the history of {show_path(pointer.file)}.", f"`git -C {pointer.root} log` says why."
         )
     found: dict[str, Version] = {}
-    for line in (told or "").splitlines():
+    for line in filter(None, (told or "").split("\0")):
         commit, at, subject = line.split("\t", 2)
         promise = _promise_at(pointer, commit)
         if promise:
@@ -96,10 +99,10 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
     with alone(pointer):
         known = history(pointer)
-        wanted = _find(pointer, promised, revision, known=known, store=store)
+        wanted = _find(pointer, promised, revision, known=known, store=store, problem=problem)
         lost = _lost(pointer, promised, wanted.promise, known=known)
         if lost and not force:
-            raise DriftgateError(*_refusal(pointer, promised, lost, store=store))
+            raise DriftgateError(*_refusal(pointer, promised, lost, store=store, away="--force puts"))
         source = _obtain(pointer, wanted, store=store, workspace=workspace)
         text = pointer.rewritten(wanted.promise, without=pointer.text_at(wanted.commit) if wanted.commit else None)
         _put_in_place(pointer, text, wanted.promise.md5, store=store)
@@ -133,7 +136,8 @@ def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
     with alone(pointer):
         if lost := _lost(pointer, promised, promised, known=history(pointer)):
-            raise DriftgateError(*_refusal(pointer, promised, lost, store=store))
+            away = f"`run.py data use {promised.md5} --force` puts"
+            raise DriftgateError(*_refusal(pointer, promised, lost, store=store, away=away))
         right = pointer.data.exists() and found_md5(pointer.data) == promised.md5
         fetched = not right and store.cached(promised.md5) is None
         if fetched and not store.fetch(promised.md5):
@@ -188,7 +192,9 @@ def _promise_at(pointer: Pointer, commit: str) -> Promise | None:
         return None  # such as a commit that holds the marks of a merge
 
 
-def _find(pointer: Pointer, promised: Promise, revision: str, *, known: list[Version], store: Store) -> Version:
+def _find(
+    pointer: Pointer, promised: Promise, revision: str, *, known: list[Version], store: Store, problem: Problem
+) -> Version:
     """What a word of the command line means."""
     assert pointer.root
     by_md5: list[Version] = []
@@ -196,7 +202,9 @@ def _find(pointer: Pointer, promised: Promise, revision: str, *, known: list[Ver
         candidates = [*known, Version(promised)]
         by_md5 = [version for version in candidates if version.promise.md5.startswith(revision)]
         path = store.cached(revision) if len(revision) == 32 and not by_md5 else None
-        by_md5 += [Version(Promise(revision, path.stat().st_size))] if path else []
+        if path:
+            _demand_columns(path, pointer.data, problem)
+            by_md5.append(Version(Promise(revision, path.stat().st_size)))
     commit = git.commit_of(pointer.root, revision)
     if len({version.promise.md5 for version in by_md5}) > 1 or (by_md5 and commit):
         raise DriftgateError(f"{revision!r} can mean more than one version.", "Give more of its digits.")
@@ -215,6 +223,21 @@ def _find(pointer: Pointer, promised: Promise, revision: str, *, known: list[Ver
     return next((version for version in known if version.promise == promise), Version(promise, commit))
 
 
+def _demand_columns(path: Path, data: Path, problem: Problem) -> None:
+    """The cache has files of others, too."""
+    wanted = [problem.data.row_id, problem.data.timestamp, problem.target.column, *problem.contract.features]
+    try:
+        missing = [name for name in wanted if name and name not in columns_of(path, kind=data.suffix)]
+    except DriftgateError:
+        missing = ["rows"]
+    if missing:
+        raise DriftgateError(
+            f"{path.parent.name}{path.name} in DVC's cache is no version of {show_path(data)}: it lacks "
+            f"{', '.join(missing[:5])}.",
+            "`run.py data versions` shows what there is.",
+        )
+
+
 def _put_in_place(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
     """Switch to a version of the cache; the present file is in the cache then, too."""
     if pointer.data.exists():
@@ -230,12 +253,13 @@ def _lost(pointer: Pointer, promised: Promise, wanted: Promise, *, known: list[V
     return sorted(present - {version.promise.md5 for version in known} - {wanted.md5})
 
 
-def _refusal(pointer: Pointer, promised: Promise, lost: list[str], *, store: Store) -> tuple[str, str]:
+def _refusal(pointer: Pointer, promised: Promise, lost: list[str], *, store: Store, away: str) -> tuple[str, str]:
+    """Cause and remedy; `away` begins the words on how the present file can be put away."""
     data, file = show_path(pointer.data), show_path(pointer.file)
     if promised.md5 not in lost:
         return (
             f"{data} was changed behind DVC's back: its md5 is {lost[0]}, promised is {promised.md5}.",
-            f"`run.py data add {data} --replace` makes it a version; --force puts it away, into DVC's cache alone.",
+            f"`run.py data add {data} --replace` makes it a version; {away} it away, into DVC's cache alone.",
         )
     try:
         pushed = bool(store.remote()) and store.on_remote(promised.md5)
@@ -243,7 +267,7 @@ def _refusal(pointer: Pointer, promised: Promise, lost: list[str], *, store: Sto
         pushed = False
     return (
         f"The present version {promised.md5} is named by no commit{'' if pushed else ', and was never pushed'}.",
-        f"Commit {file} first, or give --force: then only DVC's cache on this machine knows it.",
+        f"Commit {file} first; {away} it away, and only DVC's cache on this machine knows it then.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +74,20 @@ def drop_alias(name: str, alias: str, *, workspace: Workspace) -> None:
 
 
 def release_of(name: str, version: str, *, workspace: Workspace) -> Release:
-    """A version's release: the one on this machine, else the one kept with its MLflow run; verified by hash."""
+    """A version's release: the one on this machine, else the one kept with its MLflow run; verified by hash.
+
+    What is fetched stays in the workspace: channels and their record name that folder.
+    """
     folder = workspace.releases / name / version
     if not folder.exists():
         mlflow = client(workspace)
         run_id = mlflow.get_model_version(name, version).run_id
         folder.parent.mkdir(parents=True, exist_ok=True)
-        fetched = Path(mlflow.download_artifacts(run_id, RELEASE_ARTIFACT))
-        return read_release(fetched)
+        with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".release-") as draft:
+            fetched = Path(mlflow.download_artifacts(run_id, RELEASE_ARTIFACT, draft))
+            read_release(fetched)
+            with suppress(FileExistsError):  # another command was quicker
+                fetched.rename(folder)
     return read_release(folder)
 
 

@@ -81,8 +81,8 @@ def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Pa
         lock: The `uv.lock` that knows the hashes of the packages' files; without one, there are none.
 
     Returns:
-        The document. A package has a hash where the lock names this very version of it: that of the file which is
-        installed on this Python and platform.
+        The document. A package has a hash where the lock names this very version of it, and it doesn't say itself that
+        it came from elsewhere: that of the locked file for this Python and platform.
 
     Raises:
         DriftgateError: If a package is missing, or the lock can't be read.
@@ -103,7 +103,7 @@ def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Pa
     )
     direct, files = [str(canonicalize_name(name)) for name in requirements], _locked_files(lock)
     packages = closure(direct)
-    parts = {package.name: _component(package, files.get((package.name, package.version), [])) for package in packages}
+    parts = {package.name: _component(package, _files_of(package, files)) for package in packages}
     bom = Bom(metadata=BomMetaData(component=service), components=[onnx, *parts.values()])
     bom.register_dependency(service, [onnx, *(parts[name] for name in direct)])
     for package in packages:
@@ -111,6 +111,13 @@ def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Pa
     document = json.loads(JsonV1Dot6(bom).output_as_string())
     del document["serialNumber"], document["metadata"]["timestamp"]  # both optional: a random number, and now
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _files_of(package: Package, files: dict[tuple[str, str], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """Its locked files; none where it was installed from a path or an address, as PEP 610 has it written down."""
+    if package.installed.read_text("direct_url.json"):
+        return []
+    return files.get((package.name, package.version), [])
 
 
 def _installed(name: str) -> Distribution:

@@ -40,7 +40,10 @@ class _Frozen(BaseModel):
 
 
 class Lineage(_Frozen):
-    """Where a model comes from. `dirty` says that the commit alone doesn't tell the code; times are ISO 8601, UTC."""
+    """Where a model comes from. `dirty` says that the commit alone doesn't tell the code; times are ISO 8601.
+
+    `trained_at` is UTC; `as_of` is on the clocks of where it was trained, as the data's timestamps are.
+    """
 
     commit: str | None
     dirty: bool

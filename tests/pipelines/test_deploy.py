@@ -99,6 +99,8 @@ def test_from_staging_to_production_and_back(house: House) -> None:
     ]  # fmt: skip
     assert record[1]["who"] == "ann"
     assert record[1]["verdict"] == "pass"
+    other = house.run("rollback", "--from", "2", "--reason", "x")
+    assert (other.code, other.document["error"]["cause"]) == (1, "Production serves 1, not rules 2.")
     never = house.run("rollback", "--to", "7", "--reason", "x")
     assert (never.code, "never in production" in never.document["error"]["cause"]) == (1, True)
 
@@ -114,6 +116,18 @@ def test_a_release_altered_after_its_proof_is_not_deployed(house: House) -> None
         assert "altered" in ran.document["error"]["cause"]
     finally:
         model.write_bytes(kept)
+
+
+def test_a_release_that_is_gone_comes_back_from_mlflow_to_its_place(house: House) -> None:
+    """Channel and record will name the folder: a temporary one would be gone by the next start."""
+    folder, kept = house.home / "releases" / "rules" / "2", house.home / "kept"
+    folder.rename(kept)
+    found = registry.release_of("rules", "2", workspace=Workspace(house.home))
+    assert found.folder == folder
+    names = sorted(path.name for path in kept.iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert all((folder / name).read_bytes() == (kept / name).read_bytes() for name in names)
+    assert not list(house.home.glob(".release-*"))
 
 
 def test_a_service_that_is_down_takes_it_over_when_it_starts(house: House) -> None:

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftgate.data import add as data_add
 from driftgate.data.pointer import Pointer, Promise
-from driftgate.data.present import SCRATCH, ensure_data
+from driftgate.data.present import SCRATCH, alone, ensure_data
+from driftgate.data.store import md5_of
 from driftgate.errors import DriftgateError
 from driftgate.workspace import PROJECT
 from tests.repository import Repository, commit, renamed
@@ -86,6 +88,26 @@ def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: in
             assert place.state() == before
         place.demand_whole(place.first, third)
     assert (ended, limit > 4) == (0, True)
+
+
+@pytest.mark.parametrize("tracked", [False, True], ids=["first version", "edited file"])
+def test_a_file_that_becomes_a_version_where_it_lies_is_never_away(tracked: bool, place: Repository) -> None:
+    """Nothing else has its bytes: killed at any change, they are in its place, and may be added again."""
+    if not tracked:
+        place.pointer.unlink()
+    renamed(place.rows.head(5), "mine").to_parquet(place.data)
+    mine, ended, limit = place.data.read_bytes(), KILLED, 0
+
+    def work() -> None:
+        data_add.add(place.problem, place.data, replace=True, workspace=place.workspace)
+
+    while ended == KILLED:
+        limit += 1
+        ended = _in_child(work, limit, _kill)
+        with alone(Pointer.of(place.problem)):
+            assert place.data.read_bytes() == mine
+    assert (ended, limit > 1) == (0, True)
+    place.demand_whole(md5_of(place.data))
 
 
 KILLED_ADDITION = """

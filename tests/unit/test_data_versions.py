@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from driftgate.data import add as data_add
 from driftgate.data.present import ensure_data
 from driftgate.data.remote import push, status
-from driftgate.data.store import md5_of
+from driftgate.data.store import Store, md5_of
 from driftgate.data.versions import pull
 from driftgate.errors import DriftgateError
 from driftgate.workspace import Workspace
@@ -225,6 +225,49 @@ def test_torn_bytes_in_the_cache_are_not_taken(place: Repository) -> None:
     with pytest.raises(DriftgateError, match="no data file"):
         ensure_data(place.problem, workspace=place.workspace)
     assert not place.data.exists()
+
+
+def test_torn_bytes_in_the_cache_are_not_pushed(place: Repository, tmp_path: Path) -> None:
+    """They would be on the remote under that md5 for good."""
+    cached = place.root / ".dvc" / "cache" / "files" / "md5" / place.second[:2] / place.second[2:]
+    cached.chmod(0o644)
+    cached.write_bytes(b"torn")
+    remote, told = str(tmp_path / "remote"), {"workspace": place.workspace}
+    whole = place.data.read_bytes()
+    place.data.unlink()
+    with pytest.raises(DriftgateError, match="whole"):
+        push(place.problem, every=False, remote=remote, **told)
+    place.data.write_bytes(whole)
+    assert push(place.problem, every=False, remote=remote, **told)["pushed"] == [place.second]
+    place.data.unlink()
+    place.forget(place.second)
+    assert pull(place.problem, remote=remote, **told)["fetched"]
+    place.demand_whole(place.second)
+
+
+def test_a_file_of_others_in_the_cache_is_no_version(place: Repository) -> None:
+    before = place.state()
+    foreign = place.file(place.rows[["f1", "f2"]])
+    Store(place.root, workspace=place.workspace).keep(foreign, md5_of(foreign))
+    with pytest.raises(DriftgateError, match="it lacks row_id, target, f3"):
+        place.use(md5_of(foreign))
+    foreign.write_bytes(b"no table")
+    Store(place.root, workspace=place.workspace).keep(foreign, md5_of(foreign))
+    with pytest.raises(DriftgateError, match="is no version"):
+        place.use(md5_of(foreign))
+    assert place.state() == before
+
+
+def test_what_a_stash_holds_is_named_by_no_commit(place: Repository) -> None:
+    third = place.add(renamed(place.rows.head(3), "third"))["md5"]
+    git(place.root, "stash")
+    assert third not in [row["md5"] for row in place.versions()]
+
+
+def test_any_subject_of_a_commit_is_read(place: Repository) -> None:
+    place.add(renamed(place.rows.head(3), "third"))
+    commit(place.root, "one\u2028two\tthree")
+    assert place.versions()[0]["subject"] == "one\u2028two\tthree"
 
 
 def test_push_and_pull_by_a_folder(place: Repository, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from driftgate.production.move import Production
 from driftgate.production.record import Entry, append, read_record
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
+from pipelines.deploy import moved
 from tests.unit.moves import entry, move
 from tests.unit.test_release import make
 
@@ -36,6 +37,18 @@ def test_the_way_back_goes_down_one_deployment_at_a_time(production: Production,
     move(production, releases["1"], "rollback")
     with pytest.raises(DriftgateError, match="before the one that is"):
         production.way_back(None)
+
+
+def test_a_rollback_rests_on_the_evidence_of_when_it_served(
+    production: Production, releases: dict[str, Release]
+) -> None:
+    """Proved again since, a version may be refused; that is no verdict on going back to it."""
+    move(production, releases["1"])
+    move(production, releases["2"])
+    append(production.record_path, entry(releases["1"], "refused", verdict="block"))
+    assert moved(production, releases["1"], event="rollback", who=None, reason="why").verdict == "pass"
+    append(production.record_path, entry(releases["1"], "staged", verdict="warn"))
+    assert moved(production, releases["1"], event="production", who=None, reason="why").verdict == "warn"
 
 
 def test_never_to_what_was_not_in_production(production: Production, releases: dict[str, Release]) -> None:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +24,7 @@ from driftgate.evidence.reproduction import Recorded, as_recorded, compare, obta
 from driftgate.evidence.retraining import Place, set_up_environment, train_again
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
-from tests.repository import Repository
+from tests.repository import Repository, commit, small
 from tests.unit.test_release import make
 
 
@@ -187,7 +187,7 @@ def test_what_a_training_started_is_stopped_with_it(checkout: Place) -> None:
     def interrupt() -> None:
         while not (checkout.project / "child").exists() or not (checkout.project / "child").read_text():
             time.sleep(0.05)
-        os.kill(os.getpid(), 2)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
@@ -215,6 +215,19 @@ def test_a_clone_writes_nothing_to_the_repository(tmp_path: Path) -> None:
     assert git.commit_of(tmp_path / "copy", "HEAD") == commit
     assert sorted((path, path.stat().st_mtime_ns) for path in root.rglob("*")) == before
     assert git.clone(root, "0" * 40, tmp_path / "other")
+
+
+def test_within_a_hook_of_git_the_repository_is_still_that_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git tells its hooks by GIT_DIR which repository it works on."""
+    roots = [small(tmp_path / name) for name in ("mine", "other")]
+    commits = [commit(root, root.name) for root in roots]
+    monkeypatch.setenv("GIT_DIR", str(roots[1] / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(roots[1]))
+    assert git.commit_of(roots[0], "HEAD") == commits[0]
+    assert git.clone(roots[0], commits[0], tmp_path / "copy") is None
+    assert git.ask(roots[1], "symbolic-ref", "--short", "HEAD")
 
 
 def test_a_version_without_its_problem_file_is_told(

@@ -97,6 +97,19 @@ def test_a_package_that_the_lock_does_not_know_has_no_hash(tmp_path: Path) -> No
     assert [name for name, part in found.items() if "hashes" not in part] == ["numpy"]
 
 
+def test_a_package_from_a_path_or_an_address_has_no_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the locked version, but perhaps of other bytes."""
+    folder = tmp_path / "prometheus_client-0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Name: prometheus-client\nVersion: {version('prometheus-client')}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = make_sbom(CARD, model=MODEL, requirements=["prometheus-client"])
+    assert "hashes" in libraries(json.loads(found))["prometheus-client"]
+    (folder / "direct_url.json").write_text('{"url": "file:///somewhere"}')
+    found = make_sbom(CARD, model=MODEL, requirements=["prometheus-client"])
+    assert "hashes" not in libraries(json.loads(found))["prometheus-client"]
+
+
 def test_without_a_lock_nothing_has_a_hash(tmp_path: Path) -> None:
     found = libraries(
         json.loads(make_sbom(CARD, model=MODEL, requirements=["Prometheus_Client"], lock=tmp_path / "no"))

@@ -92,14 +92,17 @@ def write_command(path: Path, text: str) -> None:
 
 
 def checkout(given: dict[str, str], hub: Hub, machine: Machine) -> None:
-    """actions/checkout: the repository at the run's commit, or at `ref`, in the work folder or in `path`."""
+    """actions/checkout: the run's commit alone, or `ref`, or with `fetch-depth: 0` all; in the work folder or in `path`."""
     if machine.permissions.get("contents") not in ("read", "write"):
         raise PlayError("the checkout needs the permission contents: read")
     target = machine.work / given.get("path", "")
     # The work folder may hold files by now; the real one removes them, too.
     shutil.rmtree(target, ignore_errors=True)
-    _git("clone", "--quiet", "--no-hardlinks", str(hub.origin), str(target), at=machine.tools)
+    depth = [] if given.get("fetch-depth") == "0" else ["--depth", "1"]
+    _git("clone", "--quiet", *depth, f"file://{hub.origin}", str(target), at=machine.tools)
     if given.get("ref"):
+        _git("config", "uploadpack.allowAnySHA1InWant", "true", at=hub.origin)  # as GitHub does
+        _git("fetch", "--quiet", *depth, "origin", given["ref"], at=target)
         _git("checkout", "--quiet", "--detach", given["ref"], at=target)
 
 
@@ -129,7 +132,7 @@ def download(given: dict[str, str], hub: Hub, machine: Machine) -> None:
 
 
 ACTIONS: dict[str, tuple[Callable[[dict[str, str], Hub, Machine], None], set[str]]] = {
-    "actions/checkout": (checkout, {"persist-credentials", "path", "ref"}),
+    "actions/checkout": (checkout, {"persist-credentials", "fetch-depth", "path", "ref"}),
     "astral-sh/setup-uv": (setup_uv, {"enable-cache", "cache-dependency-glob"}),
     "actions/upload-artifact": (upload, {"name", "path", "if-no-files-found", "overwrite"}),
     "actions/download-artifact": (download, {"name", "path"}),

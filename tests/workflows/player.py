@@ -130,11 +130,12 @@ class _Play:
 
     def __init__(
         self, run: Run, workflow: Mapping[str, Any], inputs: Strict, secrets: Mapping[str, str], *, prefix: str,
-        granted: Mapping[str, str] | None = None,
+        granted: Mapping[str, str] | None = None, ahead: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
+        """`ahead` are the results of the jobs that the calling job needs, directly or not."""
         self.run, self.workflow, self.prefix, self.granted = run, workflow, prefix, granted
         self.shared = {"github": Strict("github", run.github()), "inputs": inputs, "vars": run.variables}
-        self.secrets = secrets
+        self.secrets, self.ahead = secrets, ahead
         self.done: dict[str, Job] = {}
 
     def jobs(self) -> None:
@@ -162,22 +163,36 @@ class _Play:
         told = self.workflow["jobs"][name]
         if unknown := set(told) - JOB_KEYS:
             raise PlayError(f"{label}: unknown to the player: {', '.join(sorted(unknown))}")
-        needed = _needs(told) if not self.run.only else []
-        contexts = {**self.shared, "needs": self._needed(told), "matrix": Strict("matrix", matrix)}
-        results = [self.done[need].result for need in needed]
+        contexts = {**self.shared, "needs": self._needed(told)}
+        results = self._ahead_of(name)
         status = _status(failed="failure" in results, fine=all(result == "success" for result in results))
+        render(json.dumps(self.workflow.get("concurrency", "")), self.shared, {})
+        render(json.dumps(told.get("environment", "")), contexts, {})
         if not condition(told.get("if", True), contexts, status):
             self.done[name] = self.run.jobs[label] = Job("skipped")
             return
+        contexts["matrix"] = Strict("matrix", matrix)
+        for key in ("concurrency", "runs-on"):
+            render(json.dumps(told.get(key, "")), contexts, {})
         permissions = told.get("permissions", self.workflow.get("permissions", {}))
         self._demand_granted(label, permissions)
         self.run.before.get(label, lambda: None)()
         if "uses" in told:
-            self.done[name] = self._call(told, label, contexts, permissions)
+            self.done[name] = self._call(told, label, contexts, permissions, ahead=tuple(results))
         else:
-            contexts |= {"secrets": self.secrets, "env": {}}
+            contexts["secrets"] = self.secrets
             self.done[name] = _JobPlay(self.run, self.workflow, told, label, contexts, permissions).play()
         self.run.jobs[label] = self.done[name]
+
+    def _ahead_of(self, name: str) -> list[str]:
+        """The results that `success()` asks for: of every job on the way to this one, those of the calling workflow, too."""
+        if self.run.only:
+            return []
+        found, left = [*self.ahead], _needs(self.workflow["jobs"][name])
+        while left:
+            found.append(self.done[left[0]].result)
+            left = [*left[1:], *_needs(self.workflow["jobs"][left[0]])]
+        return found
 
     def _needed(self, told: Mapping[str, Any]) -> Strict:
         found = {
@@ -192,8 +207,9 @@ class _Play:
                 raise PlayError(f"{label} asks for {scope}: {level}, which its caller does not grant")
 
     def _call(
-        self, told: Mapping[str, Any], label: str, contexts: Mapping[str, Any], permissions: Mapping[str, str]
-    ) -> Job:
+        self, told: Mapping[str, Any], label: str, contexts: Mapping[str, Any], permissions: Mapping[str, str], *,
+        ahead: tuple[str, ...],
+    ) -> Job:  # fmt: skip
         """Play a workflow of this repository as a job."""
         path = self.run.hub.origin / told["uses"].removeprefix("./")
         called = read_workflow(path)
@@ -207,7 +223,7 @@ class _Play:
             raise PlayError(f"{path.name} takes no secret {', '.join(sorted(unknown))}")
         secrets = Strict("secrets", {key: passed.get(key, "") for key in declared})
         inputs = _inputs(called["on"], "workflow_call", given)
-        inner = _Play(self.run, called, inputs, secrets, prefix=f"{label} / ", granted=permissions)
+        inner = _Play(self.run, called, inputs, secrets, prefix=f"{label} / ", granted=permissions, ahead=ahead)
         inner.jobs()
         return Job("failure" if any(job.result == "failure" for job in inner.done.values()) else "success")
 
@@ -228,7 +244,6 @@ class _JobPlay:
         self.steps: dict[str, Any] = {}
 
     def play(self) -> Job:
-        self._render(self.told["runs-on"])
         own = {key: self._render(value) for key, value in self.told.get("env", {}).items()}
         seconds = min(STEP_SECONDS, 60 * self.told["timeout-minutes"])
         for told in self.told["steps"]:

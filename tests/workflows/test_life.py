@@ -146,6 +146,7 @@ def test_a_proof_in_production_that_fails_goes_back(deployed: Run, house: House)
     ], said(run)  # fmt: skip
     assert [entry["event"] for entry in house.record()[-2:]] == ["production", "rollback"]
     assert house.serves("production") == before != house.serves("staging")
+    assert "no proof in production: run 4711" in house.record()[-1]["reason"]
     assert "Driftgate: error" in job.summary
     assert f"production serves version {before}" in job.summary
 
@@ -213,6 +214,18 @@ def test_changed_data_is_held_against_what_was_before(repository: Repository) ->
     assert job.step("Train on what was before").outcome == "success", said(run)
     assert job.result == "failure"
     assert "`drift.f1`" in job.summary
+
+
+@pytest.mark.parametrize("before", ["0" * 40, "gated"])
+def test_without_a_model_of_before_drift_is_not_looked_at(before: str, repository: Repository) -> None:
+    """A branch's first push has no commit before it; what was there before may pass no gate."""
+    hub = repository({RULES: ("accuracy: 0.97,", "accuracy: 1.0,")} if before == "gated" else {})
+    if before == "gated":
+        before = git(hub.origin, "rev-parse", "HEAD")
+        shift_data(hub.origin)
+    run = Run(hub, "push", {"before": before}, variables={"DRIFTGATE_CONFIG": RULES}).play("data.yml")
+    assert run.result == "success", said(run)
+    assert "Drift is not looked at" in "".join(job.summary for job in run.jobs.values())
 
 
 def test_ci_is_what_ci_run_does(repository: Repository) -> None:

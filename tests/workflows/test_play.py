@@ -89,9 +89,25 @@ def test_a_workflow_that_works_is_green(repository: Repository) -> None:
     assert play_text(RIGHT, repository()).result == "success"
 
 
+def test_what_comes_after_a_red_job_by_way_of_another_is_skipped(repository: Repository) -> None:
+    """success() asks for every job on the way, not for the ones that are needed directly alone."""
+    red = RIGHT.replace('test "$X" = 1', "exit 0").replace("{id: it, run: '", "{id: it, run: 'exit 1; ")
+    steps = "\n    runs-on: x\n    timeout-minutes: 1\n    steps: [{run: exit 0}]\n"
+    third = f"  three:\n    needs: two{steps}  four:\n    needs: three\n    if: ${{{{ !cancelled() }}}}{steps}"
+    text = red.replace("needs: one\n", "needs: one\n    if: ${{ !cancelled() }}\n").replace(
+        "${{ needs.one.outputs.told }}", "1"
+    )
+    results = {name: job.result for name, job in play_text(text + third, repository()).jobs.items()}
+    assert results == {"one": "failure", "two": "success", "three": "skipped", "four": "success"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        ("runs-on: x", "runs-on: '${{ env.X }}'", "no context 'env'"),
+        ("needs: one\n", "needs: one\n    concurrency: {group: '${{ secrets.X }}'}\n", "no context 'secrets'"),
+        ("needs: one\n", "needs: one\n    environment: '${{ nonsense.x }}'\n", "no context 'nonsense'"),
+        ("needs: one\n", "needs: one\n    if: matrix.x == 1\n", "no context 'matrix'"),
         ("told=1", "tolt=1", "steps.it.outputs.told is never set"),
         ("outputs: {told:", "outputs: {tolt:", "needs.one.outputs.told is never set"),
         ("steps.it.", "steps.its.", "steps.its is never set"),
