@@ -116,7 +116,21 @@ def drift(
     )
 
 
+def _seconds(_context: click.Context, _option: click.Parameter, value: str | None) -> float:
+    if value is None:
+        return 0.0
+    from pipelines.canary import parse_hold
+
+    try:
+        return parse_hold(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
 who_option = click.option("--by", "who", help="Who approves; by default the user of this machine.")
+wait_option = click.option(
+    "--wait", callback=_seconds, help="How long to wait for another deployment to end: 30s, 10m; by default not at all."
+)
 service_option = click.option(
     "--service", envvar="DRIFTGATE_SERVICE", help="Address of a running service: wait until it serves the version."
 )
@@ -133,13 +147,16 @@ service_option = click.option(
 )
 @click.option("--approve", "reason", help="Why production may move: the approval, kept in the record.")
 @click.option("--canary", help="Go in steps: shares in percent, such as 5,25,100; needs --service.")
-@click.option("--hold", default="10m", show_default=True, help="How long each step is watched: 30s, 10m, 1h.")
+@click.option(
+    "--hold", default="10m", show_default=True, callback=_seconds, help="How long each step is watched: 30s, 10m, 1h."
+)
 @who_option
+@wait_option
 @service_option
 @common
 def deploy(
-    to: str, model: str | None, reason: str | None, canary: str | None, hold: str, who: str | None, service: str | None,
-    **options: Any,
+    to: str, model: str | None, reason: str | None, canary: str | None, hold: float, who: str | None, wait: float,
+    service: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Prove a version on staging, or move production to what was proved there.
 
@@ -152,14 +169,14 @@ def deploy(
         raise click.UsageError("Staging needs no approval: leave --approve out, or say --to production.")
     if canary and (to != "production" or not service):
         raise click.UsageError("--canary goes to production, and needs the --service to watch.")
-    from pipelines.canary import parse_hold, parse_steps
+    from pipelines.canary import parse_steps
     from pipelines.job import deploy_job
 
     try:
-        steps, seconds = parse_steps(canary) if canary else (), parse_hold(hold)
+        steps = parse_steps(canary) if canary else ()
     except ValueError as error:
-        raise click.UsageError(f"--canary or --hold: {error}.") from error
-    job = deploy_job(to=to, model=model, reason=reason, who=who, service=service, steps=steps, hold=seconds)
+        raise click.UsageError(f"--canary: {error}.") from error
+    job = deploy_job(to=to, model=model, reason=reason, who=who, service=service, steps=steps, hold=hold, wait=wait)
     _run(job, **options)
 
 
@@ -181,15 +198,16 @@ def prove(service: str | None, **options: Any) -> None:
 @click.option("--from", "since", help="Only if production serves this version.")
 @click.option("--reason", required=True, help="Why; kept in the record.")
 @who_option
+@wait_option
 @service_option
 @common
 def rollback(
-    to: str | None, since: str | None, reason: str, who: str | None, service: str | None, **options: Any
+    to: str | None, since: str | None, reason: str, who: str | None, wait: float, service: str | None, **options: Any
 ) -> None:
     """Go back to a release that was in production before."""
     from pipelines.job import rollback_job
 
-    _run(rollback_job(to=to, since=since, reason=reason, who=who, service=service), **options)
+    _run(rollback_job(to=to, since=since, reason=reason, who=who, wait=wait, service=service), **options)
 
 
 @main.command(

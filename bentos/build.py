@@ -11,12 +11,13 @@ from pathlib import Path
 
 from driftgate.errors import DriftgateError
 from driftgate.evidence.sbom import closure
-from driftgate.production.release import Release
+from driftgate.production.release import MANIFEST, Release
 from driftgate.workspace import PROJECT, Workspace
 
 RUNTIME = ("bentoml", "httptools", "jiter", "numpy", "onnxruntime", "prometheus-client", "pydantic", "uvloop")
 DOMAIN = ("__init__.py", "contract.py", "errors.py")
 PRODUCTION = ("__init__.py", "channel.py", "prediction_log.py", "ranges.py", "release.py", "scoring.py")
+PARTS = {"bentos": ("__init__.py", "service.py"), "driftgate": DOMAIN, "driftgate/production": PRODUCTION}
 BENTOFILE = """\
 service: "bentos.service:Service"
 include: ["bentos/*.py", "bentos/api/*.py", "driftgate/*.py", "driftgate/production/*.py", "release/*"]
@@ -55,6 +56,28 @@ def build_bento(release: Release, *, workspace: Workspace) -> Path:
     return folder
 
 
+def ensure_bento(release: Release, *, workspace: Workspace) -> Path:
+    """The bento of a release: the one that is there if it is whole, else a new one.
+
+    Whole means that it holds this release's manifest, and every file of the service; a build that was killed leaves less.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        DriftgateError: If the build fails.
+    """
+    folder = workspace.bentoml / "bentos" / release.card.name / release.card.version
+    manifest = folder / "src" / "release" / MANIFEST
+    needed = [folder / "bento.yaml", *(folder / "src" / "release" / path.name for path in release.folder.iterdir())]
+    needed += [folder / "src" / name / file for name, files in PARTS.items() for file in files]
+    if all(path.exists() for path in needed) and manifest.read_bytes() == (release.folder / MANIFEST).read_bytes():
+        return folder
+    if folder.exists():
+        shutil.rmtree(folder)
+    return build_bento(release, workspace=workspace)
+
+
 def service_environment(workspace: Workspace) -> dict[str, str]:
     """The environment for BentoML's commands: its store in the workspace, the scripts of this Python on the path."""
     scripts = str(Path(sys.executable).parent)
@@ -67,8 +90,7 @@ def service_environment(workspace: Workspace) -> dict[str, str]:
 
 
 def _lay_out(context: Path, release: Release) -> None:
-    parts = {"bentos": ("__init__.py", "service.py"), "driftgate": DOMAIN, "driftgate/production": PRODUCTION}
-    for folder, names in parts.items():
+    for folder, names in PARTS.items():
         (context / folder).mkdir()
         for name in names:
             shutil.copy(PROJECT / folder / name, context / folder / name)

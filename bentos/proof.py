@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def _load(served: Served, rows: list[dict[str, object]]) -> tuple[list[str], int
         while time.monotonic() < end:
             try:
                 ids.append(served.post("/predict", rows[at % len(rows)])["prediction_id"])
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, HTTPException, ValueError, KeyError) as error:
                 failures.append(type(error).__name__)
             at += 1
 

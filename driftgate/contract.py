@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    create_model,
+    field_validator,
+    model_validator,
+)  # fmt: skip
+from pydantic_core import SchemaError
 
 MAXIMUM_CATEGORY_LENGTH = 200
 MAXIMUM_NUMBER = 3.4028234663852886e38  # of float32, in which models take numbers
@@ -49,6 +59,11 @@ class Column(BaseModel):
                 re.compile(value)
             except re.error as error:
                 raise ValueError(f"not a regular expression: {error}") from error
+            try:
+                TypeAdapter(Annotated[str, StringConstraints(pattern=value)])
+            except SchemaError as error:
+                # The service checks requests with another engine, without looking around.
+                raise ValueError(f"not a pattern that the service can check: {error}") from error
         return value
 
     @model_validator(mode="after")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
-import urllib.error
 import urllib.request
-from typing import Any
 
 from driftgate.errors import DriftgateError
 from driftgate.production import experiments
 from driftgate.production.channel import write_channel
 from driftgate.production.move import Production
+from pipelines.service import readiness
 
 log = logging.getLogger("driftgate.deploy")
 
@@ -99,7 +97,7 @@ def _watch(service: str, version: str, *, share: float, hold: float) -> str | No
     """Watch a service for a while; what is wrong with it, or None."""
     begun, heard, taken, errors = time.monotonic(), time.monotonic(), False, _errors(service)
     while time.monotonic() - begun < hold or not taken:
-        told = _readiness(service)
+        told = readiness(service)
         if told is not None:
             heard = time.monotonic()
             tried = told.get("experiment") or {}
@@ -119,20 +117,6 @@ def _watch(service: str, version: str, *, share: float, hold: float) -> str | No
             return f"the service had {now - errors:.0f} errors of its own"
         time.sleep(EVERY_SECONDS)
     return None
-
-
-def _readiness(service: str) -> dict[str, Any] | None:
-    try:
-        with urllib.request.urlopen(f"{service}/readyz", timeout=2) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except urllib.error.HTTPError as error:
-        try:
-            return dict(json.load(error))
-        except ValueError:
-            return None
-    except (OSError, ValueError):
-        return None
 
 
 def _errors(service: str) -> float | None:

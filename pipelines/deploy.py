@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-import json
 import logging
 import os
 import time
-import urllib.request
 from typing import Any
 
 from driftgate.config import Problem
@@ -20,14 +18,14 @@ from driftgate.production.record import Entry, Event, append, production_history
 from driftgate.production.release import Release
 from driftgate.workspace import Workspace
 from pipelines import canary
+from pipelines.service import demand_service, look
 
 log = logging.getLogger("driftgate.deploy")
 
-SERVICE_WITHIN_SECONDS = 20.0
-EVERY_SECONDS = 0.2
 
-
-def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, workspace: Workspace) -> dict[str, Any]:
+def deploy_to_staging(
+    problem: Problem, *, model: str | None, who: str | None, workspace: Workspace, wait: float = 0.0
+) -> dict[str, Any]:
     """Prove a version on staging, and put the verdict on record.
 
     Args:
@@ -35,6 +33,7 @@ def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, w
         model: Alias or version; None: the candidate.
         who: Is recorded; None: the user of this machine.
         workspace: Where everything is.
+        wait: Seconds to wait for another deployment to end.
 
     Raises:
         DriftgateError: If there is no such version, another deployment is under way, or the run failed for another
@@ -46,7 +45,7 @@ def deploy_to_staging(problem: Problem, *, model: str | None, who: str | None, w
 
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
-    with production.alone():
+    with production.alone(wait=wait):
         settle(production, workspace=workspace)
         version = registry.resolve_version(problem.name, model or registry.CANDIDATE, workspace=workspace)
         release = registry.release_of(problem.name, version, workspace=workspace)
@@ -79,6 +78,7 @@ def deploy_to_production(
     workspace: Workspace,
     steps: tuple[int, ...] = (),
     hold: float = 600.0,
+    wait: float = 0.0,
 ) -> dict[str, Any]:
     """Move production to a version that passed its proof on staging, by somebody's approval.
 
@@ -92,13 +92,16 @@ def deploy_to_production(
         workspace: Where everything is.
         steps: Shares in percent to go through first, each watched at the service; empty: at once.
         hold: Seconds that each of them lasts.
+        wait: Seconds to wait for another deployment to end.
 
     Raises:
         DriftgateError: If the version has no passing proof of just these files, or a step failed and was undone.
     """
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
-    with production.alone():
+    if service:
+        demand_service(service, problem.name)
+    with production.alone(wait=wait):
         settle(production, workspace=workspace)
         follow = followers(production, workspace=workspace)
         release = _approved(production, model, days=problem.gate.proof_days)
@@ -126,7 +129,7 @@ def deploy_to_production(
 
 def roll_back(
     name: str, *, to: str | None, since: str | None, reason: str, who: str | None, service: str | None,
-    workspace: Workspace,
+    workspace: Workspace, wait: float = 0.0,
 ) -> dict[str, Any]:  # fmt: skip
     """Go back to a release that was in production.
 
@@ -138,21 +141,23 @@ def roll_back(
         who: Is recorded; None: the user of this machine.
         service: Address of a running service, which is waited for.
         workspace: Where everything is.
+        wait: Seconds to wait for another deployment to end.
 
     Raises:
         DriftgateError: If production serves another version than `since`, there is no way back, or its files are not those of then.
     """
     production = Production(name, workspace=workspace)
     started = time.monotonic()
-    with production.alone():
-        serving = production.serving()
+    if service:
+        demand_service(service, name)
+    with production.alone(wait=wait):
+        serving, unfinished = production.serving(), production.unfinished()
         if since and (serving is None or serving.version != since):
             now = serving.version if serving else "nothing"
             raise DriftgateError(f"Production serves {now}, not {name} {since}.", "Nothing was changed.")
-        release = production.way_back(to)
-        unfinished = production.unfinished()
-        if unfinished is not None and production.serving() == unfinished.to:
+        if unfinished is not None and serving == unfinished.to:
             append(production.record_path, unfinished.entry)  # its aliases are about to change again
+        release = production.way_back(to)
         entry = moved(production, release, event="rollback", who=who, reason=reason)
         production.move(release, entry, follow=followers(production, workspace=workspace))
         said = look(service, release.card.version) if service else None
@@ -264,27 +269,6 @@ def moved(production: Production, release: Release, *, event: Event, who: str | 
 def user() -> str:
     """Who acts: in a workflow of GitHub whoever started it, else the user of this machine."""
     return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
-
-
-def look(service: str, version: str) -> dict[str, Any]:
-    """Wait until a running service says that it serves a version; `error` is None if it does, or if nobody answers."""
-    if not service.startswith(("http://", "https://")):
-        raise DriftgateError(f"{service} is no address of a service.", "Give one such as http://127.0.0.1:3000.")
-    deadline, heard, problem = time.monotonic() + SERVICE_WITHIN_SECONDS, False, None
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{service.rstrip('/')}/readyz", timeout=2) as answer:  # noqa: S310
-                told = json.load(answer)
-            heard, problem = True, (told.get("channel") or {}).get("error")
-            if told["release"]["version"] == version:
-                return {"address": service, "answers": True, "version": version, "error": None}
-        except (OSError, ValueError, KeyError):
-            if not heard and time.monotonic() > deadline - SERVICE_WITHIN_SECONDS + 3:
-                log.warning("no service answers at %s; it takes the release over when it starts", service)
-                return {"address": service, "answers": False, "version": None, "error": None}
-        time.sleep(EVERY_SECONDS)
-    told_version = "it still serves another version"
-    return {"address": service, "answers": True, "version": None, "error": problem or told_version}
 
 
 def _document(

@@ -79,6 +79,7 @@ def deploy_job(
     service: str | None,
     steps: tuple[int, ...] = (),
     hold: float = 600.0,
+    wait: float = 0.0,
 ) -> tuple[Work, Show]:
     """Prove a version on staging, or move production to a proved one."""
 
@@ -86,10 +87,10 @@ def deploy_job(
         from pipelines import deploy
 
         if to == "staging":
-            return deploy.deploy_to_staging(problem, model=model, who=who, workspace=workspace)
+            return deploy.deploy_to_staging(problem, model=model, who=who, workspace=workspace, wait=wait)
         return deploy.deploy_to_production(
             problem, model=model, reason=reason or "", who=who, service=service, workspace=workspace, steps=steps,
-            hold=hold,
+            hold=hold, wait=wait,
         )  # fmt: skip
 
     return work, terminal.print_proof if to == "staging" else terminal.print_move
@@ -107,14 +108,16 @@ def prove_job(*, service: str | None) -> tuple[Work, Show]:
 
 
 def rollback_job(
-    *, to: str | None, since: str | None, reason: str, who: str | None, service: str | None
+    *, to: str | None, since: str | None, reason: str, who: str | None, wait: float, service: str | None
 ) -> tuple[Work, Show]:
     """Go back to a release that was in production."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
         from pipelines.deploy import roll_back
 
-        return roll_back(problem.name, to=to, since=since, reason=reason, who=who, service=service, workspace=workspace)
+        return roll_back(
+            problem.name, to=to, since=since, reason=reason, who=who, service=service, workspace=workspace, wait=wait
+        )
 
     return work, terminal.print_move
 

@@ -7,10 +7,11 @@ from typing import Annotated
 from zenml import get_step_context, step
 from zenml.types import HTMLString
 
-from bentos.build import build_bento
+from bentos.build import ensure_bento
 from bentos.proof import prove
 from bentos.server import serving
 from driftgate.config import Problem
+from driftgate.data.contract_check import find_arriving_violations
 from driftgate.drift import arrivals
 from driftgate.drift.check import Finding, check_drift
 from driftgate.drift.profile import profile_of
@@ -18,7 +19,7 @@ from driftgate.evidence import registry
 from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
-from driftgate.gate import Proof, Verdict, proof_checks
+from driftgate.gate import Proof, Verdict, contract_verdict, proof_checks
 from driftgate.production.channel import Channel, write_channel
 from driftgate.production.move import Production
 from driftgate.workspace import Workspace
@@ -33,8 +34,7 @@ def prepare_release(problem: Problem, model: str) -> tuple[Annotated[str, "relea
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start_deployment(problem, model, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
     release = registry.release_of(problem.name, model, workspace=workspace)
-    bento = workspace.bentoml / "bentos" / problem.name / model
-    return str(release.folder), str(bento if bento.exists() else build_bento(release, workspace=workspace))
+    return str(release.folder), str(ensure_bento(release, workspace=workspace))
 
 
 @step
@@ -55,28 +55,40 @@ def prove_on_staging(release: str, bento: str, problem: Problem, model: str) -> 
 @step(experiment_tracker=True)
 def check_newest_data(
     problem: Problem, model: str
-) -> tuple[Annotated[Finding | None, "drift"], Annotated[HTMLString, "drift_report"]]:
-    """Hold the newest window of the problem's data against the model's reference; nothing where there is no timestamp."""
+) -> tuple[
+    Annotated[Verdict | None, "contract_verdict"],
+    Annotated[Finding | None, "drift"],
+    Annotated[HTMLString, "drift_report"],
+]:
+    """Hold the newest window of the problem's data against contract and reference; nothing where there is no timestamp.
+
+    The model is asked only for rows that keep the contract.
+    """
     if problem.data.timestamp is None:
-        return None, HTMLString("<p>The problem has no timestamp: there is no newest window.</p>")
+        return None, None, HTMLString("<p>The problem has no timestamp: there is no newest window.</p>")
     workspace = Workspace.current()
     release = registry.release_of(problem.name, model, workspace=workspace)
     rows, seen, arrival = arrivals.read_window(problem, model=model, since=None, until=None, workspace=workspace)
     announce("drift", f"{len(rows):,} newest rows against {problem.name} {model}")
+    profile = profile_of(release)
+    violations = find_arriving_violations(rows, problem, classes=profile.classes)
+    contract = contract_verdict(violations, problem, rows=len(rows))
+    scorer = release.scorer() if contract.outcome != "block" else None
     finding, page = check_drift(
-        rows, problem, profile=profile_of(release), scorer=release.scorer(), threshold=release.card.threshold,
-        seen=seen, window=(arrival.since, arrival.until) if arrival.since and arrival.until else None,
+        rows, problem, profile=profile, scorer=scorer, threshold=release.card.threshold, seen=seen,
+        window=(arrival.since, arrival.until) if arrival.since and arrival.until else None,
     )  # fmt: skip
     Tracker.of_active_run(workspace=workspace).log_drift(finding, page)
-    return finding, HTMLString(page)
+    return contract, finding, HTMLString(page)
 
 
 @step(experiment_tracker=True)
 def decide_deployment(
-    proof: Proof, finding: Finding | None, problem: Problem, model: str
+    proof: Proof, contract: Verdict | None, finding: Finding | None, problem: Problem, model: str
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
     """The verdict of a deployment; it is stored here, and enforced by the next step."""
-    checks = [*proof_checks(proof, problem), *(finding.checks(problem) if finding else [])]
+    arrived = [*(contract.checks if contract else ()), *(finding.checks(problem) if finding else ())]
+    checks = [*proof_checks(proof, problem), *arrived]
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
     announce("verdict", verdict.summary)
     page = verdict_page(verdict, facts={"model": f"{problem.name} {model}", "commit": provenance().commit or "none"})

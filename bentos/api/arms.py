@@ -28,6 +28,7 @@ WITHIN_SECONDS = 1.0  # in which a challenger must answer, in a split
 FAILED, SLOW, FORGIVEN, MOST = 4.0, 1.0, 0.02, 10.0
 ROWS_IN_BUDGET = 100  # a batch of so many more rows may take the budget of one row once more
 MOST_WAITING = 200  # requests that may wait for the shadow; more are left out
+MOST_WAITING_ROWS = 20_000  # of theirs, which hold memory; one request may wait whatever it has
 STUCK_SECONDS = 10.0  # in which nothing of what waits came through
 THREADS = 4
 
@@ -56,7 +57,8 @@ class Arms:
     ) -> None:
         self.champion, self._challenger, self.plan = champion, challenger, plan
         self._keep, self._failed = keep, failed
-        self._bucket, self._waiting, self._moved_at, self._lock = 0.0, 0, 0.0, threading.Lock()
+        self._bucket, self._moved_at, self._lock = 0.0, 0.0, threading.Lock()
+        self._waiting, self._waiting_rows = 0, 0
         self.off: str | None = None
         self._closed = False
         shadow = plan is not None and plan.share is None
@@ -82,7 +84,8 @@ class Arms:
         request = f"{time.time_ns() // 1_000_000:011x}-{secrets.token_hex(8)}"
         plan, challenger = self.plan, self._challenger
         split = plan is not None and plan.share is not None and not self.off
-        caller = pseudonym(key, salt=plan.id) if plan and split and key else None
+        # In the shadow, too: labels of one caller say less than as many of others, and are counted by it.
+        caller = pseudonym(key, salt=plan.id) if plan and key and not self.off else None
         told = {"request": request, "caller": caller}
         if plan and challenger and split and challenged(key or request, salt=plan.id, share=plan.share or 0):
             found = await self._of_challenger(challenger, rows, told)
@@ -113,7 +116,8 @@ class Arms:
             return
         with self._lock:
             now = time.monotonic()
-            if self._waiting >= MOST_WAITING:
+            full = self._waiting >= MOST_WAITING or self._waiting_rows + len(rows) > MOST_WAITING_ROWS
+            if self._waiting and full:
                 # More than it can take in for a moment is no fault; that nothing comes out is one.
                 self._failed()
                 if now - self._moved_at > STUCK_SECONDS:
@@ -121,6 +125,7 @@ class Arms:
                 return
             self._moved_at = now if self._waiting == 0 else self._moved_at
             self._waiting += 1
+            self._waiting_rows += len(rows)
         with contextlib.suppress(RuntimeError):  # closed by a swap meanwhile: the answer leaves all the same
             self._pool.submit(self._predict_in_shadow, rows, request)
 
@@ -136,6 +141,7 @@ class Arms:
         finally:
             with self._lock:
                 self._waiting -= 1
+                self._waiting_rows -= len(rows)
                 self._moved_at = time.monotonic()
 
     def _time(self, seconds: float, *, rows: int) -> None:

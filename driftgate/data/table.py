@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING_CATEGORY = ""
-FOREMOST_CLOCK = dt.timedelta(hours=14)  # ahead of UTC, on the Line Islands
 
 
 class DataVersion(BaseModel):
@@ -132,11 +131,8 @@ def moment_of(as_of: dt.date | None) -> dt.datetime:
     now = dt.datetime.now()
     if as_of is None:
         return now
-    moment, latest = dt.datetime.combine(as_of, dt.time()), now
-    if isinstance(as_of, dt.datetime):
-        # A moment as a run recorded it is of the clocks there, which may be ahead of those here.
-        moment, latest = as_of, dt.datetime.now(dt.UTC).replace(tzinfo=None) + FOREMOST_CLOCK
-    if moment > latest:
+    moment = as_of if isinstance(as_of, dt.datetime) else dt.datetime.combine(as_of, dt.time())
+    if moment > now:
         raise DriftgateError(f"The as-of date {as_of} lies in the future.", "Give today's date or an earlier one.")
     return moment
 

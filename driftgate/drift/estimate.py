@@ -88,7 +88,8 @@ def expect(
     errors that estimates had on windows of the past add up.
 
     Args:
-        probability: Of the positive class, of shape (n,); a sample of `MAXIMUM_ROWS` is used where there are more.
+        probability: Of the positive class, of shape (n,); where there are more than `MAXIMUM_ROWS`, a sample of so many is used, and
+            another one of the rows that have a label.
         labels: 0, 1, or NaN where it isn't known, of shape (n,); or None.
         threshold: Of the decision.
         spread: Errors of the past, by metric; empty: none known.
@@ -103,14 +104,16 @@ def expect(
 
     if len(probability) < LEAST_ROWS:
         return {}
+    sampled = np.arange(len(probability))
     if len(probability) > MAXIMUM_ROWS:
-        at = np.random.default_rng(seed).permutation(len(probability))[:MAXIMUM_ROWS]
-        probability, labels = probability[at], None if labels is None else labels[at]
-    estimate = _estimates(probability, threshold=threshold, spread=spread, confidence=confidence, seed=seed)
+        sampled = np.random.default_rng(seed).permutation(len(probability))
+    at = sampled[:MAXIMUM_ROWS]
+    estimate = _estimates(probability[at], threshold=threshold, spread=spread, confidence=confidence, seed=seed)
     known = np.zeros(len(probability), dtype=bool) if labels is None else ~np.isnan(labels.astype(float))
+    told = sampled[known[sampled]][:MAXIMUM_ROWS]  # a sample of its own: labels may be few among many rows
     promised, realised = {}, {}
-    if labels is not None and known.sum() >= LEAST_ROWS and 0 < labels[known].sum() < known.sum():
-        part, found = probability[known], labels[known].astype("int8")
+    if labels is not None and len(told) >= LEAST_ROWS and 0 < labels[told].sum() < len(told):
+        part, found = probability[told], labels[told].astype("int8")
         realised = bootstrap_metrics(
             found, part, threshold=threshold, resamples=SIMULATIONS, confidence=confidence, seed=seed
         )
@@ -118,9 +121,7 @@ def expect(
         if not known.all():
             promised = _estimates(part, threshold=threshold, spread=spread, confidence=confidence, seed=seed)
     return {
-        name: Expected(
-            estimate=value, promised=promised.get(name), realised=realised.get(name), labelled=int(known.sum())
-        )
+        name: Expected(estimate=value, promised=promised.get(name), realised=realised.get(name), labelled=len(told))
         for name, value in estimate.items()
     }
 

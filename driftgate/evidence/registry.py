@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +85,11 @@ def release_of(name: str, version: str, *, workspace: Workspace) -> Release:
         with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".release-") as draft:
             fetched = Path(mlflow.download_artifacts(run_id, RELEASE_ARTIFACT, draft))
             read_release(fetched)
-            with suppress(FileExistsError):  # another command was quicker
+            try:
                 fetched.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another command was quicker
+                    raise
     return read_release(folder)
 
 

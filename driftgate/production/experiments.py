@@ -202,10 +202,10 @@ def standing(production: Production, log: Path) -> Standing:
         "id": tried.id, "champion": serving.version, "challenger": tried.version, "share": tried.share, "since": since,
     }  # fmt: skip
     if tried.share is None:
-        values = _shadow_values(log, rows, tried, since=since, positive=positive)
-        counts = {"champion": int(rows["request"].nunique())}
+        values, labelled = _shadow_values(log, rows, tried, since=since, positive=positive)
+        requests, draws = ({"champion": int(rows[unit].nunique())} for unit in ("request", "draw"))
         return Standing(
-            mode="shadow", requests=counts, draws=counts, labelled=len(values), **_share({}, 0),
+            mode="shadow", requests=requests, draws=draws, labelled=labelled, **_share({}, 0),
             gain=summarize(values, bound=1.0, alpha=ALPHA), **common,
         )  # fmt: skip
     rows = rows[((rows["arm"] == "champion") & (rows["version"] == serving.version))
@@ -241,7 +241,8 @@ def power_analysis(champion: Release, challenger: Release, *, share: float | Non
 def _answered(log: Path, *, since: dt.datetime, name: str) -> pd.DataFrame:
     from driftgate.production.predictions import read_predictions
 
-    rows = read_predictions(log, since=since)
+    # The first label of a row: one told again must not change what was looked at already.
+    rows = read_predictions(log, since=since, label="first")
     rows = rows[rows["model"] == name]
     request = rows["prediction_id"].str.rsplit("-", n=1).str[0]
     return rows.assign(request=request, draw=rows["caller"].fillna(request))
@@ -253,26 +254,34 @@ def _by_arm(rows: pd.DataFrame, unit: str) -> dict[str, int]:
 
 
 def _split_values(rows: pd.DataFrame, *, share: float, positive: str) -> tuple[np.ndarray, int]:
-    """The gains, of the first label of each draw, for the arm is drawn for all its rows at once; and the labelled rows."""
-    labelled = rows[rows["label"].notna()].sort_values("labelled_at", kind="stable")
-    first = labelled.drop_duplicates("draw")
+    """The gains, and how many rows have a label."""
+    first, labelled = _first_of_draws(rows)
     losses = (first["probability"] - (first["label"] == positive)).to_numpy(dtype=float) ** 2
-    return split_gains(losses, (first["arm"] == "challenger").to_numpy(), share=share), len(labelled)
+    return split_gains(losses, (first["arm"] == "challenger").to_numpy(), share=share), labelled
+
+
+def _first_of_draws(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The first label of each caller or request, in the order in which they came; and how many rows have a label.
+
+    Rows of one caller share an arm, and are alike: as many others would say more, so all of them count once.
+    """
+    labelled = rows[rows["label"].notna()].sort_values("labelled_at", kind="stable")
+    return labelled.drop_duplicates("draw"), len(labelled)
 
 
 def _shadow_values(
     log: Path, rows: pd.DataFrame, tried: Challenger, *, since: dt.datetime, positive: str
-) -> np.ndarray:
+) -> tuple[np.ndarray, int]:
+    """The gains of rows that both predicted, and how many of those have a label."""
     from driftgate.production.prediction_log import SHADOW
     from driftgate.production.predictions import read_predictions
 
     shadow = read_predictions(log, since=since, kind=SHADOW)
     shadow = shadow[shadow["version"] == tried.version][["prediction_id", "probability"]]
-    both = rows[rows["label"].notna()].merge(shadow, on="prediction_id", suffixes=("", "_shadow"))
-    both = both.sort_values("labelled_at", kind="stable")
+    both, labelled = _first_of_draws(rows.merge(shadow, on="prediction_id", suffixes=("", "_shadow")))
     labels = (both["label"] == positive).to_numpy(dtype=float)
     one, other = (both[column].to_numpy(dtype=float) for column in ("probability", "probability_shadow"))
-    return paired_gains(one, other, labels)
+    return paired_gains(one, other, labels), labelled
 
 
 def _share(counts: dict[str, int], share: float) -> dict[str, Any]:

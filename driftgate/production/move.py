@@ -56,8 +56,11 @@ class Production:
         self.record_path, self._intent = self._folder / "record.jsonl", self._folder / "intent.json"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, *, wait: float = 0.0) -> Iterator[None]:
         """Let nobody else deploy this problem meanwhile; the system lets go when the process dies.
+
+        Args:
+            wait: Seconds to wait for somebody who does already.
 
         Raises:
             Busy: If somebody does already.
@@ -65,10 +68,16 @@ class Production:
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "lock")
         try:
-            lock.acquire(timeout=0)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if wait:
+                    log.info("another deployment of %s is under way: waiting up to %.0f s", self.name, wait)
+                lock.acquire(timeout=wait)
         except Timeout as error:
             raise Busy(
-                f"Another deployment of {self.name} is under way.", "Wait until it ends, and look at `run.py releases`."
+                f"Another deployment of {self.name} is under way.",
+                "Wait until it ends, or give --wait; `run.py releases` tells.",
             ) from error
         try:
             yield
@@ -180,6 +189,8 @@ def _stack(history: list[Entry]) -> list[Entry]:
         if entry.event == "rollback" and entry.version in [below.version for below in stack]:
             while stack[-1].version != entry.version:
                 stack.pop()
+        elif stack and stack[-1].version == entry.version:
+            stack[-1] = entry  # moved to where it was: nothing more lies behind it
         else:
             stack.append(entry)
     return stack

@@ -219,7 +219,12 @@ def _write(tables: Iterable[pd.DataFrame], writer: Any, schema: Any) -> int:
 def _arrow(table: pd.DataFrame, schema: Any) -> Any:
     import pyarrow as pa
 
-    return pa.Table.from_pandas(table.reindex(columns=schema.names), schema=schema, preserve_index=False, safe=False)
+    table = table.reindex(columns=schema.names)
+    for field in schema:
+        if field.type == pa.string():
+            # What is a text in one release may have been a number in another.
+            table[field.name] = table[field.name].map(str, na_action="ignore")
+    return pa.Table.from_pandas(table, schema=schema, preserve_index=False, safe=False)
 
 
 class _Labels:

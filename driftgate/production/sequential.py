@@ -2,8 +2,9 @@
 
 The interval holds at all times at once with the stated confidence, so that stopping when one likes the look of it does
 no harm. It is the predictable plug-in empirical-Bernstein confidence sequence of Waudby-Smith and Ramdas (*Estimating
-means of bounded random variables by betting*, JRSS B 2024, theorem 2); it needs values with known bounds, and no
-assumption about their distribution.
+means of bounded random variables by betting*, JRSS B 2024, theorem 2). It needs values with known bounds that have
+one mean, each whatever came before it, and no other assumption about their distribution: so of values that are alike, such
+as those of one caller, only the first may count.
 """
 
 from __future__ import annotations

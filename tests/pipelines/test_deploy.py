@@ -275,6 +275,8 @@ def test_an_experiment_from_its_start_to_its_end(house: House) -> None:
     time.sleep(1)
     standing = house.run("experiment", "status", *log).document["standing"]
     assert (standing["gain"]["labels"], standing["decision"]) == (60, "undecided")
+    proved = house.run("prove", "--service", house.served.address)
+    assert (proved.code, proved.document["version"]) == (0, champion), proved.out + proved.err
     assert house.run("experiment", "promote", *log).code == 1
     assert house.serves() == champion
     assert house.run("experiment", "stop").code == 0

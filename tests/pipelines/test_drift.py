@@ -264,3 +264,20 @@ def test_no_model_yet_is_told(shop: Shop, tmp_path: Path) -> None:
     ran = run_cli("drift", "--config", str(shop.config), home=tmp_path)
     assert ran.code == 1
     assert "There is no model of shop yet" in ran.err
+
+
+def test_newest_data_that_breaks_the_contract_stops_a_deployment(shop: Shop, tmp_path: Path) -> None:
+    """The model isn't asked for such rows: what it would say of them means nothing."""
+    content = yaml.safe_load(shop.config.read_text())
+    rows = pd.read_parquet(content["data"]["path"])
+    newest = (rows["at"] >= "2022-01-01") & (rows["at"] < AS_OF)
+    rows.assign(temp=rows["temp"].mask(newest, 5_000)).to_parquet(tmp_path / "shop.parquet")
+    content["data"]["path"] = str(tmp_path / "shop.parquet")
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump(content))
+    ran = run_cli("deploy", "--config", str(tmp_path / "shop.yaml"), "--json", home=shop.trained.home)
+    assert ran.code == 3, ran.out + ran.err
+    checks = {check["name"]: check for check in ran.document["checks"]}
+    broken = [check for name, check in checks.items() if name.startswith("contract") and not check["passed"]]
+    assert ["at most 200" in check["why"] for check in broken] == [True]
+    assert checks["staging.golden"]["passed"]
+    assert not any(name.startswith("estimate.") for name in checks)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from packaging.utils import canonicalize_name
 
-from bentos.build import RUNTIME
+from bentos.build import RUNTIME, ensure_bento
 from bentos.server import Served, serving
 from driftgate.evidence.sbom import LOCK, closure
 from driftgate.production.release import SBOM, Release, read_release
@@ -47,6 +47,17 @@ def bento(main_job: Ran) -> Path:
 @pytest.fixture(scope="module")
 def release(main_job: Ran) -> Release:
     return read_release(Path(main_job.document["release"]))
+
+
+def test_a_bento_that_is_not_whole_is_built_again(bento: Path, release: Release) -> None:
+    """As a build that was killed leaves it."""
+    workspace, built = Workspace(bento.parents[3]), (bento / "bento.yaml").stat().st_mtime_ns
+    assert ensure_bento(release, workspace=workspace) == bento
+    assert (bento / "bento.yaml").stat().st_mtime_ns == built
+    (bento / "src" / "release" / "golden.json").unlink()
+    assert ensure_bento(release, workspace=workspace) == bento
+    assert (bento / "src" / "release" / "golden.json").exists()
+    assert (bento / "bento.yaml").stat().st_mtime_ns > built
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +75,34 @@ def test_a_key_always_meets_the_same_arm(started: Callable[..., Service], tmp_pa
     assert {(row.arm, row.version) for row in kept.itertuples()} == {("champion", "1"), ("challenger", "2")}
     assert kept.groupby("caller")["arm"].nunique().tolist() == [1] * 20
     assert not kept["caller"].str.contains("caller").any()  # never the key itself
+
+
+def test_the_shadow_knows_callers_too(started: Callable[..., Service], tmp_path: Path) -> None:
+    service = started(None)
+    for number in range(6):
+        predict(service, f"caller {number % 2}")
+    assert read_predictions(tmp_path / "log")["caller"].nunique() == 2
+
+
+def test_rows_that_wait_for_the_shadow_are_bounded(
+    started: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They hold memory; what doesn't fit is left out, and its caller has had the answer."""
+    monkeypatch.setattr(arms, "MOST_WAITING_ROWS", 250)
+    service = started(None)
+    challenger, held = service._serving()._challenger, threading.Event()
+    assert challenger is not None
+    real = challenger.answer
+    monkeypatch.setattr(challenger, "answer", lambda *rows, **told: (held.wait(20), real(*rows, **told))[1])
+    body = json.dumps({"instances": [json.loads(ROW)] * 100}).encode()
+    assert [ask(service, "/predict/batch", body).status for _ in range(5)] == [200] * 5
+    held.set()
+    deadline = time.monotonic() + 10
+    while len(kept := read_predictions(tmp_path / "log", kind=SHADOW)) < 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert len(kept) == len(read_predictions(tmp_path / "log", kind=SHADOW)) == 200
 
 
 def test_without_a_key_the_request_draws(started: Callable[..., Service], tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "unknown metric": (lambda c: c["gate"]["performance"].update(auc=1), "gate.performance.auc"),
     "share above one": (lambda c: c["split"].update(holdout=1.5), "split.holdout: Input should be less than 1 (got 1.5)"),
     "range upside down": (lambda c: c["contract"]["f4"].update(minimum=200), "contract.columns.f4: minimum is above maximum"),
+    "pattern that looks ahead": (lambda c: c["contract"].update(f6={"type": "category", "pattern": "(?!XX)[A-Z]{2}"}), "not a pattern that the service can check"),
     "categories of a number": (lambda c: c["contract"]["f1"].update(categories=["a"]), "are for a category, not for a number"),
     "target as feature": (lambda c: c["contract"].update(target={"type": "number"}), "'target' is target.column"),
     "name of ours": (lambda c: c["contract"].update(probability={"type": "number"}), "contract: 'probability' is a name"),

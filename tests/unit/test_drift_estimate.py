@@ -48,6 +48,17 @@ def test_concept_drift_is_surprising_and_a_changed_mix_is_not() -> None:
     assert drifted.realised.value < drifted.estimate.low
 
 
+def test_few_labels_among_many_rows_are_all_looked_at() -> None:
+    """The sample of the rows would hold a tenth of them."""
+    probability = _probability(200_000, 8)
+    labels = np.full(len(probability), np.nan)
+    labels[:400] = 1 - _labels(probability, 9)[:400]
+    found = expect(probability, labels=labels, threshold=0.4, spread={}, confidence=0.99, seed=0)["roc_auc"]
+    assert found.labelled == 400
+    assert found.realised is not None
+    assert not found.inside
+
+
 def test_errors_of_the_past_widen_the_interval() -> None:
     times = pd.date_range("2021-01-01", periods=7_000, freq="1h")
     probability = _probability(7_000, 4)

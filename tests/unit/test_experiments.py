@@ -119,6 +119,33 @@ def test_rows_of_a_batch_count_once(contested: Production, tmp_path: Path) -> No
     assert (found.gain.labels, found.labelled, found.requests["challenger"]) == (1, 40, 1)
 
 
+@pytest.mark.parametrize("each", [1, 100])
+def test_in_the_shadow_a_caller_counts_once_too(each: int, contested: Production, tmp_path: Path) -> None:
+    begin(contested)
+    play(tmp_path / "log", contested, rows=3000, better=True, share=None, each=each)
+    _touch(tmp_path / "log")
+    found = experiments.standing(contested, tmp_path / "log")
+    assert (found.labelled, found.gain.labels, found.draws["champion"]) == (3000, 3000 // each, 3000 // each)
+    assert found.decision == ("better" if each == 1 else "undecided")
+
+
+def test_a_label_that_is_told_again_changes_nothing(contested: Production, tmp_path: Path) -> None:
+    """What was looked at already stays as it was, and in its place."""
+    begin(contested)
+    play(tmp_path / "log", contested, rows=500, better=True, share=None)
+    _touch(tmp_path / "log")
+    before = experiments.standing(contested, tmp_path / "log").gain
+    again = SegmentWriter(tmp_path / "log", LABELS)
+    for path in (tmp_path / "log").glob(f"{LABELS}-*"):
+        for line in path.read_bytes().splitlines()[:50]:
+            told = json.loads(line)
+            other = "fails" if told["label"] == "holds" else "holds"
+            again.append(json.dumps({**told, "at": told["at"] + 10_000, "label": other}).encode())
+    again.close()
+    _touch(tmp_path / "log")
+    assert experiments.standing(contested, tmp_path / "log").gain == before
+
+
 def test_a_share_that_is_not_the_one_asked_for_is_no_experiment(contested: Production, tmp_path: Path) -> None:
     begin(contested, share=0.1)
     play(tmp_path / "log", contested, rows=3000, better=True, share=0.3)

@@ -237,6 +237,19 @@ def test_releases_with_other_columns_share_one_file(ending: str, tmp_path: Path)
     assert features_of_log(read_predictions(tmp_path / "log"), ["version", "a"])["version"].tolist()[2] == 7
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_column_that_was_a_number_and_became_a_text_is_a_text(ending: str, tmp_path: Path) -> None:
+    for day, taken in enumerate(({"a": [1]}, {"a": ["one"]}, {"a": [None]})):
+        told = {**json.loads(line(START_MS + day * 24 * HOUR)), "columns": taken}
+        begun = START + dt.timedelta(days=day)
+        segment(tmp_path / "log", PREDICTIONS, [json.dumps(told).encode()], begun=begun)
+    out = tmp_path / f"all.{ending}"
+    write_predictions(tmp_path / "log", out, since=None, until=None, label="last")
+    found = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
+    assert found["a"].dropna().tolist()[1] == "one"
+    assert found["a"].dropna().tolist()[0] in ("1", "1.0")
+
+
 def test_nothing_in_the_time_is_an_empty_table(tmp_path: Path) -> None:
     segment(tmp_path / "log", PREDICTIONS, [line(START_MS)])
     out = tmp_path / "none.parquet"

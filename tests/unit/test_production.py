@@ -39,6 +39,59 @@ def test_the_way_back_goes_down_one_deployment_at_a_time(production: Production,
         production.way_back(None)
 
 
+def test_a_version_that_moved_to_where_it_was_is_no_way_back(
+    production: Production, releases: dict[str, Release]
+) -> None:
+    """As where a job is run again: what lies behind is still the version before."""
+    for version in ("1", "2", "2"):
+        move(production, releases[version])
+    assert production.way_back(None).card.version == "1"
+
+
+def test_a_move_that_was_cut_off_counts_before_the_way_back_is_looked_for(
+    production: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the channel, before the record: production served the third already, so the second lies behind."""
+    from pipelines import deploy
+
+    monkeypatch.setattr(deploy, "followers", lambda *_, **__: [])
+    move(production, releases["1"])
+    move(production, releases["2"])
+    monkeypatch.setattr("driftgate.production.move.append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        move(production, releases["3"])
+    monkeypatch.undo()
+    monkeypatch.setattr(deploy, "followers", lambda *_, **__: [])
+    workspace = Workspace(production.channel.parents[2])
+    told = {"who": "w", "reason": "r", "service": None, "workspace": workspace}
+    found = deploy.roll_back(production.name, to=None, since="3", **told)
+    assert (found["version"], serves(production)) == ("2", "2")
+    assert [entry.version for entry in production.record()] == ["1", "2", "3", "2"]
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from driftgate.production.move import Production
+from driftgate.workspace import Workspace
+with Production("rules", workspace=Workspace(Path(sys.argv[1]))).alone():
+    print("held", flush=True)
+    time.sleep(2)
+"""
+
+
+def test_one_can_wait_for_another_deployment(production: Production) -> None:
+    home = production.channel.parents[2]
+    command = [sys.executable, "-c", HOLD, str(home)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(DriftgateError, match="under way"), production.alone():
+            pass
+        with production.alone(wait=60):
+            assert holder.poll() is not None or holder.wait(5) == 0
+
+
 def test_a_rollback_rests_on_the_evidence_of_when_it_served(
     production: Production, releases: dict[str, Release]
 ) -> None:

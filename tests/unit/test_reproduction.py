@@ -1,5 +1,6 @@
 """What a version is trained again from, and how two models are told apart."""
 
+import datetime as dt
 import hashlib
 import json
 import platform
@@ -151,12 +152,15 @@ def test_a_training_sees_nothing_of_this_process(checkout: Place, monkeypatch: p
     for name in ("MLFLOW_TRACKING_URI", "ZENML_CONFIG_PATH", "DRIFTGATE_TOKEN", "VIRTUAL_ENV", "OMP_NUM_THREADS"):
         monkeypatch.setenv(name, "mine")
     (checkout.project / "run.py").write_text(
-        "import json, os, sys\nprint(json.dumps({'environment': dict(os.environ), 'arguments': sys.argv[1:]}))"
+        "import datetime, json, os, sys\nclock = str(datetime.datetime.now())\n"
+        "print(json.dumps({'environment': dict(os.environ), 'arguments': sys.argv[1:], 'clock': clock}))"
     )
     told = train_again(checkout, problem={"name": "x"}, as_of="2013-08-01T00:00:00", threads="3")
     assert "mine" not in told["environment"].values()
     assert told["environment"]["DRIFTGATE_HOME"] == str(checkout.home)
     assert told["environment"]["OMP_NUM_THREADS"] == "3"
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    assert dt.datetime.fromisoformat(told["clock"]) > now + dt.timedelta(hours=13)  # ahead of wherever it was trained
     assert told["arguments"][-2:] == ["--as-of", "2013-08-01"]
     assert train_again(checkout, problem={}, as_of="2013-08-01T10:00:00.5", threads=None)["arguments"][-1].endswith(
         ".5"
@@ -189,9 +193,14 @@ def test_what_a_training_started_is_stopped_with_it(checkout: Place) -> None:
             time.sleep(0.05)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    # Runs of ZenML in this process leave a handler of their own.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        train_again(checkout, problem={}, as_of=None, threads=None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_again(checkout, problem={}, as_of=None, threads=None)
+    finally:
+        signal.signal(signal.SIGINT, before)
     child = int((checkout.project / "child").read_text())
     for _ in range(100):
         state = Path(f"/proc/{child}/stat")

@@ -70,6 +70,7 @@ class Run:
     """What starts a run, and what it meets: the event, its inputs, variables, secrets, who approved.
 
     `before` is called ahead of the job of that name: what happens in the world meanwhile. `environment` goes to every step.
+    Somebody cancels the run at the step that is named `cancel_at`.
     """
 
     hub: Hub
@@ -81,6 +82,8 @@ class Run:
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     only: str | None = None
+    cancel_at: str | None = None
+    cancelled: bool = False
     jobs: dict[str, Job] = field(default_factory=dict)
 
     @property
@@ -98,6 +101,14 @@ class Run:
         inputs = _inputs(workflow["on"], self.event_name, self.inputs)
         _Play(self, workflow, inputs, self.secrets, prefix="").jobs()
         return self
+
+    def status(self, *, failed: bool, fine: bool) -> dict[str, Callable[[], bool]]:
+        """The functions that an `if:` can ask how things stand."""
+        stands = self.cancelled
+        return {
+            "success": lambda: fine and not stands, "failure": lambda: failed and not stands, "always": lambda: True,
+            "cancelled": lambda: stands,
+        }  # fmt: skip
 
     def github(self) -> dict[str, Any]:
         return {
@@ -165,7 +176,7 @@ class _Play:
             raise PlayError(f"{label}: unknown to the player: {', '.join(sorted(unknown))}")
         contexts = {**self.shared, "needs": self._needed(told)}
         results = self._ahead_of(name)
-        status = _status(failed="failure" in results, fine=all(result == "success" for result in results))
+        status = self.run.status(failed="failure" in results, fine=all(result == "success" for result in results))
         render(json.dumps(self.workflow.get("concurrency", "")), self.shared, {})
         render(json.dumps(told.get("environment", "")), contexts, {})
         if not condition(told.get("if", True), contexts, status):
@@ -257,10 +268,13 @@ class _JobPlay:
     def _play_step(self, told: Mapping[str, Any], environment: dict[str, str], seconds: int) -> None:
         name = told.get("name") or told.get("run") or told["uses"].split("@")[0]
         failed = self.job.result == "failure"
-        functions = {**_status(failed=failed, fine=not failed), "hashFiles": self._hash}
+        functions = {**self.run.status(failed=failed, fine=not failed), "hashFiles": self._hash}
         asked = {key: value for key, value in self.contexts.items() if key != "secrets"}  # an if: doesn't see them
         if not condition(told.get("if", True), asked, functions):
             step, outputs = Step(name, "skipped"), dict[str, str]()
+        elif name == self.run.cancel_at:
+            self.run.cancelled = True
+            step, outputs = Step(name, "cancelled"), {}
         elif "uses" in told:
             given = {key: self._render(as_text(value)) for key, value in told.get("with", {}).items()}
             step, outputs = self._act(name, told["uses"], given), {}
@@ -345,10 +359,6 @@ def _needs(job: Mapping[str, Any]) -> list[str]:
 def _outputs(name: str, job: Job) -> dict[str, Any]:
     """A job that failed may lack what it promises; one that succeeded may not."""
     return Strict(f"needs.{name}.outputs", job.outputs) if job.result == "success" else dict(job.outputs)
-
-
-def _status(*, failed: bool, fine: bool) -> dict[str, Callable[[], bool]]:
-    return {"success": lambda: fine, "failure": lambda: failed, "always": lambda: True, "cancelled": lambda: False}
 
 
 def _matrices(job: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ import pytest
 from bentos.server import serving
 from driftgate.datasets import rules
 from driftgate.workspace import Workspace
+from tests.conftest import run_cli
 from tests.repository import commit, git
 from tests.workflows.actions import Hub
 from tests.workflows.conftest import Repository, hub_of
@@ -135,7 +135,8 @@ def test_a_proof_in_production_that_fails_goes_back(deployed: Run, house: House)
     before = house.serves("production")
 
     def damage() -> None:
-        shutil.rmtree(house.home / "bentoml" / "bentos" / "rules" / house.serves("staging") / "src" / "bentos")
+        bento = house.home / "bentoml" / "bentos" / "rules" / house.serves("staging")
+        (bento / "src" / "bentos" / "service.py").write_text("raise SystemExit('damaged')\n")
 
     hub = house.hub()
     run = house.start("push", hub, before={"deploy / production": damage}).play("train.yml")
@@ -148,6 +149,22 @@ def test_a_proof_in_production_that_fails_goes_back(deployed: Run, house: House)
     assert house.serves("production") == before != house.serves("staging")
     assert "no proof in production: run 4711" in house.record()[-1]["reason"]
     assert "Driftgate: error" in job.summary
+    assert f"production serves version {before}" in job.summary
+
+
+def test_a_run_that_is_cancelled_before_its_proof_goes_back(deployed: Run, house: House) -> None:
+    """Production had moved by then, to a version that nobody proved there."""
+    assert deployed.result == "success"
+    before = house.serves("production")
+    train = run_cli("train", "--config", RULES, "--json", home=house.home)
+    assert train.code == 0, train.err
+    run = house.start("workflow_dispatch", cancel_at="Prove it in production").play("deploy.yml")
+    job = run.jobs["production"]
+    assert [job.step(name).outcome for name in ("Move production", "Prove it in production", "Go back", "Summary")] == [
+        "success", "cancelled", "success", "success",
+    ], said(run)  # fmt: skip
+    assert [entry["event"] for entry in house.record()[-2:]] == ["production", "rollback"]
+    assert house.serves("production") == before
     assert f"production serves version {before}" in job.summary
 
 
