@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
+
+from pipelines.data_verbs import data
+from pipelines.options import DAY, common, run, seconds, service_option, wait_option, who_option
 
 EXAMPLES = """
 \b
@@ -24,28 +26,6 @@ Examples:
 \b
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 blocked by the gate.
 """
-
-
-DAY = click.DateTime(["%Y-%m-%d"])
-
-
-def common(command: Any) -> Any:
-    """The options that every job on a problem takes."""
-    for option in (
-        click.option("--debug", is_flag=True, help="Show what libraries log, and tracebacks."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
-        click.option(
-            "--evidence", type=click.Path(path_type=Path),
-            help="A folder for summary.md, document.json, facts.txt, report, release and bento.",
-        ),
-        click.option(
-            "--config", type=click.Path(path_type=Path),
-            default=Path(__file__).parent / "configs" / "flights.yaml",
-            help="The problem file; by default configs/flights.yaml.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
 
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"])
@@ -82,7 +62,7 @@ def contract(**options: Any) -> None:
     """Hold every row of the problem's data against the contract, and do nothing else."""
     from pipelines.job import contract_job
 
-    _run(contract_job(), **options)
+    run(contract_job(), **options)
 
 
 @main.command(
@@ -111,29 +91,7 @@ def drift(
         raise click.UsageError("Give a --since before --until.")
     from pipelines.job import drift_job
 
-    _run(
-        drift_job(model=model, current=current, log_folder=log_folder, since=_day(since), until=_day(until)), **options
-    )
-
-
-def _seconds(_context: click.Context, _option: click.Parameter, value: str | None) -> float:
-    if value is None:
-        return 0.0
-    from pipelines.canary import parse_hold
-
-    try:
-        return parse_hold(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from error
-
-
-who_option = click.option("--by", "who", help="Who approves; by default the user of this machine.")
-wait_option = click.option(
-    "--wait", callback=_seconds, help="How long to wait for another deployment to end: 30s, 10m; by default not at all."
-)
-service_option = click.option(
-    "--service", envvar="DRIFTGATE_SERVICE", help="Address of a running service: wait until it serves the version."
-)
+    run(drift_job(model=model, current=current, log_folder=log_folder, since=_day(since), until=_day(until)), **options)
 
 
 @main.command(
@@ -148,7 +106,7 @@ service_option = click.option(
 @click.option("--approve", "reason", help="Why production may move: the approval, kept in the record.")
 @click.option("--canary", help="Go in steps: shares in percent, such as 5,25,100; needs --service.")
 @click.option(
-    "--hold", default="10m", show_default=True, callback=_seconds, help="How long each step is watched: 30s, 10m, 1h."
+    "--hold", default="10m", show_default=True, callback=seconds, help="How long each step is watched: 30s, 10m, 1h."
 )
 @who_option
 @wait_option
@@ -177,7 +135,7 @@ def deploy(
     except ValueError as error:
         raise click.UsageError(f"--canary: {error}.") from error
     job = deploy_job(to=to, model=model, reason=reason, who=who, service=service, steps=steps, hold=hold, wait=wait)
-    _run(job, **options)
+    run(job, **options)
 
 
 @main.command(epilog="\b\nExample: python run.py prove --service http://127.0.0.1:3000")
@@ -190,7 +148,7 @@ def prove(service: str | None, **options: Any) -> None:
     """
     from pipelines.job import prove_job
 
-    _run(prove_job(service=service), **options)
+    run(prove_job(service=service), **options)
 
 
 @main.command(epilog="\b\nExample: python run.py rollback --reason 'too many alarms'")
@@ -207,7 +165,7 @@ def rollback(
     """Go back to a release that was in production before."""
     from pipelines.job import rollback_job
 
-    _run(rollback_job(to=to, since=since, reason=reason, who=who, wait=wait, service=service), **options)
+    run(rollback_job(to=to, since=since, reason=reason, who=who, wait=wait, service=service), **options)
 
 
 @main.command(
@@ -244,7 +202,7 @@ def experiment(
 
     folder = folder or Workspace.current().predictions
     job = experiment_job(action=action, challenger=challenger, share=share, who=who, reason=reason, log_folder=folder)
-    _run(job, **options)
+    run(job, **options)
 
 
 @main.command()
@@ -253,7 +211,7 @@ def releases(**options: Any) -> None:
     """What serves where, and the record of every deployment."""
     from pipelines.job import releases_job
 
-    _run(releases_job(), **options)
+    run(releases_job(), **options)
 
 
 @main.command(
@@ -299,78 +257,7 @@ def reproduce(version: str, remote: str | None, **options: Any) -> None:
     """
     from pipelines.job import reproduce_job
 
-    _run(reproduce_job(version=version, remote=remote), **options)
-
-
-remote_option = click.option(
-    "--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote; by default the one configured."
-)
-
-
-@main.group(
-    epilog="\b\nExamples:\n  python run.py data add january.parquet\n  python run.py data versions\n"
-    "  python run.py data use v1.2\n  python run.py data push --remote /mnt/share/data"
-)
-def data() -> None:
-    """The versions of a problem's data: which there are, where their bytes are, adding one, going back to one."""
-
-
-@data.command("status", epilog="\b\nExample: python run.py data status --config configs/rules.yaml")
-@remote_option
-@common
-def data_status(remote: str | None, **options: Any) -> None:
-    """Which version is there, and whether it is as promised, committed and pushed."""
-    _data("status", remote=remote, options=options)
-
-
-@data.command("versions", epilog="\b\nExample: python run.py data versions --json")
-@remote_option
-@common
-def data_versions(remote: str | None, **options: Any) -> None:
-    """Every version that git's history names, the newest first."""
-    _data("versions", remote=remote, options=options)
-
-
-@data.command("use", epilog="\b\nExamples:\n  python run.py data use v1.2\n  python run.py data use dd38dc3d")
-@click.argument("revision")
-@click.option("--force", is_flag=True, help="Also where no commit names the present version.")
-@remote_option
-@common
-def data_use(revision: str, force: bool, remote: str | None, **options: Any) -> None:
-    """Bring back a version: by a revision of git, or the first digits of an md5."""
-    _data("use", revision=revision, force=force, remote=remote, options=options)
-
-
-@data.command(
-    "add",
-    epilog="\b\nExamples:\n  python run.py data add january.parquet\n  python run.py data add whole.parquet --replace\n\n"
-    "\b\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the contract is broken.",
-)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="The file is the whole table, rather than rows to append.")
-@common
-def data_add(file: Path, replace: bool, **options: Any) -> None:
-    """Append rows, once they keep the contract: a new version."""
-    _data("add", file=file, replace=replace, options=options)
-
-
-@data.command(
-    "push", epilog="\b\nExamples:\n  python run.py data push\n  python run.py data push --all --remote /mnt/share/data"
-)
-@click.option("--all", "every", is_flag=True, help="Every version that git's history names, if its bytes are at hand.")
-@remote_option
-@common
-def data_push(every: bool, remote: str | None, **options: Any) -> None:
-    """Bring the present version to the remote."""
-    _data("push", every=every, remote=remote, options=options)
-
-
-@data.command("pull", epilog="\b\nExample: python run.py data pull --remote s3://bucket/data")
-@remote_option
-@common
-def data_pull(remote: str | None, **options: Any) -> None:
-    """Bring the promised version from the remote."""
-    _data("pull", remote=remote, options=options)
+    run(reproduce_job(version=version, remote=remote), **options)
 
 
 @main.command()
@@ -402,31 +289,14 @@ def _train(*, serve: bool, as_of: Any, **options: Any) -> None:
     from pipelines.job import training_job
 
     midnight = as_of and as_of.time() == dt.time()
-    _run(training_job(as_of=_day(as_of) if midnight else as_of, serve=serve), **options)
-
-
-def _data(verb: str, *, options: dict[str, Any], **arguments: Any) -> None:
-    from pipelines.job import data_job
-
-    _run(data_job(verb, **arguments), **options)
-
-
-def _run(job: Any, *, config: Path, as_json: bool, debug: bool, evidence: Path | None) -> None:
-    from driftgate.workspace import Workspace
-    from pipelines.job import run_job
-
-    workspace = Workspace.current()
-    workspace.set_environment()
-    log_name = f"{time.strftime('%Y%m%d-%H%M%S')}.log"
-    code = run_job(
-        job, config=config, as_json=as_json, debug=debug, evidence=evidence, workspace=workspace, log_name=log_name
-    )
-    sys.exit(code)
+    run(training_job(as_of=_day(as_of) if midnight else as_of, serve=serve), **options)
 
 
 def _day(moment: Any) -> Any:
     return moment.date() if moment else None
 
+
+main.add_command(data)
 
 if __name__ == "__main__":
     main()

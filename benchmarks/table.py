@@ -66,7 +66,7 @@ def _number(value: float, unit: str) -> str:
     elif 0 < abs(value) < 0.001:
         return f"{value:.1g}"
     else:
-        digits = 5 if 0.99 < value < 1 else 3 if abs(value) < 0.1 else max(0, 3 - len(str(int(abs(value)))))
+        digits = 6 if 0.99 < value < 1 else 3 if abs(value) < 0.1 else max(0, 3 - len(str(int(abs(value)))))
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
 
 

@@ -239,13 +239,25 @@ def power_analysis(champion: Release, challenger: Release, *, share: float | Non
 
 
 def _answered(log: Path, *, since: dt.datetime, name: str) -> pd.DataFrame:
-    from driftgate.production.predictions import read_predictions
+    from driftgate.production.prediction_log import PREDICTIONS
 
-    # The first label of a row: one told again must not change what was looked at already.
-    rows = read_predictions(log, since=since, label="first")
+    rows = _read(log, since=since, kind=PREDICTIONS)
     rows = rows[rows["model"] == name]
     request = rows["prediction_id"].str.rsplit("-", n=1).str[0]
     return rows.assign(request=request, draw=rows["caller"].fillna(request))
+
+
+def _read(log: Path, *, since: dt.datetime, kind: str) -> pd.DataFrame:
+    """The log without its features, which are most of it, and with the first label of each row.
+
+    A label that is told again must not change what was looked at already.
+    """
+    import pandas as pd
+
+    from driftgate.production.predictions import OURS, windows
+
+    parts = [part[list(OURS)] for part in windows(log, since=since, label="first", kind=kind)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OURS))
 
 
 def _by_arm(rows: pd.DataFrame, unit: str) -> dict[str, int]:
@@ -274,9 +286,8 @@ def _shadow_values(
 ) -> tuple[np.ndarray, int]:
     """The gains of rows that both predicted, and how many of those have a label."""
     from driftgate.production.prediction_log import SHADOW
-    from driftgate.production.predictions import read_predictions
 
-    shadow = read_predictions(log, since=since, kind=SHADOW)
+    shadow = _read(log, since=since, kind=SHADOW)
     shadow = shadow[shadow["version"] == tried.version][["prediction_id", "probability"]]
     both, labelled = _first_of_draws(rows.merge(shadow, on="prediction_id", suffixes=("", "_shadow")))
     labels = (both["label"] == positive).to_numpy(dtype=float)
