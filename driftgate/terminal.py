@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,13 +17,16 @@ from driftgate.drift.limits import STATES
 from driftgate.errors import DriftgateError
 from driftgate.evidence.page import number, state_of
 from driftgate.gate import Verdict
-from driftgate.workspace import show_path
+from driftgate.workspace import PROJECT, show_path
 
 COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
 STATE_COLOURS = {"stable": "green", "drifted": "yellow", "gross": "bold red"}
 SHOWN_ESTIMATES = ("roc_auc", "accuracy")
 CLOSEST = 5
 BAR_CELLS = 24
+COMMAND = re.compile(
+    r"\brun\.py (?:(?:data|experiment) [a-z]+|train|contract|drift|deploy|prove|rollback|releases|reproduce)\b(?! --config)"
+)
 
 
 def quiet_libraries(*, log_file: Path, debug: bool) -> tuple[IO[str], IO[str]]:
@@ -73,6 +78,30 @@ def print_json(document: Mapping[str, Any], results: IO[str]) -> None:
     """Write one JSON document."""
     results.write(json.dumps(document, indent=2) + "\n")
     results.flush()
+
+
+def name_problem(text: str, config: Path) -> str:
+    """A text whose commands of ours name the problem file, unless it is the default one: so that they can be copied."""
+    if config.absolute() == PROJECT / "configs" / "flights.yaml":
+        return text
+    return COMMAND.sub(lambda found: f"{found[0]} --config {shlex.quote(show_path(config))}", text)
+
+
+class Naming:
+    """A stream whose commands of ours name the problem file."""
+
+    def __init__(self, stream: IO[str], config: Path) -> None:
+        self._stream, self._config = stream, config
+
+    def write(self, text: str) -> int:
+        return self._stream.write(name_problem(text, self._config))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def print_error(error: DriftgateError, errors: IO[str]) -> None:
@@ -220,6 +249,12 @@ def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) 
     results.writelines(f"{key:<11}{value}\n" for key, value in lines.items())
 
 
+def _file_of(problem: str) -> Path:
+    """The problem file of a name, as far as one can tell."""
+    file = PROJECT / "configs" / f"{problem}.yaml"
+    return file if file.exists() else Path("FILE")
+
+
 def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
     """A problem's production, staging and what waits, a line each."""
     production, staging = state["production"], state["staging"]
@@ -240,7 +275,8 @@ def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
         lines.append(f"challenger  {problem} {tried['version']}, {how}; {what}")
     if state["waits_for_approval"]:
         lines.append(
-            f'waits       {problem} {state["waits_for_approval"]}: run.py deploy --to production --approve "why"'
+            f"waits       {problem} {state['waits_for_approval']}: "
+            + name_problem('run.py deploy --to production --approve "why"', _file_of(problem))
         )
     return lines
 

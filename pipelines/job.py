@@ -221,27 +221,29 @@ def run_job(
         known = error if isinstance(error, DriftgateError) else _unforeseen(error, log_file)
         if debug:
             traceback.print_exception(error, file=errors)
-        document = _told(known)
+        document = _told(known, config)
         if as_json:
             terminal.print_json(document, results)
         if evidence:
             with contextlib.suppress(OSError):  # it may be what failed
                 keep_evidence(document, evidence)
-        terminal.print_error(known, errors)
+        terminal.print_error(known, terminal.Naming(errors, config))
         return ERROR
     if as_json:
         terminal.print_json(document, results)
     else:
         from pipelines.documents import verdict_of
 
-        show(document, verdict_of(document), results)
+        page = terminal.Naming(results, config)
+        show(document, verdict_of(document), page)
         if document.get("runs"):
-            _print_where(document, results, log_file=log_file)
+            _print_where(document, page, log_file=log_file)
     return BLOCKED if document.get("verdict") == "block" else DONE
 
 
-def _told(error: DriftgateError) -> dict[str, Any]:
-    return {"error": {"cause": error.cause, "remedy": error.remedy}}
+def _told(error: DriftgateError, config: Path | None = None) -> dict[str, Any]:
+    remedy = terminal.name_problem(error.remedy, config) if config else error.remedy
+    return {"error": {"cause": error.cause, "remedy": remedy}}
 
 
 def _unforeseen(error: Exception, log_file: Path) -> DriftgateError:

@@ -61,7 +61,7 @@ def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) ->
             _demand_kind(file, pointer.data)
             shutil.copyfile(file, draft)
         verdict = _judge(draft, file, problem, added_to=pointer.data if append else None)
-        told = _tell(problem, pointer, file, draft, verdict)
+        told = _tell(problem, pointer, file, draft, verdict, workspace=workspace)
         if verdict.outcome != "block" and told["md5"] != told["previous"]:
             _make_version(problem, pointer, draft, told["md5"], itself=itself, workspace=workspace)
         return told
@@ -172,10 +172,16 @@ def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) 
     return contract_verdict(violations, problem, rows=len(frame))
 
 
-def _tell(problem: Problem, pointer: Pointer, file: Path, draft: Path, verdict: Verdict) -> dict[str, Any]:
+def _tell(
+    problem: Problem, pointer: Pointer, file: Path, draft: Path, verdict: Verdict, *, workspace: Workspace
+) -> dict[str, Any]:
     rows, kind = count_rows(draft, kind=draft.suffix), pointer.data.suffix
     before = pointer.promised()
-    was = count_rows(pointer.data, kind=kind) if pointer.data.exists() and before else 0
+    was: int | None = 0
+    if before:
+        there = pointer.data.exists() and found_md5(pointer.data) == before.md5
+        path = pointer.data if there else Store(pointer.root or Path(), workspace=workspace).cached(before.md5)
+        was = count_rows(path, kind=kind) if path else None
     blocked = verdict.outcome == "block"
     return {
         "problem": problem.name,

@@ -56,7 +56,8 @@ def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
         raise DriftgateError(
             f"{show_path(pointer.data)} is another version of the data: its md5 is {found}, DVC promises "
             f"{promised.md5}.",
-            f"`run.py data use {promised.md5[:8]}` brings the promised version back, `run.py data add "
+            f"`run.py data use {promised.md5[:8]} --force` brings the promised version back and leaves this one to DVC's "
+            f"cache, `run.py data add "
             f"{show_path(pointer.data)} --replace` makes this one a version.",
         )
     return found

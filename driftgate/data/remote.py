@@ -114,7 +114,9 @@ def _advice(pointer: Pointer, told: dict[str, Any]) -> list[str]:
             else f"the next run brings the file {how}"
         )
     if told["state"] == "changed":
-        advice.append(f"run.py data use {told['promised'][:8]}    brings the promised version back")
+        advice.append(
+            f"run.py data use {told['promised'][:8]} --force    brings the promised version back; this one stays in the cache"
+        )
         advice.append(f"run.py data add {data} --replace    makes a version of the file as it is")
     if told["committed"] is False:
         advice.append(f"git add {file} && git commit    so that the version has a name")

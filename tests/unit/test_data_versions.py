@@ -98,6 +98,12 @@ def test_replace_takes_the_file_as_it_is(place: Repository) -> None:
     assert place.add(place.rows.head(120), replace=True)["previous"] == told["md5"]
 
 
+def test_a_changed_file_that_becomes_a_version_tells_how_many_rows_were_before(place: Repository) -> None:
+    pd.concat([place.rows, renamed(place.rows.head(7), "mine")]).to_parquet(place.data)
+    told = data_add.add(place.problem, place.data, replace=True, workspace=place.workspace)
+    assert (told["rows"], told["rows_before"]) == (207, 250)
+
+
 def test_untracked_data_becomes_the_first_version_where_it_lies(tmp_path: Path, rows: pd.DataFrame) -> None:
     root = repository.small(tmp_path / "repo")
     problem, workspace = rules_in(root / "sub" / "mine.csv"), Workspace(tmp_path / "var")
