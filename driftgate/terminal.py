@@ -88,13 +88,15 @@ def name_problem(text: str, config: Path) -> str:
 
 
 class Naming:
-    """A stream whose commands of ours name the problem file."""
+    """A stream whose commands of ours can be copied: they name the problem file, and begin as the one that is run."""
 
     def __init__(self, stream: IO[str], config: Path) -> None:
         self._stream, self._config = stream, config
 
     def write(self, text: str) -> int:
-        return self._stream.write(name_problem(text, self._config))
+        told = name_problem(text, self._config)
+        # `uv run` says so by this variable; outside its environment, `python` lacks the packages.
+        return self._stream.write(told.replace("python run.py", "uv run run.py") if "UV" in os.environ else told)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:

@@ -23,7 +23,8 @@ MINE = Path("configs/my own.yaml")
         ("Start one with `python run.py`.", "Start one with `python run.py`."),
     ],
 )
-def test_commands_name_the_problem_file(told: str, typed: str) -> None:
+def test_commands_name_the_problem_file(told: str, typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV", raising=False)
     assert name_problem(told, MINE) == typed
     assert name_problem(told, PROJECT / "configs" / "flights.yaml") == told
     stream = io.StringIO()
@@ -31,6 +32,9 @@ def test_commands_name_the_problem_file(told: str, typed: str) -> None:
     named.writelines([told, "\n"])
     assert stream.getvalue() == typed + "\n"
     assert not named.isatty()
+    monkeypatch.setenv("UV", "uv")
+    named.write("python run.py ui")
+    assert stream.getvalue().endswith("uv run run.py ui")
 
 
 def test_what_waits_names_the_file_of_its_problem() -> None:
