@@ -19,7 +19,7 @@ from pydantic import (
     create_model,
     field_validator,
     model_validator,
-)  # fmt: skip
+)
 from pydantic_core import SchemaError
 
 MAXIMUM_CATEGORY_LENGTH = 200

@@ -204,8 +204,8 @@ def _make_version(
     """Both versions into the cache, then the switch."""
     assert pointer.root
     store, before = Store(pointer.root, workspace=workspace), pointer.promised()
-    if pointer.data.exists():
-        present = found_md5(pointer.data)
+    present = found_md5(pointer.data) if pointer.data.exists() else None
+    if present:
         if not itself and before and present != before.md5:
             ensure_data(problem, workspace=workspace)  # tells what is wrong
         store.keep(pointer.data, present)
@@ -213,7 +213,7 @@ def _make_version(
     store.keep(draft, md5)
     if before is None:
         _ignore(pointer)
-    switch(pointer, text, md5, store=store)
+    switch(pointer, text, md5, present=present, store=store)
 
 
 def _ignore(pointer: Pointer) -> None:

@@ -117,7 +117,7 @@ def scratch(pointer: Pointer) -> Iterator[Path]:
         yield Path(folder)
 
 
-def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
+def switch(pointer: Pointer, text: str, md5: str, *, present: str | None, store: Store) -> None:
     """Change the promise and the data file together.
 
     The moment of change is the one at which the pointer's file is replaced. Before it the data file is out of the way:
@@ -128,20 +128,20 @@ def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
         pointer: Whose data file, if there is one, is in the cache.
         text: The pointer's new content.
         md5: The version that it promises.
+        present: The version that the data file is; None where there is none.
         store: Whose cache has it.
 
     Raises:
         DriftgateError: If a file can't be written, or the cache lost the version; then all is as before.
     """
     data, before = pointer.data, pointer.file.read_text(encoding="utf-8") if pointer.file.exists() else None
-    if data.exists() and found_md5(data) == md5:
+    if present == md5:
         replace_text(pointer.file, text)
         return
     if not store.copy(md5, _draft(data)):
         raise DriftgateError(f"The bytes of {md5} in DVC's cache are not those of its md5.", "Pull them again.")
-    moved = data.exists()
     try:
-        if moved:
+        if present:
             data.replace(_aside(data))
         replace_text(pointer.file, text)
         _draft(data).replace(data)
@@ -150,7 +150,7 @@ def switch(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
             replace_text(pointer.file, before)
         if before is None:
             pointer.file.unlink(missing_ok=True)
-        if moved and _aside(data).exists():
+        if present and _aside(data).exists():
             _aside(data).replace(data)
         _draft(data).unlink(missing_ok=True)
         if isinstance(error, OSError):

@@ -227,7 +227,8 @@ def _demand_columns(path: Path, data: Path, problem: Problem) -> None:
     """The cache has files of others, too."""
     wanted = [problem.data.row_id, problem.data.timestamp, problem.target.column, *problem.contract.features]
     try:
-        missing = [name for name in wanted if name and name not in columns_of(path, kind=data.suffix)]
+        there = columns_of(path, kind=data.suffix)
+        missing = [name for name in wanted if name and name not in there]
     except DriftgateError:
         missing = ["rows"]
     if missing:
@@ -240,9 +241,10 @@ def _demand_columns(path: Path, data: Path, problem: Problem) -> None:
 
 def _put_in_place(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
     """Switch to a version of the cache; the present file is in the cache then, too."""
-    if pointer.data.exists():
-        store.keep(pointer.data, found_md5(pointer.data))
-    switch(pointer, text, md5, store=store)
+    present = found_md5(pointer.data) if pointer.data.exists() else None
+    if present:
+        store.keep(pointer.data, present)
+    switch(pointer, text, md5, present=present, store=store)
 
 
 def _lost(pointer: Pointer, promised: Promise, wanted: Promise, *, known: list[Version]) -> list[str]:

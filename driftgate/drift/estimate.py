@@ -88,8 +88,8 @@ def expect(
     errors that estimates had on windows of the past add up.
 
     Args:
-        probability: Of the positive class, of shape (n,); where there are more than `MAXIMUM_ROWS`, a sample of so many is used, and
-            another one of the rows that have a label.
+        probability: Of the positive class, of shape (n,); where there are more than `MAXIMUM_ROWS`, a sample of so many
+            is used, and another one of the rows that have a label.
         labels: 0, 1, or NaN where it isn't known, of shape (n,); or None.
         threshold: Of the decision.
         spread: Errors of the past, by metric; empty: none known.

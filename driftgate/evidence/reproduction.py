@@ -1,7 +1,8 @@
 """Training a version of a model again from what it is known by, and telling whether the same model comes out.
 
 The commit, its own locked environment, the data by its md5, the problem file as it was recorded, and the moment it looked
-back from: all in a folder of its own, with a workspace of its own. Of the user's, only DVC's cache is written to: it keeps what a remote had to send.
+back from: all in a folder of its own, with a workspace of its own. Of the user's, only DVC's cache is
+written to: it keeps what a remote had to send.
 """
 
 from __future__ import annotations

@@ -53,6 +53,14 @@ def segment(folder: Path, kind: str, lines: list[bytes], *, begun: dt.datetime =
     return path
 
 
+def a_row_a_day(folder: Path, *columns: dict[str, list[object]]) -> None:
+    """A segment for each day, whose one row has these columns."""
+    for day, taken in enumerate(columns):
+        told = {**json.loads(line(START_MS + day * 24 * HOUR)), "columns": taken}
+        begun = START + dt.timedelta(days=day)
+        segment(folder, PREDICTIONS, [json.dumps(told).encode()], begun=begun)
+
+
 def test_predictions_are_joined_with_the_last_label_or_the_first(tmp_path: Path) -> None:
     segment(tmp_path, PREDICTIONS, [line(START_MS + 5), line(START_MS + 9, rows=3, request=1)])
     told = [
@@ -223,10 +231,7 @@ def test_the_table_goes_to_a_file_window_after_window(ending: str, tmp_path: Pat
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_releases_with_other_columns_share_one_file(ending: str, tmp_path: Path) -> None:
     """A column that is added, left out, or first empty keeps its place and its kind."""
-    for day, taken in enumerate(({"a": [1], "b": [None]}, {"b": [2.5], "z": ["x"], "a": [None]}, {"version": [7]})):
-        told = {**json.loads(line(START_MS + day * 24 * HOUR)), "columns": taken}
-        begun = START + dt.timedelta(days=day)
-        segment(tmp_path / "log", PREDICTIONS, [json.dumps(told).encode()], begun=begun)
+    a_row_a_day(tmp_path / "log", {"a": [1], "b": [None]}, {"b": [2.5], "z": ["x"], "a": [None]}, {"version": [7]})
     out = tmp_path / f"all.{ending}"
     write_predictions(tmp_path / "log", out, since=None, until=None, label="last")
     found = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
@@ -239,10 +244,7 @@ def test_releases_with_other_columns_share_one_file(ending: str, tmp_path: Path)
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_a_column_that_was_a_number_and_became_a_text_is_a_text(ending: str, tmp_path: Path) -> None:
-    for day, taken in enumerate(({"a": [1]}, {"a": ["one"]}, {"a": [None]})):
-        told = {**json.loads(line(START_MS + day * 24 * HOUR)), "columns": taken}
-        begun = START + dt.timedelta(days=day)
-        segment(tmp_path / "log", PREDICTIONS, [json.dumps(told).encode()], begun=begun)
+    a_row_a_day(tmp_path / "log", {"a": [1]}, {"a": ["one"]}, {"a": [None]})
     out = tmp_path / f"all.{ending}"
     write_predictions(tmp_path / "log", out, since=None, until=None, label="last")
     found = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
