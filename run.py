@@ -153,19 +153,19 @@ def prove(service: str | None, **options: Any) -> None:
 
 @main.command(epilog="\b\nExample: python run.py rollback --reason 'too many alarms'")
 @click.option("--to", help="A version that was in production; by default the one that served before.")
-@click.option("--from", "since", help="Only if production serves this version.")
+@click.option("--from", "leaving", help="Only if production serves this version.")
 @click.option("--reason", required=True, help="Why; kept in the record.")
 @who_option
 @wait_option
 @service_option
 @common
 def rollback(
-    to: str | None, since: str | None, reason: str, who: str | None, wait: float, service: str | None, **options: Any
+    to: str | None, leaving: str | None, reason: str, who: str | None, wait: float, service: str | None, **options: Any
 ) -> None:
     """Go back to a release that was in production before."""
     from pipelines.job import rollback_job
 
-    run(rollback_job(to=to, since=since, reason=reason, who=who, wait=wait, service=service), **options)
+    run(rollback_job(to=to, leaving=leaving, reason=reason, who=who, wait=wait, service=service), **options)
 
 
 @main.command(

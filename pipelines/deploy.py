@@ -128,7 +128,7 @@ def deploy_to_production(
 
 
 def roll_back(
-    name: str, *, to: str | None, since: str | None, reason: str, who: str | None, service: str | None,
+    name: str, *, to: str | None, leaving: str | None, reason: str, who: str | None, service: str | None,
     workspace: Workspace, wait: float = 0.0,
 ) -> dict[str, Any]:  # fmt: skip
     """Go back to a release that was in production.
@@ -136,7 +136,7 @@ def roll_back(
     Args:
         name: Of the problem.
         to: A version; None: the one that served before.
-        since: The version that production must serve, else nothing is done; None: any.
+        leaving: The version that production must serve, else nothing is done; None: any.
         reason: Is recorded.
         who: Is recorded; None: the user of this machine.
         service: Address of a running service, which is waited for.
@@ -144,7 +144,7 @@ def roll_back(
         wait: Seconds to wait for another deployment to end.
 
     Raises:
-        DriftgateError: If production serves another version than `since`, there is no way back, or its files are not those of then.
+        DriftgateError: If production serves another version than `leaving`, there is no way back, or its files are not those of then.
     """
     production = Production(name, workspace=workspace)
     started = time.monotonic()
@@ -152,9 +152,9 @@ def roll_back(
         demand_service(service, name)
     with production.alone(wait=wait):
         serving, unfinished = production.serving(), production.unfinished()
-        if since and (serving is None or serving.version != since):
+        if leaving and (serving is None or serving.version != leaving):
             now = serving.version if serving else "nothing"
-            raise DriftgateError(f"Production serves {now}, not {name} {since}.", "Nothing was changed.")
+            raise DriftgateError(f"Production serves {now}, not {name} {leaving}.", "Nothing was changed.")
         if unfinished is not None and serving == unfinished.to:
             append(production.record_path, unfinished.entry)  # its aliases are about to change again
         release = production.way_back(to)

@@ -108,7 +108,7 @@ def prove_job(*, service: str | None) -> tuple[Work, Show]:
 
 
 def rollback_job(
-    *, to: str | None, since: str | None, reason: str, who: str | None, wait: float, service: str | None
+    *, to: str | None, leaving: str | None, reason: str, who: str | None, wait: float, service: str | None
 ) -> tuple[Work, Show]:
     """Go back to a release that was in production."""
 
@@ -116,7 +116,14 @@ def rollback_job(
         from pipelines.deploy import roll_back
 
         return roll_back(
-            problem.name, to=to, since=since, reason=reason, who=who, service=service, workspace=workspace, wait=wait
+            problem.name,
+            to=to,
+            leaving=leaving,
+            reason=reason,
+            who=who,
+            service=service,
+            workspace=workspace,
+            wait=wait,
         )
 
     return work, terminal.print_move
