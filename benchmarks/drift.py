@@ -29,11 +29,12 @@ from benchmarks import peers as peers_module
 from benchmarks.faults import Fault, gross_faults, mild_faults
 from benchmarks.record import save
 from driftgate.config import Problem, load_problem
+from driftgate.contract import LABEL, PREDICTION
 from driftgate.data.contract_check import find_violations
 from driftgate.data.table import DataVersion, features_of, labels_of
 from driftgate.drift.compare import Drift, History
-from driftgate.drift.counting import PREDICTION, Counts, count
-from driftgate.drift.estimate import LABEL, expect
+from driftgate.drift.counting import Counts, count
+from driftgate.drift.estimate import expect
 from driftgate.drift.profile import Profile, fit_profile
 from driftgate.production.scoring import Scorer
 from driftgate.training import export, importance, tuning
@@ -104,7 +105,7 @@ def ordinary_weeks(study: Study) -> list[Drift]:
     history, found = History(study.profile, days=7), []
     for week in study.weeks():
         counts, (first, until) = study.counts(week), bounds(week)
-        drift = history.judge(counts, rows=len(week), first=first, whole_window=True)
+        drift = history.compare(counts, rows=len(week), first=first, whole_window=True)
         found.append(drift)
         if any(column.blocks for column in drift.columns):
             history.refuse(drift, counts)
@@ -148,7 +149,7 @@ def left_out_weeks(study: Study) -> list[Drift]:
         told = batch.assign(**{profile.target: (batch[profile.target] == 1).astype(float)})
         counts = count(told, {name: profile.layouts[name] for name in layouts})
         near = dt.datetime.combine(profile.end, dt.time())
-        found.append(history.judge(counts, rows=len(batch), first=near, whole_window=True))
+        found.append(history.compare(counts, rows=len(batch), first=near, whole_window=True))
     return found
 
 
@@ -177,7 +178,7 @@ def _note(
     found: dict[str, list[bool]], study: Study, history: History, batch: pd.DataFrame, fault: Fault | None,
     peers: peers_module.Peers | None, scores: dict[str, tuple[bool, float, bool]],
 ) -> None:  # fmt: skip
-    drift = history.judge(study.counts(batch), rows=len(batch), first=bounds(batch)[0])
+    drift = history.compare(study.counts(batch), rows=len(batch), first=bounds(batch)[0])
     version = DataVersion(path="", md5="", rows=len(batch), later_rows=0, as_of=None, as_of_given=True)
     stopped = bool(find_violations(batch, study.problem, version=version)) if fault else False
     blocked = any(column.blocks for column in drift.columns)
@@ -217,7 +218,7 @@ def random_halves(study: Study) -> dict[str, Any]:
             profile = fit_profile(there, study.problem, out_of_fold=said, effects={}, threshold=study.threshold)
             half = Study(study.problem, there, here, profile, said, study.scorer, study.threshold)
             days = (here["scheduled_at"].max().normalize() - here["scheduled_at"].min().normalize()).days + 1
-            drift = History(profile, days=days).judge(half.counts(here), rows=size)
+            drift = History(profile, days=days).compare(half.counts(here), rows=size)
             hits["warned or more"].append(bool(drift.drifted))
             hits["blocked"].append(any(column.blocks for column in drift.columns))
             scores = peers_module.Peers(there, study.problem.contract).scores(here)

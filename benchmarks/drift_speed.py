@@ -62,7 +62,7 @@ def ours(folder: Path, rows: int, *, whole: bool = False) -> list[str]:
     if whole:
         return _exact(folder, file.read().to_pandas(), profile)
     counts, total = count_batches((part.to_pandas() for part in file.iter_batches(PART)), profile.layouts)
-    drift = History(profile, days=profile.rule.window_days).judge(counts, rows=total)
+    drift = History(profile, days=profile.rule.window_days).compare(counts, rows=total)
     return sorted(column.name for column in drift.drifted)
 
 
@@ -70,9 +70,9 @@ def _exact(folder: Path, batch: pd.DataFrame, profile: Any) -> list[str]:
     """The same rule with the exact Kolmogorov–Smirnov distance and shares, on all rows."""
     from scipy import stats
 
-    from driftgate.drift.limits import Rule
+    from driftgate.config import DriftRule
 
-    rule: Rule = profile.rule
+    rule: DriftRule = profile.rule
     reference, over = pd.read_parquet(folder / "reference.parquet"), []
     for name in COLUMNS:
         there, here = reference[name].dropna(), batch[name].dropna()
@@ -90,16 +90,17 @@ def _exact(folder: Path, batch: pd.DataFrame, profile: Any) -> list[str]:
 
 def fit(folder: Path) -> None:
     """The profile of the reference, as it is kept with a release of a problem without timestamp."""
+    from driftgate.config import DriftRule
     from driftgate.drift.counting import count, layout_of
-    from driftgate.drift.limits import Rule, ordinary_of
+    from driftgate.drift.limits import ordinary_of
     from driftgate.drift.profile import Profile
 
     reference = pd.read_parquet(folder / "reference.parquet")
     layouts = {name: layout_of(reference[name], category=name in CATEGORIES) for name in COLUMNS}
     counts = {name: [found.tolist()] for name, found in count(reference, layouts).items()}
-    ordinary = {name: ordinary_of(np.array(counts[name]), layout=layouts[name], rule=Rule()) for name in layouts}
+    ordinary = {name: ordinary_of(np.array(counts[name]), layout=layouts[name], rule=DriftRule()) for name in layouts}
     profile = Profile(
-        rule=Rule(),
+        rule=DriftRule(),
         first_day=None,
         layouts=layouts,
         counts=counts,

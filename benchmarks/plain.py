@@ -21,6 +21,7 @@ from driftgate.config import load_problem
 from driftgate.data import contract_check
 from driftgate.data.present import ensure_data
 from driftgate.data.table import features_of, labels_of, read_rows, rows_of
+from driftgate.data.violations import contract_checks
 from driftgate.drift.check import check_drift, newest_window
 from driftgate.drift.profile import fit_profile
 from driftgate.evidence import page, registry, tracking
@@ -66,13 +67,13 @@ with mlflow.start_run() as run:
     effects = {name: item.effect for name, item in importance.items()}
     profile = fit_profile(development, problem, out_of_fold=out_of_fold, effects=effects, threshold=trained.threshold)
     current, seen, window = newest_window(holdout, problem)
-    finding, drift_page = check_drift(
+    analysis, drift_page = check_drift(
         current, problem, profile=profile, scorer=Scorer(onnx, contract), threshold=trained.threshold, seen=seen,
         window=window,
     )  # fmt: skip
-    tracker.log_drift(finding, drift_page)
+    tracker.log_drift(analysis, drift_page)
     checks = [
-        *gate.contract_checks(violations, rows=len(frame)),
+        *contract_checks(violations, rows=len(frame)),
         *gate.leakage_checks(leaks, problem),
         *gate.performance_checks(found, problem),
         gate.champion_check(found, problem),
@@ -80,7 +81,7 @@ with mlflow.start_run() as run:
         *gate.calibration_checks(found, problem),
         *gate.parity_checks(parity, problem),
         gate.latency_check(latency, problem),
-        *finding.checks(problem),
+        *analysis.checks(problem),
     ]
     verdict = gate.Verdict(problem=problem.name, checks=tuple(checks))
     tracker.log_verdict(verdict, page.verdict_page(verdict, evaluation=found, plots=pictures))

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bentos.server import DIRECT, Served
-from driftgate.gate import Proof
 from driftgate.production.prediction_log import PREDICTIONS, segments
+from driftgate.production.proof import Proof
 from driftgate.production.release import Release
 
 CALLERS, LOAD_SECONDS, TIMED_CALLS, WARM_UP_CALLS = 4, 2.0, 300, 30

@@ -35,7 +35,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def demand_free(port: int) -> None:
+def require_free(port: int) -> None:
     """Raise a DriftgateError if something listens on the port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,7 +95,7 @@ def serving(
         DriftgateError: If the port is taken, or the service ends or isn't ready in time; names its log.
     """
     port = port or free_port()
-    demand_free(port)
+    require_free(port)
     workspace.logs.mkdir(parents=True, exist_ok=True)
     log = workspace.logs / f"serve-{bento.parent.name}-{bento.name}.log"
     command = [python, "-m", "bentoml", "serve", str(bento), "--host", HOST, "--port", str(port)]

@@ -9,27 +9,27 @@ import bentoml
 
 from bentos.api.application import Front
 from bentos.api.application import Service as Answers
-from bentos.api.settings import PACKAGED, Settings, demand_loopback, workers
+from bentos.api.settings import PACKAGED, Settings, require_loopback, workers
 from driftgate.errors import DriftgateError
 from driftgate.production.release import read_release
 
 logging.getLogger("driftgate").setLevel(logging.INFO)
 
 
-def _demand_settings() -> Settings:
+def _require_settings() -> Settings:
     """Refuse to start, with one line instead of a traceback, where the settings don't allow it."""
     try:
         settings = Settings.read()
         workers()
         if settings.token is None:
-            demand_loopback()
+            require_loopback()
     except DriftgateError as error:
         sys.exit(f"error: {error.cause}\n       {error.remedy}")
     return settings
 
 
 if "serve" in sys.argv[1:2]:
-    _demand_settings()  # so that it is the process that the user sees which says what is missing
+    _require_settings()  # so that it is the process that the user sees which says what is missing
 
 
 @bentoml.service(
@@ -44,10 +44,10 @@ class Service:
     """Predictions of one verified release."""
 
     def __init__(self) -> None:
-        self._answers = Answers(_demand_settings())
+        self._answers = Answers(_require_settings())
         Front.running = self._answers
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Stop following the channel, and end the segments of the log."""
         self._answers.close()
@@ -66,4 +66,4 @@ class _Direct(type(Service)):  # type: ignore[misc]
         return Front(super().to_asgi(is_main=is_main))
 
 
-Service.__class__ = _Direct
+Service.__class__ = _Direct  # type: ignore[method-assign]

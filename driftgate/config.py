@@ -6,11 +6,9 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from driftgate.contract import Contract
-from driftgate.drift.counting import PREDICTION
-from driftgate.drift.limits import Rule
+from driftgate.contract import LABEL, PREDICTION, Contract
 from driftgate.errors import DriftgateError
 from driftgate.workspace import PROJECT
 
@@ -20,16 +18,16 @@ Metric = Literal[
 LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "expected_calibration_error"})
 
 RESERVED = {
-    "contract": frozenset({PREDICTION, "label", "probability", "probabilities"}),
+    "contract": frozenset({PREDICTION, LABEL, "probability", "probabilities"}),
     "target.column": frozenset({PREDICTION}),
-    "data.timestamp": frozenset({PREDICTION, "label"}),
+    "data.timestamp": frozenset({PREDICTION, LABEL}),
 }
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Span(_Frozen):
@@ -155,13 +153,40 @@ class LeakageLimit(_Frozen):
     missing_purity: float = Field(0.98, gt=0.5, le=1)
 
 
+class DriftRule(_Frozen):
+    """The constants of the drift checks, chosen by `benchmarks/drift.py`; docs/gate.md says how.
+
+    `window_days` is the length of a batch and of the windows it is held against. `margin` times the largest odds among
+    ordinary windows is the limit, `severe` times that is severely over; the floors are the least limits of a distance, of
+    a change of the missing share, of the share of unseen categories and of the share of the commonest value. `recent`
+    windows are neighbours. Fewer than `least_windows` say nothing of what is ordinary: then floor and sampling term
+    alone limit. `z` is the number of standard errors in the sampling term. Batches of fewer than `least_rows` rows
+    never block. A column matters where shuffling it moves the model's probability by `matters` in the mean. Windows that
+    begin on `accept_from` or later join what was seen, however far off: somebody knows that the world has changed.
+    """
+
+    window_days: int = Field(7, ge=1)
+    margin: float = Field(5.0, ge=1)
+    severe: float = Field(2.0, gt=1, validation_alias=AliasChoices("severe", "gross"))
+    floor: float = Field(0.04, gt=0, lt=1)
+    missing_floor: float = Field(0.04, gt=0, lt=1)
+    unseen_floor: float = Field(0.01, gt=0, lt=1)
+    commonest_floor: float = Field(0.9, gt=0, lt=1)
+    recent: int = Field(8, ge=1)
+    least_windows: int = Field(6, ge=3)
+    least_rows: int = Field(100, ge=1)
+    z: float = Field(3.5, gt=0)
+    matters: float = Field(0.002, ge=0)
+    accept_from: dt.date | None = None
+
+
 class Gate(_Frozen):
     performance: dict[Metric, float] = Field(min_length=1)
     champion: ChampionLimit
     slices: SliceLimit = SliceLimit()
     calibration: CalibrationLimit = CalibrationLimit()
     leakage: LeakageLimit = LeakageLimit()
-    drift: Rule = Rule()
+    drift: DriftRule = DriftRule()
     parity: float = Field(1e-5, gt=0)
     latency_ms: float = Field(10.0, gt=0)
     service_latency_ms: float = Field(100.0, gt=0)

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import SchemaError
 
+PREDICTION, LABEL = "prediction", "label"  # columns of tables that hold what a model said, and what turned out
 MAXIMUM_CATEGORY_LENGTH = 200
 MAXIMUM_NUMBER = 3.4028234663852886e38  # of float32, in which models take numbers
 

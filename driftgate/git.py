@@ -10,7 +10,7 @@ from pathlib import Path
 FROM_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_NAMESPACE")  # fmt: skip
 
 
-def ask(root: Path, *arguments: str) -> str | None:
+def output(root: Path, *arguments: str) -> str | None:
     """What a git command writes; None where it fails, or git or the repository is missing.
 
     Args:
@@ -36,7 +36,7 @@ def commit_of(root: Path, revision: str) -> str | None:
     """The full hash of the commit that a revision means; None where there is no such revision."""
     if revision.startswith("-"):
         return None
-    return ask(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    return output(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
 
 
 def clone(root: Path, commit: str, to: Path) -> str | None:

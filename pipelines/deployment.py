@@ -5,7 +5,7 @@ from zenml.enums import ExecutionMode
 
 from driftgate.config import Problem
 from steps.deploy import check_newest_data, decide_deployment, prepare_release, prove_on_staging
-from steps.judge import enforce
+from steps.gate import enforce
 
 
 @pipeline(name="deployment", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
@@ -13,6 +13,6 @@ def deployment(problem: Problem, model: str) -> None:
     """Prove a version on staging, hold the newest data against its reference, and decide."""
     release, bento = prepare_release(problem, model)
     proof = prove_on_staging(release, bento, problem, model)
-    contract, finding, _ = check_newest_data(problem, model, after=[proof])
-    verdict, _ = decide_deployment(proof, contract, finding, problem, model)
+    contract, analysis, _ = check_newest_data(problem, model, after=[proof])
+    verdict, _ = decide_deployment(proof, contract, analysis, problem, model)
     enforce(verdict, id="enforce_verdict")

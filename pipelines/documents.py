@@ -10,8 +10,8 @@ from driftgate.config import Problem
 from driftgate.data.table import DataVersion
 from driftgate.evidence import registry
 from driftgate.files import replace_text
-from driftgate.gate import Verdict
 from driftgate.production.move import Production
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 
 
@@ -59,7 +59,7 @@ def drift_document(
     problem: Problem, name: str, found: dict[str, Any], ids: dict[str, str | None], *, workspace: Workspace
 ) -> dict[str, Any]:
     """The document of a drift check, from its artifacts; writes the Evidently page to the workspace."""
-    arrival, finding = found["arrival"], found["drift"]
+    batch, analysis = found["batch"], found["drift"]
     return {
         **_common(problem, found["verdict"], ids),
         "columns": [
@@ -70,29 +70,29 @@ def drift_document(
                 "missing": column.missing,
                 "state": column.state,
                 "blocks": column.blocks,
-                "excuse": column.excuse if column.state == "gross" else None,
+                "excuse": column.excuse if column.state == "severe" else None,
                 "measures": {
-                    reading.measure: {
-                        "value": reading.value, "limit": reading.limit, "gross_limit": reading.gross_limit,
-                        "question": reading.question,
+                    measurement.measure: {
+                        "value": measurement.value, "limit": measurement.limit, "severe_limit": measurement.severe_limit, "gross_limit": measurement.severe_limit,
+                        "question": measurement.question,
                     }
-                    for reading in column.readings
+                    for measurement in column.measurements
                 },
             }
-            for column in finding.drift.columns
+            for column in analysis.drift.columns
         ],
-        "estimate": {key: value.model_dump() for key, value in finding.expected.items()},
-        "model": {"name": problem.name, "version": arrival.model},
+        "estimate": {key: value.model_dump() for key, value in analysis.expected.items()},
+        "model": {"name": problem.name, "version": batch.model},
         "data": {
-            "source": arrival.source,
-            "md5": arrival.md5,
-            "rows": arrival.rows,
-            "since": _date(finding.drift.first),
-            "until": _date(finding.drift.last),
-            "ignored": list(arrival.ignored),
+            "source": batch.source,
+            "md5": batch.md5,
+            "rows": batch.rows,
+            "since": _date(analysis.drift.first),
+            "until": _date(analysis.drift.last),
+            "ignored": list(batch.ignored),
         },
         "windows": {
-            "days": finding.drift.window_days, "compared": finding.drift.windows, "joined": finding.drift.joined,
+            "days": analysis.drift.window_days, "compared": analysis.drift.windows, "joined": analysis.drift.joined,
         },
         "report": _write_report(found["drift_report"], name, workspace),
     }  # fmt: skip

@@ -4,8 +4,8 @@ from zenml import pipeline
 from zenml.enums import ExecutionMode
 
 from driftgate.config import Problem
-from steps.drift import check_arrivals, compare_arrivals, decide_drift, load_arrivals
-from steps.judge import enforce
+from steps.drift import check_batch, compare_batch, decide_drift, load_batch
+from steps.gate import enforce
 
 
 @pipeline(name="drift", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
@@ -13,8 +13,8 @@ def drift(
     problem: Problem, model: str, current: str | None, log: str | None, since: str | None, until: str | None
 ) -> None:
     """Hold a file, or a window of the problem's data or of the prediction log, against what a model was trained on."""
-    rows, seen, arrival = load_arrivals(problem, model, current, log, since, until)
-    contract_verdict = check_arrivals(rows, arrival, problem)
-    finding, _ = compare_arrivals(rows, seen, arrival, contract_verdict, problem)
-    verdict, _ = decide_drift(contract_verdict, finding, arrival, problem)
+    rows, seen, batch = load_batch(problem, model, current, log, since, until)
+    contract_verdict = check_batch(rows, batch, problem)
+    analysis, _ = compare_batch(rows, seen, batch, contract_verdict, problem)
+    verdict, _ = decide_drift(contract_verdict, analysis, batch, problem)
     enforce(verdict, id="enforce_verdict")

@@ -8,26 +8,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bentos.server import serving
 from driftgate.config import Problem
 from driftgate.data.contract_check import find_violations
 from driftgate.data.present import ensure_data
-from driftgate.data.table import read_rows, rows_of
-from driftgate.drift import arrivals
+from driftgate.data.table import read_rows
+from driftgate.data.violations import contract_verdict
+from driftgate.drift import batches
 from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
 from driftgate.evidence import registry
-from driftgate.gate import contract_verdict
-from driftgate.production.predictions import demand_log
-from driftgate.production.release import read_release
-from driftgate.training.splitting import split
+from driftgate.production.predictions import require_log
 from driftgate.workspace import Workspace
 from pipelines import documents, runs
 
 log = logging.getLogger("driftgate.run")
-
-PROOF_ROWS = 1_000
-SINGLE_ROWS = 20
 
 
 def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> dict[str, Any]:
@@ -102,19 +96,19 @@ def check_drift(
     started = time.monotonic()
     version = registry.resolve_version(problem.name, model, workspace=workspace)
     release = registry.release_of(problem.name, version, workspace=workspace)
-    problem = arrivals.as_released(problem, release)
+    problem = batches.as_released(problem, release)
     if problem.data.timestamp is None and not (current or log_folder or since or until):
         ensure_data(problem, workspace=workspace)
         current = problem.data_path  # no date to choose a window by: the data set as it is now
     # What is wrong with the words is told at once, not when ZenML has started.
     if current:
-        arrivals.find_columns(current, problem)
+        batches.find_columns(current, problem)
     elif log_folder:
-        arrivals.log_window(problem, since=since, until=until)
-        demand_log(log_folder)
+        batches.log_window(problem, since=since, until=until)
+        require_log(log_folder)
     else:
         profile = profile_of(release)
-        arrivals.find_window(problem, model=version, profile=profile, since=since, until=until)
+        batches.find_window(problem, model=version, profile=profile, since=since, until=until)
     set_up(workspace)
     from pipelines.drift import drift
 
@@ -155,47 +149,3 @@ def kept(document: dict[str, Any], name: str, started: float, *, workspace: Work
     document["seconds"] = round(time.monotonic() - started, 1)
     documents.keep(document, name, workspace=workspace)
     return document
-
-
-def prove_service(document: dict[str, Any], problem: Problem, *, workspace: Workspace) -> dict[str, int]:
-    """Serve the run's bento with the real `bentoml serve`, send it holdout rows, and compare with offline predictions.
-
-    Returns:
-        `rows`: sent; `equal`: how many answers were equal to the last bit, which is all of them.
-
-    Raises:
-        DriftgateError: If an answer differs.
-    """
-    release = read_release(Path(document["release"]))
-    as_of = document["data"]["as_of"]
-    frame, version = read_rows(
-        problem, md5=document["data"]["md5"], as_of=dt.datetime.fromisoformat(as_of).date() if as_of else None
-    )
-    _, holdout = split(frame, problem, as_of=version.as_of)
-    rows = rows_of(holdout.head(PROOF_ROWS), problem.contract)
-    scorer, singles = release.scorer(), rows[:SINGLE_ROWS]
-    expected = [float(value) for value in scorer.probability_of_rows(rows)]
-    # A row by itself may differ in its last bit from the same row among others: each is compared with its like.
-    expected += [float(scorer.probability_of_rows([row])[0]) for row in singles]
-    log.info("serving %s with bentoml serve", Path(document["bento"]).name)
-    with serving(Path(document["bento"]), workspace=workspace) as served:
-        answers = served.post("/predict/batch", {"instances": rows})["predictions"]
-        answers += [served.post("/predict", row) for row in singles]
-    return compare_answers(expected, [answer["probability"] for answer in answers])
-
-
-def compare_answers(expected: list[float], served: list[float]) -> dict[str, int]:
-    """Count the served probabilities that equal the offline ones to the last bit.
-
-    Raises:
-        DriftgateError: If one differs; tells how many, and the largest gap.
-    """
-    gaps = [abs(was - now) for was, now in zip(expected, served, strict=True)]
-    equal = sum(gap == 0 for gap in gaps)
-    if equal < len(gaps):
-        raise DriftgateError(
-            f"{len(gaps) - equal:,} of {len(gaps):,} served answers differ from the offline predictions, by up to "
-            f"{max(gaps):.1e}.",
-            "Compare the versions of onnxruntime and numpy in the bento with those of this environment.",
-        )
-    return {"rows": len(gaps), "equal": equal}

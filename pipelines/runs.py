@@ -113,7 +113,7 @@ WANTED = (
     "model_version",
     "release",
     "bento",
-    "arrival",
+    "batch",
     "proof",
     "drift",
     "drift_report",

@@ -6,7 +6,7 @@ from zenml.enums import ExecutionMode
 from driftgate.config import Problem
 from steps.data import check_contract, load_data, split_rows
 from steps.drift import check_newest, profile_reference
-from steps.judge import decide, enforce, evaluate_model, look_for_leaks
+from steps.gate import decide, enforce, evaluate_model, look_for_leaks
 from steps.model import calibrate, export_model, tune
 from steps.ship import package, register
 
@@ -27,9 +27,9 @@ def training(problem: Problem, as_of: str | None) -> None:
     onnx, parity, latency, model_uri = export_model(model, trained, holdout, problem)
 
     profile = profile_reference(development, out_of_fold, importance, trained, problem)
-    finding, _ = check_newest(holdout, profile, onnx, trained, problem)
+    analysis, _ = check_newest(holdout, profile, onnx, trained, problem)
 
-    verdict, _ = decide(contract_verdict, leaks, evaluation, plots, parity, latency, finding, version, problem)
+    verdict, _ = decide(contract_verdict, leaks, evaluation, plots, parity, latency, analysis, version, problem)
     passed = enforce(verdict, id="enforce_verdict")
 
     made = register(model_uri, verdict, version, problem, after=[passed])

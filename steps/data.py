@@ -10,11 +10,12 @@ from driftgate.config import Problem
 from driftgate.data.contract_check import find_violations
 from driftgate.data.present import ensure_data
 from driftgate.data.table import DataVersion, read_rows
+from driftgate.data.violations import contract_verdict
 from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
-from driftgate.gate import Verdict, contract_verdict
 from driftgate.training.splitting import split
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
 

@@ -11,17 +11,20 @@ from bentos.build import ensure_bento
 from bentos.proof import prove
 from bentos.server import serving
 from driftgate.config import Problem
-from driftgate.data.contract_check import find_arriving_violations
-from driftgate.drift import arrivals
-from driftgate.drift.check import Finding, check_drift
+from driftgate.data.contract_check import find_batch_violations
+from driftgate.data.violations import contract_verdict
+from driftgate.drift import batches
+from driftgate.drift.check import DriftAnalysis, check_drift
 from driftgate.drift.profile import profile_of
 from driftgate.evidence import registry
 from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
-from driftgate.gate import Proof, Verdict, contract_verdict, proof_checks
+from driftgate.gate import proof_checks
 from driftgate.production.channel import Channel, write_channel
 from driftgate.production.move import Production
+from driftgate.production.proof import Proof
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
 
@@ -57,7 +60,7 @@ def check_newest_data(
     problem: Problem, model: str
 ) -> tuple[
     Annotated[Verdict | None, "contract_verdict"],
-    Annotated[Finding | None, "drift"],
+    Annotated[DriftAnalysis | None, "drift"],
     Annotated[HTMLString, "drift_report"],
 ]:
     """Hold the newest window of the problem's data against contract and reference; nothing where there is no timestamp.
@@ -68,26 +71,26 @@ def check_newest_data(
         return None, None, HTMLString("<p>The problem has no timestamp: there is no newest window.</p>")
     workspace = Workspace.current()
     release = registry.release_of(problem.name, model, workspace=workspace)
-    rows, seen, arrival = arrivals.read_window(problem, model=model, since=None, until=None, workspace=workspace)
+    rows, seen, batch = batches.read_window(problem, release=release, since=None, until=None, workspace=workspace)
     announce("drift", f"{len(rows):,} newest rows against {problem.name} {model}")
     profile = profile_of(release)
-    violations = find_arriving_violations(rows, problem, classes=profile.classes)
+    violations = find_batch_violations(rows, problem, classes=profile.classes)
     contract = contract_verdict(violations, problem, rows=len(rows))
     scorer = release.scorer() if contract.outcome != "block" else None
-    finding, page = check_drift(
+    analysis, page = check_drift(
         rows, problem, profile=profile, scorer=scorer, threshold=release.card.threshold, seen=seen,
-        window=(arrival.since, arrival.until) if arrival.since and arrival.until else None,
+        window=(batch.since, batch.until) if batch.since and batch.until else None,
     )  # fmt: skip
-    Tracker.of_active_run(workspace=workspace).log_drift(finding, page)
-    return contract, finding, HTMLString(page)
+    Tracker.of_active_run(workspace=workspace).log_drift(analysis, page)
+    return contract, analysis, HTMLString(page)
 
 
 @step(experiment_tracker=True)
 def decide_deployment(
-    proof: Proof, contract: Verdict | None, finding: Finding | None, problem: Problem, model: str
+    proof: Proof, contract: Verdict | None, analysis: DriftAnalysis | None, problem: Problem, model: str
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
     """The verdict of a deployment; it is stored here, and enforced by the next step."""
-    arrived = [*(contract.checks if contract else ()), *(finding.checks(problem) if finding else ())]
+    arrived = [*(contract.checks if contract else ()), *(analysis.checks(problem) if analysis else ())]
     checks = [*proof_checks(proof, problem), *arrived]
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
     announce("verdict", verdict.summary)

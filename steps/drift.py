@@ -9,18 +9,19 @@ from zenml import get_step_context, step
 from zenml.types import HTMLString
 
 from driftgate.config import Problem
-from driftgate.data.contract_check import find_arriving_violations
-from driftgate.drift.arrivals import Arrival, read_file, read_log, read_window
-from driftgate.drift.check import Finding, check_drift, newest_window
+from driftgate.data.contract_check import find_batch_violations
+from driftgate.data.violations import contract_verdict
+from driftgate.drift.batches import BatchInfo, read_file, read_log, read_window
+from driftgate.drift.check import DriftAnalysis, check_drift, newest_window
 from driftgate.drift.profile import Profile, fit_profile, profile_of
 from driftgate.evidence import registry
 from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
-from driftgate.gate import Verdict, contract_verdict
 from driftgate.production.scoring import Scorer
 from driftgate.training.importance import Importance
 from driftgate.training.tuning import Trained
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 from steps import announce
 
@@ -41,80 +42,81 @@ def profile_reference(
 @step(experiment_tracker=True)
 def check_newest(
     holdout: pd.DataFrame, profile: Profile, onnx: bytes, trained: Trained, problem: Problem
-) -> tuple[Annotated[Finding, "drift"], Annotated[HTMLString, "drift_report"]]:
+) -> tuple[Annotated[DriftAnalysis, "drift"], Annotated[HTMLString, "drift_report"]]:
     """Hold the newest window before as-of, or the whole holdout where there is no timestamp, against the reference."""
     current, seen, window = newest_window(holdout, problem)
     announce("drift", f"{len(current):,} newest rows against the reference")
     scorer = Scorer(onnx, problem.contract)
-    finding, page = check_drift(
+    analysis, page = check_drift(
         current, problem, profile=profile, scorer=scorer, threshold=trained.threshold, seen=seen,
         window=window,
     )  # fmt: skip
-    Tracker.of_active_run(workspace=Workspace.current()).log_drift(finding, page)
-    return finding, HTMLString(page)
+    Tracker.of_active_run(workspace=Workspace.current()).log_drift(analysis, page)
+    return analysis, HTMLString(page)
 
 
 @step(experiment_tracker=True)
-def load_arrivals(
+def load_batch(
     problem: Problem, model: str, current: str | None, log: str | None, since: str | None, until: str | None
-) -> tuple[Annotated[pd.DataFrame, "current"], Annotated[pd.DataFrame, "seen"], Annotated[Arrival, "arrival"]]:
+) -> tuple[Annotated[pd.DataFrame, "current"], Annotated[pd.DataFrame, "seen"], Annotated[BatchInfo, "batch"]]:
     """Read what is to be held against a model's reference, and write down what this run is of."""
     named = current or log
     announce("load", show_path(named) if named else problem.data.path)
     workspace = Workspace.current()
     first, end = (dt.date.fromisoformat(day) if day else None for day in (since, until))
+    release = registry.release_of(problem.name, model, workspace=workspace)
     if current:
-        rows, seen, arrival = read_file(Path(current), problem, model=model, workspace=workspace)
+        rows, seen, batch = read_file(Path(current), problem, release=release, workspace=workspace)
     elif log:
-        rows, seen, arrival = read_log(Path(log), problem, model=model, since=first, until=end, workspace=workspace)
+        rows, seen, batch = read_log(Path(log), problem, release=release, since=first, until=end)
     else:
-        rows, seen, arrival = read_window(problem, model=model, since=first, until=end, workspace=workspace)
+        rows, seen, batch = read_window(problem, release=release, since=first, until=end, workspace=workspace)
     tracker = Tracker.of_active_run(workspace=workspace)
-    tracker.start_drift(problem, arrival, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
-    return rows, seen, arrival
+    tracker.start_drift(problem, batch, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
+    return rows, seen, batch
 
 
 @step
-def check_arrivals(current: pd.DataFrame, arrival: Arrival, problem: Problem) -> Annotated[Verdict, "contract_verdict"]:
+def check_batch(current: pd.DataFrame, batch: BatchInfo, problem: Problem) -> Annotated[Verdict, "contract_verdict"]:
     """Check every rule of the contract on the rows that arrived."""
     announce("contract", f"{len(current):,} rows")
-    release = registry.release_of(problem.name, arrival.model, workspace=Workspace.current())
-    violations = find_arriving_violations(current, problem, classes=profile_of(release).classes)
+    release = registry.release_of(problem.name, batch.model, workspace=Workspace.current())
+    violations = find_batch_violations(current, problem, classes=profile_of(release).classes)
     return contract_verdict(violations, problem, rows=len(current))
 
 
 @step(experiment_tracker=True)
-def compare_arrivals(
-    current: pd.DataFrame, seen: pd.DataFrame, arrival: Arrival, contract_verdict: Verdict, problem: Problem
-) -> tuple[Annotated[Finding, "drift"], Annotated[HTMLString, "drift_report"]]:
+def compare_batch(
+    current: pd.DataFrame, seen: pd.DataFrame, batch: BatchInfo, contract_verdict: Verdict, problem: Problem
+) -> tuple[Annotated[DriftAnalysis, "drift"], Annotated[HTMLString, "drift_report"]]:
     """Hold the rows against the reference. The model is asked only for rows that keep the contract."""
-    announce("drift", f"against {problem.name} {arrival.model}, {len(seen):,} rows seen since its training")
+    announce("drift", f"against {problem.name} {batch.model}, {len(seen):,} rows seen since its training")
     workspace = Workspace.current()
-    release = registry.release_of(problem.name, arrival.model, workspace=workspace)
-    finding, page = check_drift(
+    release = registry.release_of(problem.name, batch.model, workspace=workspace)
+    analysis, page = check_drift(
         current,
         problem,
         profile=profile_of(release),
         scorer=release.scorer() if contract_verdict.outcome != "block" else None,
         threshold=release.card.threshold,
         seen=seen,
-        window=(arrival.since, arrival.until) if arrival.since and arrival.until else None,
+        window=(batch.since, batch.until) if batch.since and batch.until else None,
     )
     tracker = Tracker.of_active_run(workspace=workspace)
-    tracker.log_drift(finding, page)
-    kind = "windows" if arrival.since else "files"
-    tracker.log_timeline(finding, name=f"{problem.name} {arrival.model}, {kind}")
-    return finding, HTMLString(page)
+    tracker.log_drift(analysis, page)
+    kind = "windows" if batch.since else "files"
+    tracker.log_timeline(analysis, name=f"{problem.name} {batch.model}, {kind}")
+    return analysis, HTMLString(page)
 
 
 @step(experiment_tracker=True)
 def decide_drift(
-    contract_verdict: Verdict, finding: Finding, arrival: Arrival, problem: Problem
+    contract_verdict: Verdict, analysis: DriftAnalysis, batch: BatchInfo, problem: Problem
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
     """The verdict of a drift check; it is stored here, and enforced by the next step."""
-    verdict = Verdict(problem=problem.name, checks=(*contract_verdict.checks, *finding.checks(problem)))
+    verdict = Verdict(problem=problem.name, checks=(*contract_verdict.checks, *analysis.checks(problem)))
     announce("verdict", verdict.summary)
-    facts = {"rows": arrival.source, "md5": arrival.md5, "model": f"{problem.name} {arrival.model}"}
+    facts = {"rows": batch.source, "md5": batch.md5, "model": f"{problem.name} {batch.model}"}
     page = verdict_page(verdict, facts=facts)
     Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, page)
     return verdict, HTMLString(page)

@@ -10,9 +10,9 @@ from zenml import step
 from driftgate.config import Problem
 from driftgate.data.table import features_of
 from driftgate.evidence.tracking import Tracker
-from driftgate.gate import ParityResult
 from driftgate.training import export, tuning
 from driftgate.training.modelling import positive_probability, seed_everything
+from driftgate.training.parity import ParityResult
 from driftgate.training.tuning import Trained, Tuned
 from driftgate.workspace import Workspace
 from steps import announce

@@ -14,11 +14,11 @@ from driftgate.evidence.card import make_card
 from driftgate.evidence.provenance import provenance
 from driftgate.evidence.sbom import make_sbom
 from driftgate.evidence.tracking import Tracker
-from driftgate.gate import Verdict
 from driftgate.production.ranges import ranges_of
 from driftgate.production.release import GOLDEN_ROWS, write_release
 from driftgate.training.evaluation import Evaluation
 from driftgate.training.tuning import Trained
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
 

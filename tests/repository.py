@@ -113,7 +113,7 @@ class Repository:
     def forget(self, md5: str) -> None:
         (self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]).unlink()
 
-    def demand_whole(self, *expected: str) -> None:
+    def require_whole(self, *expected: str) -> None:
         """One of the versions is there, promise and bytes."""
         assert ensure_data(self.problem, workspace=self.workspace) in expected
         assert not [path.name for path in self.root.iterdir() if path.name.startswith(".rows")]

@@ -81,7 +81,7 @@ class Service:
                 take=self._take,
                 failed=lambda: self.metrics.channel_failures.inc(),
             )
-            self._follower.look()
+            self._follower.poll()
         if self._arms is None:
             if isinstance(packaged, DriftgateError):
                 raise packaged
@@ -133,7 +133,7 @@ class Service:
             return
         except Refused as refused:
             status, body, kind = refused.status, refused.body(), JSON
-            # The body may still be on its way: it is not worth reading.
+            # The body may still be on its way: it is not worth measurement.
             headers = (*refused.headers, *(() if refused.code in READ_WHOLE else HANG_UP))
             self.metrics.refused.labels(refused.code).inc()
         except Exception as error:

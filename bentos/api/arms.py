@@ -86,7 +86,7 @@ class Arms:
         split = plan is not None and plan.share is not None and not self.off
         # In the shadow, too: labels of one caller say less than as many of others, and are counted by it.
         caller = pseudonym(key, salt=plan.id) if plan and key and not self.off else None
-        told = {"request": request, "caller": caller}
+        told: dict[str, Any] = {"request": request, "caller": caller}
         if plan and challenger and split and challenged(key or request, salt=plan.id, share=plan.share or 0):
             found = await self._of_challenger(challenger, rows, told)
             if found is not None:

@@ -44,7 +44,7 @@ class Follower:
         self._thread: threading.Thread | None = None
         self.error: str | None = None
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Look once: a document that has changed, or that failed a while ago, is tried."""
         content: bytes | None = None
         with contextlib.suppress(OSError):
@@ -81,4 +81,4 @@ class Follower:
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
-            self.look()
+            self.poll()

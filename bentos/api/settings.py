@@ -69,7 +69,7 @@ class Settings:
         )
 
 
-def demand_loopback(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> None:
+def require_loopback(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> None:
     """Refuse to serve without a token where the command line, or `BENTOML_HOST`, asks for more than this machine.
 
     Raises:

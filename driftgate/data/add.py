@@ -11,12 +11,13 @@ from driftgate import git
 from driftgate.config import Problem
 from driftgate.data.contract_check import find_violations
 from driftgate.data.pointer import Pointer, Promise
-from driftgate.data.present import alone, ensure_data, found_md5, locked_md5, scratch, switch
+from driftgate.data.present import ensure_data, exclusive, found_md5, locked_md5, scratch, switch
 from driftgate.data.store import Store
 from driftgate.data.table import columns_of, count_rows, date_span, read_columns, read_rows
+from driftgate.data.violations import Violation, contract_verdict
 from driftgate.errors import DriftgateError, first_line
 from driftgate.files import replace_text
-from driftgate.gate import Verdict, Violation, contract_verdict
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 
 if TYPE_CHECKING:
@@ -49,16 +50,16 @@ def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) ->
         )
     if not file.is_file():
         raise DriftgateError(f"There is no file {file}.", "Name a .parquet or .csv file of rows.")
-    with alone(pointer), scratch(pointer) as folder:
+    with exclusive(pointer), scratch(pointer) as folder:
         itself = pointer.data.exists() and file.samefile(pointer.data)
-        _demand_sense(pointer, file, itself=itself, replace=replace, tracked=locked_md5(problem) is not None)
+        _require_sense(pointer, file, itself=itself, replace=replace, tracked=locked_md5(problem) is not None)
         append = not replace and not itself and _has_data(pointer, problem)
         draft = folder / f"rows{pointer.data.suffix}"
         if append:
             ensure_data(problem, workspace=workspace)
             _append(pointer.data, file, draft, problem)
         else:
-            _demand_kind(file, pointer.data)
+            _require_kind(file, pointer.data)
             shutil.copyfile(file, draft)
         verdict = _judge(draft, file, problem, added_to=pointer.data if append else None)
         told = _tell(problem, pointer, file, draft, verdict, workspace=workspace)
@@ -71,7 +72,7 @@ def _has_data(pointer: Pointer, problem: Problem) -> bool:
     return pointer.data.exists() or locked_md5(problem) is not None or pointer.stage is not None
 
 
-def _demand_sense(pointer: Pointer, file: Path, *, itself: bool, replace: bool, tracked: bool) -> None:
+def _require_sense(pointer: Pointer, file: Path, *, itself: bool, replace: bool, tracked: bool) -> None:
     data = show_path(pointer.data)
     if itself and tracked and not replace:
         raise DriftgateError(
@@ -82,7 +83,7 @@ def _demand_sense(pointer: Pointer, file: Path, *, itself: bool, replace: bool, 
         raise DriftgateError(f"DVC doesn't track {data} yet.", f"`run.py data add {data}` makes it the first version.")
 
 
-def _demand_kind(file: Path, data: Path) -> None:
+def _require_kind(file: Path, data: Path) -> None:
     if file.suffix != data.suffix:
         raise DriftgateError(
             f"{show_path(file)} is no {data.suffix} file, as data.path is.", "Convert it, or change data.path."
@@ -120,7 +121,7 @@ def _append_parquet(data: Path, file: Path, draft: Path) -> None:
 
     old = pq.read_table(data)
     new = _read_like(file, old.schema)
-    _demand_rows(new.num_rows, file)
+    _require_rows(new.num_rows, file)
     known = pq.read_metadata(data)
     how = known.row_group(0).column(0).compression if known.num_row_groups and known.num_columns else "SNAPPY"
     pq.write_table(pa.concat_tables([old, new]), draft, compression="NONE" if how == "UNCOMPRESSED" else how)
@@ -145,13 +146,13 @@ def _append_csv(data: Path, file: Path, draft: Path, *, columns: list[str]) -> N
     new = (pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, dtype=str, keep_default_na=False))[
         columns
     ]
-    _demand_rows(len(new), file)
+    _require_rows(len(new), file)
     old = data.read_bytes()
     end = b"" if old.endswith(b"\n") else b"\n"
     draft.write_bytes(old + end + new.to_csv(header=False, index=False, lineterminator="\n").encode())
 
 
-def _demand_rows(number: int, file: Path) -> None:
+def _require_rows(number: int, file: Path) -> None:
     if not number:
         raise DriftgateError(f"{show_path(file)} holds no rows.", "Name a file of new rows.")
 
@@ -219,7 +220,7 @@ def _make_version(
 def _ignore(pointer: Pointer) -> None:
     """Keep git from the data itself, as `dvc add` does."""
     assert pointer.root
-    if not (pointer.root / ".git").exists() or git.ask(pointer.root, "check-ignore", str(pointer.data)):
+    if not (pointer.root / ".git").exists() or git.output(pointer.root, "check-ignore", str(pointer.data)):
         return
     file = pointer.data.with_name(".gitignore")
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from driftgate.config import Problem
 from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, MAXIMUM_NUMBER, Column
 from driftgate.data.table import DataVersion
-from driftgate.gate import Violation
+from driftgate.data.violations import Violation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
     ]
 
 
-def find_arriving_violations(
+def find_batch_violations(
     frame: pd.DataFrame, problem: Problem, *, classes: Sequence[bool | int | float | str] = ()
 ) -> list[Violation]:
     """Check rows as they arrive: they may lack target, row id and timestamp; what they have must keep the rules.

@@ -8,7 +8,7 @@ from typing import Any
 
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError
-from driftgate.git import ask
+from driftgate.git import output
 from driftgate.workspace import PROJECT, show_path
 
 
@@ -57,7 +57,7 @@ class Pointer:
         """The pointer's content in a commit; None where it had none."""
         if self.root is None:
             return None
-        found = ask(self.root, "show", f"{commit}:./{self.file.relative_to(self.root).as_posix()}")
+        found = output(self.root, "show", f"{commit}:./{self.file.relative_to(self.root).as_posix()}")
         return None if found is None else found + "\n"
 
     def promise_in(self, text: str) -> Promise | None:

@@ -18,7 +18,7 @@ from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
 
-__all__ = ["alone", "ensure_data", "found_md5", "locked_md5", "md5_of", "scratch", "switch"]
+__all__ = ["ensure_data", "exclusive", "found_md5", "locked_md5", "md5_of", "scratch", "switch"]
 
 SCRATCH = "driftgate-draft-"
 
@@ -48,7 +48,7 @@ def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
     if not pointer.data.exists() and pointer.root is None:
         raise DriftgateError(f"There is no data file {pointer.data}.", "Put it there, or change data.path.")
     if pointer.root and (not pointer.data.exists() or any(left.exists() for left in _leftovers(pointer))):
-        with alone(pointer, wait=True):
+        with exclusive(pointer, wait=True):
             if not pointer.data.exists():
                 _restore(pointer, Store(pointer.root, workspace=workspace))
     promised, found = pointer.promised(), found_md5(pointer.data)
@@ -78,7 +78,7 @@ def found_md5(path: Path) -> str:
 
 
 @contextmanager
-def alone(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
+def exclusive(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
     """Keep other commands from changing the data or its pointer meanwhile.
 
     Args:

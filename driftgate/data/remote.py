@@ -7,7 +7,7 @@ from typing import Any
 
 from driftgate.config import Problem
 from driftgate.data.pointer import Pointer
-from driftgate.data.present import alone, ensure_data, found_md5
+from driftgate.data.present import ensure_data, exclusive, found_md5
 from driftgate.data.store import Store
 from driftgate.data.table import count_rows, date_span
 from driftgate.data.versions import history, tracked
@@ -40,7 +40,7 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
             "`run.py data pull` brings them from a remote; a run builds what a stage can build.",
         )
     if pointer.data.exists():
-        with alone(pointer):
+        with exclusive(pointer):
             store.keep(pointer.data, ensure_data(problem, workspace=workspace))
     md5s = {promised.md5: None} | {version.promise.md5: None for version in (history(pointer) if every else ())}
     for md5 in md5s:

@@ -12,7 +12,7 @@ from typing import Any
 from driftgate import git
 from driftgate.config import Problem
 from driftgate.data.pointer import Pointer, Promise
-from driftgate.data.present import alone, found_md5, switch
+from driftgate.data.present import exclusive, found_md5, switch
 from driftgate.data.store import Store
 from driftgate.data.table import columns_of, count_rows
 from driftgate.errors import DriftgateError
@@ -65,7 +65,7 @@ def history(pointer: Pointer) -> list[Version]:
     head = ["HEAD"] if git.commit_of(pointer.root, "HEAD") else []
     named = ["--branches", "--tags", "--remotes", *head]  # not --all: what a stash holds has no name
     how = ["--no-show-signature", "--full-history", "-z", "--format=%H%x09%cI%x09%s"]
-    told = git.ask(pointer.root, "log", *named, *how, "--", file)
+    told = git.output(pointer.root, "log", *named, *how, "--", file)
     if told is None and (pointer.root / ".git").exists():
         raise DriftgateError(
             f"git can't read the history of {show_path(pointer.file)}.", f"`git -C {pointer.root} log` says why."
@@ -97,7 +97,7 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
         DriftgateError: If there is no such version, its bytes are nowhere, or the present one would be lost.
     """
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
-    with alone(pointer):
+    with exclusive(pointer):
         known = history(pointer)
         wanted = _find(pointer, promised, revision, known=known, store=store, problem=problem)
         lost = _lost(pointer, promised, wanted.promise, known=known)
@@ -134,7 +134,7 @@ def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[
         DriftgateError: If the file was changed, there is no remote, or it doesn't have the version.
     """
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
-    with alone(pointer):
+    with exclusive(pointer):
         if lost := _lost(pointer, promised, promised, known=history(pointer)):
             away = f"`run.py data use {promised.md5} --force` puts"
             raise DriftgateError(*_refusal(pointer, promised, lost, store=store, away=away))
@@ -203,7 +203,7 @@ def _find(
         by_md5 = [version for version in candidates if version.promise.md5.startswith(revision)]
         path = store.cached(revision) if len(revision) == 32 and not by_md5 else None
         if path:
-            _demand_columns(path, pointer.data, problem)
+            _require_columns(path, pointer.data, problem)
             by_md5.append(Version(Promise(revision, path.stat().st_size)))
     commit = git.commit_of(pointer.root, revision)
     if len({version.promise.md5 for version in by_md5}) > 1 or (by_md5 and commit):
@@ -223,7 +223,7 @@ def _find(
     return next((version for version in known if version.promise == promise), Version(promise, commit))
 
 
-def _demand_columns(path: Path, data: Path, problem: Problem) -> None:
+def _require_columns(path: Path, data: Path, problem: Problem) -> None:
     """The cache has files of others, too."""
     wanted = [problem.data.row_id, problem.data.timestamp, problem.target.column, *problem.contract.features]
     try:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
-from driftgate.data.contract_check import find_arriving_violations
+from driftgate.contract import PREDICTION
+from driftgate.data.contract_check import find_batch_violations
 from driftgate.data.table import features_of, labels_of
 from driftgate.drift.compare import Drift, History, drift_checks, estimate_checks
-from driftgate.drift.counting import PREDICTION, Counts, count
+from driftgate.drift.counting import Counts, count
 from driftgate.drift.estimate import Expected, Spread, expect
 from driftgate.drift.profile import Profile
-from driftgate.gate import Check
 from driftgate.production.scoring import Scorer
+from driftgate.verdict import Check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,7 @@ log = logging.getLogger("driftgate.drift")
 EDGE = 0.005
 
 
-class Finding(BaseModel):
+class DriftAnalysis(BaseModel):
     """What a drift check found; `expected` is empty where the model can't be asked."""
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +50,7 @@ def check_drift(
     threshold: float,
     seen: pd.DataFrame | None = None,
     window: tuple[dt.datetime, dt.datetime] | None = None,
-) -> tuple[Finding, str]:
+) -> tuple[DriftAnalysis, str]:
     """Compare rows with the reference.
 
     Args:
@@ -58,7 +59,7 @@ def check_drift(
         profile: Of the release.
         scorer: The release's model; None where the rows break the contract, so that it can't be asked.
         threshold: Of its decision.
-        seen: Rows dated after the reference and before `current`: window after window, what isn't grossly off joins.
+        seen: Rows dated after the reference and before `current`: window after window, what isn't severely off joins.
         window: Start and end of the days that `current` holds all rows of, so that their number says something; None: its
             rows alone tell its time.
 
@@ -76,7 +77,7 @@ def check_drift(
         _replay(history, seen, problem, until=first, scorer=scorer)
     probability = _probability(current, problem, scorer)
     counts = _count(current, problem, profile=profile, probability=probability)
-    drift = history.judge(
+    drift = history.compare(
         counts, rows=len(current), first=first, last=last, whole_window=window is not None, stray=stray
     )
     expected: dict[str, Expected] = {}
@@ -87,7 +88,7 @@ def check_drift(
             confidence=problem.gate.confidence, seed=problem.seed,
         )  # fmt: skip
     page, _ = drift_page(drift, history, counts)
-    return Finding(drift=drift, expected=expected), page
+    return DriftAnalysis(drift=drift, expected=expected), page
 
 
 def newest_window(
@@ -123,12 +124,12 @@ def _replay(
             continue
         end = border - pd.Timedelta(days=number * history.days)
         first = (end - pd.Timedelta(days=history.days)).to_pydatetime()
-        if find_arriving_violations(window, problem, classes=history.profile.classes):
+        if find_batch_violations(window, problem, classes=history.profile.classes):
             refused += 1
             continue
         probability = _probability(window, problem, scorer)
         counts = _count(window, problem, profile=history.profile, probability=probability)
-        drift = history.judge(counts, rows=len(window), first=first)
+        drift = history.compare(counts, rows=len(window), first=first)
         accepted = accept_from is not None and first.date() >= accept_from
         if accepted or not any(column.blocks for column in drift.columns):
             history.join(counts, rows=len(window), until=end.date())

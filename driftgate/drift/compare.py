@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.config import LOWER_IS_BETTER, Problem
-from driftgate.drift.counting import PREDICTION, Counts
+from driftgate.config import LOWER_IS_BETTER, DriftRule, Problem
+from driftgate.contract import PREDICTION
+from driftgate.drift.counting import Counts
 from driftgate.drift.estimate import Expected
-from driftgate.drift.limits import STATES, Ordinary, Reading, Rule, State, read_column, read_refused
+from driftgate.drift.limits import STATES, Measurement, Ordinary, State, measure_column, measure_refused
 from driftgate.drift.profile import Profile
-from driftgate.gate import Check, Severity
 from driftgate.training.evaluation import Estimate
+from driftgate.verdict import Check, Severity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ BLIND = 0.95  # a limit beyond this is hardly ever passed
 
 
 class ColumnDrift(BaseModel):
-    """One column of a batch. `missing` is its missing share now; `readings` hold every measure beside its limits.
+    """One column of a batch. `missing` is its missing share now; `measurements` hold every measure beside its limits.
 
     `excuse` tells why the column can't block, however far off it is; None: it can.
     """
@@ -36,23 +37,23 @@ class ColumnDrift(BaseModel):
     name: str
     state: State
     missing: float
-    readings: tuple[Reading, ...]
+    measurements: tuple[Measurement, ...]
     excuse: str | None
 
     @property
     def blocks(self) -> bool:
-        return self.state == "gross" and self.excuse is None
+        return self.state == "severe" and self.excuse is None
 
     @property
-    def distance(self) -> Reading:
-        return next(reading for reading in self.readings if reading.measure == "distance")
+    def distance(self) -> Measurement:
+        return next(measurement for measurement in self.measurements if measurement.measure == "distance")
 
     @property
-    def worst(self) -> Reading:
+    def worst(self) -> Measurement:
         """The measure that decides the state: the one furthest over its limit; the distance where none is over."""
         if self.state == "stable":
             return self.distance
-        return max(self.readings, key=lambda reading: (STATES.index(reading.state), reading.ratio))
+        return max(self.measurements, key=lambda measurement: (STATES.index(measurement.state), measurement.ratio))
 
 
 class Drift(BaseModel):
@@ -132,7 +133,7 @@ class History:
                 return _Past(windows, ordinary, length != days)
         return _Past(self.profile.windows_of(name, self.days), None, pooled=True)
 
-    def judge(
+    def compare(
         self,
         counts: Counts,
         *,
@@ -157,7 +158,7 @@ class History:
         near = first is not None and self.newest is not None and first.date() - self.newest <= reach
         short = not whole_window and first is not None and last is not None and last - first < SHORTEST_BATCH
         columns = tuple(
-            self._judge_column(name, counts[name], near=near, excuse=self._excuse(name, rows=rows, short=short))
+            self._compare_column(name, counts[name], near=near, excuse=self._excuse(name, rows=rows, short=short))
             for name in self._past
             if name in counts
         )
@@ -195,7 +196,9 @@ class History:
     def refuse(self, drift: Drift, counts: Counts) -> None:
         """Remember a window that blocked, by the columns that lay too far off: what looks like it is the same fault."""
         for column in drift.columns:
-            far = any(reading.state == "gross" for reading in column.readings if reading.measure in FAR)
+            far = any(
+                measurement.state == "severe" for measurement in column.measurements if measurement.measure in FAR
+            )
             if column.blocks and far:
                 self._past[column.name].refused.append(counts[column.name])
 
@@ -203,23 +206,23 @@ class History:
         """The counts that a column is held against, of shape (k, cells), in order of time."""
         return self._past[column].windows
 
-    def _judge_column(self, name: str, counts: np.ndarray, *, near: bool, excuse: str | None) -> ColumnDrift:
+    def _compare_column(self, name: str, counts: np.ndarray, *, near: bool, excuse: str | None) -> ColumnDrift:
         import numpy as np
 
         past = self._past[name]
-        readings = read_column(
+        measurements = measure_column(
             counts, past.windows, past.ordinary, layout=self.profile.layouts[name], rule=self.profile.rule,
             pooled=past.pooled, near=near,
         )  # fmt: skip
         if past.refused and past.ordinary is not None and not past.pooled:
             refused = np.array(past.refused)
             layout, rule = self.profile.layouts[name], self.profile.rule
-            readings.append(read_refused(counts, refused, past.windows, past.ordinary, layout=layout, rule=rule))
+            measurements.append(measure_refused(counts, refused, past.windows, past.ordinary, layout=layout, rule=rule))
         return ColumnDrift(
             name=name,
-            state=max((reading.state for reading in readings), key=STATES.index),
+            state=max((measurement.state for measurement in measurements), key=STATES.index),
             missing=float(counts[-1] / max(counts.sum(), 1)),
-            readings=tuple(readings),
+            measurements=tuple(measurements),
             excuse=excuse,
         )
 
@@ -239,28 +242,39 @@ class History:
         return None
 
 
-def drift_checks(drift: Drift, *, rule: Rule) -> list[Check]:
+def drift_checks(drift: Drift, *, rule: DriftRule) -> list[Check]:
     """The number of rows, and each column over a limit; where none is, the one that comes closest.
 
     Columns whose limit is so high that hardly anything passes it are told too.
     """
     checks = [_rows_check(drift, rule=rule), *_blind_checks(drift)]
     for column in drift.drifted:
-        reading = column.worst
+        measurement = column.worst
         severity = "block" if column.blocks else "warn"
-        name = f"drift.{column.name}" if reading.measure == "distance" else f"drift.{column.name}.{reading.measure}"
+        name = (
+            f"drift.{column.name}"
+            if measurement.measure == "distance"
+            else f"drift.{column.name}.{measurement.measure}"
+        )
         checks.append(
             Check(
-                name=name, severity=severity, observed=reading.value, limit=reading.limit, passed=False,
+                name=name, severity=severity, observed=measurement.value, limit=measurement.limit, passed=False,
                 why=_why(column),
             )
         )  # fmt: skip
     if not drift.drifted and drift.columns:
         nearest = drift.worst_first[0]
         why = f"closest to a limit of {len(drift.columns)} columns: {nearest.name}, {_words(nearest.worst)}"
-        reading = nearest.worst
+        measurement = nearest.worst
         checks.append(
-            Check(name="drift", severity="block", observed=reading.value, limit=reading.limit, passed=True, why=why)
+            Check(
+                name="drift",
+                severity="block",
+                observed=measurement.value,
+                limit=measurement.limit,
+                passed=True,
+                why=why,
+            )
         )
     return checks
 
@@ -307,7 +321,7 @@ def _floor_check(kind: str, metric: str, found: Estimate, floor: float, *, sourc
     return Check(name=f"{kind}.{metric}", severity="warn", observed=end, limit=floor, passed=passed, why=why)
 
 
-def _rows_check(drift: Drift, *, rule: Rule) -> Check:
+def _rows_check(drift: Drift, *, rule: DriftRule) -> Check:
     low, high = rule.least_rows, None
     why = f"{drift.rows:,} rows"
     if drift.whole_window:
@@ -326,8 +340,8 @@ def _rows_check(drift: Drift, *, rule: Rule) -> Check:
 
 
 def _blind_checks(drift: Drift) -> list[Check]:
-    readings = [(column.name, column.distance) for column in drift.columns if column.excuse is None]
-    blind = [(name, reading.limit) for name, reading in readings if reading.limit > BLIND]
+    measurements = [(column.name, column.distance) for column in drift.columns if column.excuse is None]
+    blind = [(name, measurement.limit) for name, measurement in measurements if measurement.limit > BLIND]
     if not blind or drift.rows < 1:
         return []
     names = ", ".join(name for name, _ in blind)
@@ -339,22 +353,22 @@ def _blind_checks(drift: Drift) -> list[Check]:
 def _why(column: ColumnDrift) -> str:
     text = _words(column.worst)
     if column.blocks:
-        return f"{text}: grossly over, in a column that the model uses"
-    return f"{text}: grossly over, but {column.excuse}" if column.state == "gross" else text
+        return f"{text}: severely over, in a column that the model uses"
+    return f"{text}: severely over, but {column.excuse}" if column.state == "severe" else text
 
 
-def _words(reading: Reading) -> str:
+def _words(measurement: Measurement) -> str:
     """A measure in words: how far over which limit, and against what."""
     against = {
         "ever": "the nearest window ever seen",
         "recent": "the nearest of the recent windows",
         "reference": "the reference as a whole",
         "refused": "a window that was refused",
-    }[reading.question]
+    }[measurement.question]
     return {
-        "distance": f"distance {reading.value:.3f} from {against}",
-        "missing": f"missing share {reading.value:.1%} off that of {against}",
-        "commonest": f"{reading.value:.1%} of the values lie in one cell, as if stuck",
-        "refused": f"distance {1 - reading.value:.3f} from {against}: the same fault still",
-        "unseen": f"{reading.value:.1%} of the rows hold a category never seen before",
-    }[reading.measure]
+        "distance": f"distance {measurement.value:.3f} from {against}",
+        "missing": f"missing share {measurement.value:.1%} off that of {against}",
+        "commonest": f"{measurement.value:.1%} of the values lie in one cell, as if stuck",
+        "refused": f"distance {1 - measurement.value:.3f} from {against}: the same fault still",
+        "unseen": f"{measurement.value:.1%} of the rows hold a category never seen before",
+    }[measurement.measure]

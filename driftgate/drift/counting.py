@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 BINS = 64
 OUTSIDE = 16
 NAMED_CATEGORIES = 128
-PREDICTION = "prediction"
 
 
 class Layout(BaseModel):

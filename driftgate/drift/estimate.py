@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.drift.counting import PREDICTION
+from driftgate.contract import LABEL, PREDICTION
 from driftgate.training.evaluation import Estimate, bootstrap_metrics
 from driftgate.training.metrics import METRICS, Scored
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-LABEL = "label"
 # If probabilities are calibrated, their calibration error is 0: there is nothing to estimate.
 ESTIMATED = tuple(name for name in METRICS if name != "expected_calibration_error")
 MAXIMUM_ROWS = 20_000

@@ -10,12 +10,12 @@ of a large one is still below 1.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from driftgate.config import DriftRule
 from driftgate.drift.distances import (
     commonest_share,
     distance_noise,
@@ -34,38 +34,9 @@ if TYPE_CHECKING:
     from driftgate.drift.counting import Layout
 
 Measure = Literal["distance", "missing", "commonest", "unseen", "refused"]
-State = Literal["stable", "drifted", "gross"]
-STATES: tuple[State, ...] = ("stable", "drifted", "gross")  # from the mildest
+State = Literal["stable", "drifted", "severe"]
+STATES: tuple[State, ...] = ("stable", "drifted", "severe")  # from the mildest
 THIN = 0.2  # of the median window: with less, a window says nothing
-
-
-class Rule(BaseModel):
-    """The constants of the drift checks, chosen by `benchmarks/drift.py`; docs/gate.md says how.
-
-    `window_days` is the length of a batch and of the windows it is held against. `margin` times the largest odds among
-    ordinary windows is the limit, `gross` times that is grossly over; the floors are the least limits of a distance, of
-    a change of the missing share, of the share of unseen categories and of the share of the commonest value. `recent`
-    windows are neighbours. Fewer than `least_windows` say nothing of what is ordinary: then floor and sampling term
-    alone limit. `z` is the number of standard errors in the sampling term. Batches of fewer than `least_rows` rows
-    never block. A column matters where shuffling it moves the model's probability by `matters` in the mean. Windows that
-    begin on `accept_from` or later join what was seen, however far off: somebody knows that the world has changed.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    window_days: int = Field(7, ge=1)
-    margin: float = Field(5.0, ge=1)
-    gross: float = Field(2.0, gt=1)
-    floor: float = Field(0.04, gt=0, lt=1)
-    missing_floor: float = Field(0.04, gt=0, lt=1)
-    unseen_floor: float = Field(0.01, gt=0, lt=1)
-    commonest_floor: float = Field(0.9, gt=0, lt=1)
-    recent: int = Field(8, ge=1)
-    least_windows: int = Field(6, ge=3)
-    least_rows: int = Field(100, ge=1)
-    z: float = Field(3.5, gt=0)
-    matters: float = Field(0.002, ge=0)
-    accept_from: dt.date | None = None
 
 
 class Largest(BaseModel):
@@ -93,7 +64,7 @@ class Ordinary(BaseModel):
     strange: tuple[int, ...]
 
 
-class Reading(BaseModel):
+class Measurement(BaseModel):
     """One measure of one column beside its limits. `question` is the one that came closest to its limit."""
 
     model_config = ConfigDict(frozen=True)
@@ -101,23 +72,23 @@ class Reading(BaseModel):
     measure: Measure
     value: float
     limit: float
-    gross_limit: float
+    severe_limit: float
     question: str
 
     @property
     def state(self) -> State:
-        return "gross" if self.value > self.gross_limit else "drifted" if self.value > self.limit else "stable"
+        return "severe" if self.value > self.severe_limit else "drifted" if self.value > self.limit else "stable"
 
     @property
     def ratio(self) -> float:
         return self.value / max(self.limit, 1e-9)
 
 
-def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: Rule) -> Ordinary | None:
+def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: DriftRule) -> Ordinary | None:
     """How unlike each other the windows of the reference are.
 
     *Ever* leaves one window out at a time, and looks for the nearest of the others; *recent* looks for the nearest of
-    those just before it. A window that the limits of all others would call grossly off is no measure of the ordinary.
+    those just before it. A window that the limits of all others would call severely off is no measure of the ordinary.
 
     Args:
         windows: Counts of shape (k, cells), in order of time; those with hardly a row, or known value, are left out.
@@ -154,16 +125,16 @@ def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: Rule) -> Ordinary 
     )
 
 
-def read_column(
+def measure_column(
     counts: np.ndarray,
     windows: np.ndarray,
     ordinary: Ordinary | None,
     *,
     layout: Layout,
-    rule: Rule,
+    rule: DriftRule,
     pooled: bool = False,
     near: bool = True,
-) -> list[Reading]:
+) -> list[Measurement]:
     """Hold every measure of a batch's column against its limit.
 
     Args:
@@ -199,15 +170,15 @@ def read_column(
             rule.missing_floor,
             rule,
         ),
-        _read_unseen(counts, total, ordinary, rule, rare=layout.rare)
+        _measure_unseen(counts, total, ordinary, rule, rare=layout.rare)
         if layout.category
-        else _read_commonest(counts, total, ordinary, rule),
+        else _measure_commonest(counts, total, ordinary, rule),
     ]
 
 
-def read_refused(
-    counts: np.ndarray, refused: np.ndarray, windows: np.ndarray, ordinary: Ordinary, *, layout: Layout, rule: Rule
-) -> Reading:
+def measure_refused(
+    counts: np.ndarray, refused: np.ndarray, windows: np.ndarray, ordinary: Ordinary, *, layout: Layout, rule: DriftRule
+) -> Measurement:
     """Whether the fault for which recent windows were refused goes on: a fault that lasts long enough looks like some
     window of another season, and has no accepted neighbour left that would tell.
 
@@ -221,14 +192,14 @@ def read_refused(
 
     Returns:
         1 less the distance from the nearest of the refused; its limit is passed where the batch could be a neighbour of
-        that one, and is closer to it than to the last windows that were accepted. That is gross at once.
+        that one, and is closer to it than to the last windows that were accepted. That is severe at once.
     """
     known = windows[_full(windows[:, :-1].sum(axis=1))]
     back = distances(counts, refused[-rule.recent :], category=layout.category).min()
     away = distances(counts, known[-rule.recent :], category=layout.category).min()
     near = max(rule.floor, _times_odds(ordinary.distance.recent, rule.margin))
     limit = 1 - min(near, float(away))
-    return Reading(measure="refused", value=1 - float(back), limit=limit, gross_limit=limit, question="refused")
+    return Measurement(measure="refused", value=1 - float(back), limit=limit, severe_limit=limit, question="refused")
 
 
 def _full(rows: np.ndarray) -> np.ndarray:
@@ -248,42 +219,44 @@ def _usual(largest: Largest | None, pooled: bool, near: bool) -> dict[str, float
     return {"ever": largest.ever, "recent": largest.recent} if near else {"ever": largest.ever}
 
 
-def _read_unseen(
-    counts: np.ndarray, total: np.ndarray, ordinary: Ordinary | None, rule: Rule, *, rare: float
-) -> Reading:
+def _measure_unseen(
+    counts: np.ndarray, total: np.ndarray, ordinary: Ordinary | None, rule: DriftRule, *, rare: float
+) -> Measurement:
     usual = max(rare, ordinary.unseen if ordinary else 0.0)
     noise = share_noise(max(rule.unseen_floor, usual), known_rows(counts), z=rule.z)
-    return _reading("unseen", unseen_share(counts, total[None]), usual, noise, rule.unseen_floor, rule, "ever")
+    return _measure("unseen", unseen_share(counts, total[None]), usual, noise, rule.unseen_floor, rule, "ever")
 
 
-def _read_commonest(counts: np.ndarray, total: np.ndarray, ordinary: Ordinary | None, rule: Rule) -> Reading:
+def _measure_commonest(
+    counts: np.ndarray, total: np.ndarray, ordinary: Ordinary | None, rule: DriftRule
+) -> Measurement:
     usual = ordinary.commonest if ordinary else commonest_share(total)
     # A column that is ordinarily all but constant can't be told from a stuck one.
     usual = 1.0 if usual >= rule.commonest_floor else usual
     noise = share_noise(usual, known_rows(counts), z=rule.z)
-    return _reading("commonest", commonest_share(counts), usual, noise, rule.commonest_floor, rule, "ever")
+    return _measure("commonest", commonest_share(counts), usual, noise, rule.commonest_floor, rule, "ever")
 
 
 def _closest(
-    measure: Measure, found: np.ndarray, usual: dict[str, float], noise: float, floor: float, rule: Rule
-) -> Reading:
+    measure: Measure, found: np.ndarray, usual: dict[str, float], noise: float, floor: float, rule: DriftRule
+) -> Measurement:
     """Every question; the one that comes closest to its own limit answers."""
     answers = [
-        _reading(
+        _measure(
             measure, float((found[-rule.recent :] if question == "recent" else found).min()), ordinary, noise, floor,
             rule, question,
         )
         for question, ordinary in usual.items()
     ]  # fmt: skip
-    return max(answers, key=lambda reading: (reading.value > reading.gross_limit, reading.ratio))
+    return max(answers, key=lambda measurement: (measurement.value > measurement.severe_limit, measurement.ratio))
 
 
-def _reading(
-    measure: Measure, value: float, ordinary: float, noise: float, floor: float, rule: Rule, question: str
-) -> Reading:
+def _measure(
+    measure: Measure, value: float, ordinary: float, noise: float, floor: float, rule: DriftRule, question: str
+) -> Measurement:
     limit = min(1.0, max(floor, math.hypot(_times_odds(ordinary, rule.margin), noise)))
-    gross = _times_odds(limit, rule.gross)
-    return Reading(measure=measure, value=float(value), limit=limit, gross_limit=gross, question=question)
+    severe = _times_odds(limit, rule.severe)
+    return Measurement(measure=measure, value=float(value), limit=limit, severe_limit=severe, question=question)
 
 
 def _times_odds(share: float, times: float) -> float:
@@ -291,7 +264,7 @@ def _times_odds(share: float, times: float) -> float:
     return 1.0 if share >= 1 else times * share / (1 - share + times * share)
 
 
-def _largest_of(apart: np.ndarray, far: list[float], floor: float, rule: Rule) -> Largest:
+def _largest_of(apart: np.ndarray, far: list[float], floor: float, rule: DriftRule) -> Largest:
     first = min(rule.recent, len(apart) // 2)
     recent = [apart[at, max(0, at - rule.recent) : at].min() for at in range(first, len(apart))]
     return Largest(
@@ -301,13 +274,13 @@ def _largest_of(apart: np.ndarray, far: list[float], floor: float, rule: Rule) -
     )
 
 
-def _largest(values: Sequence[float] | np.ndarray, floor: float, rule: Rule) -> float:
-    """The largest value; where the others' limits would call it grossly over, it is a fault, and the next one counts."""
+def _largest(values: Sequence[float] | np.ndarray, floor: float, rule: DriftRule) -> float:
+    """The largest value; where the others' limits would call it severely over, it is a fault, and the next one counts."""
     *_, second, first = [0.0, *sorted(float(value) for value in values)]
     if len(values) < rule.least_windows:
         return first
     limit = max(floor, _times_odds(second, rule.margin))
-    return second if first > _times_odds(limit, rule.gross) else first
+    return second if first > _times_odds(limit, rule.severe) else first
 
 
 def _nearest(apart: np.ndarray) -> np.ndarray:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.config import Problem
-from driftgate.drift.counting import PREDICTION, Counts, Layout, count_days, layout_of
+from driftgate.config import DriftRule, Problem
+from driftgate.contract import PREDICTION
+from driftgate.drift.counting import Counts, Layout, count_days, layout_of
 from driftgate.drift.estimate import Spread, spread_of
-from driftgate.drift.limits import Ordinary, Rule, ordinary_of
+from driftgate.drift.limits import Ordinary, ordinary_of
 from driftgate.errors import DriftgateError, first_line
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rule: Rule
+    rule: DriftRule
     first_day: dt.date | None
     layouts: dict[str, Layout]
     counts: dict[str, list[list[int]]]

@@ -19,14 +19,15 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 from evidently.legacy.renderers.html_widgets import CounterData, counter, plotly_figure, table_data
 from evidently.tests import lte
 
+from driftgate.contract import PREDICTION
 from driftgate.drift.compare import ColumnDrift, Drift, History
-from driftgate.drift.counting import PREDICTION, Counts, Layout
+from driftgate.drift.counting import Counts, Layout
 
 if TYPE_CHECKING:
     import numpy as np
 
 INK, CURRENT, SOFT = "#1f2937", "#2563eb", "#9ca3af"
-STATE_COLOURS = {"stable": "#15803d", "drifted": "#b45309", "gross": "#b91c1c"}
+STATE_COLOURS = {"stable": "#15803d", "drifted": "#b45309", "severe": "#b91c1c"}
 SHOWN_CATEGORIES = 12
 MEASURES = {
     "distance": "distance",
@@ -98,18 +99,19 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
     metrics += [
         Calibrated(
             column=column.name,
-            measure=reading.measure,
-            value=reading.value,
-            limit=reading.limit,
-            question=reading.question,
-            tests=[lte(reading.limit, is_critical=column.blocks and reading.state == "gross")],
+            measure=measurement.measure,
+            value=measurement.value,
+            limit=measurement.limit,
+            question=measurement.question,
+            tests=[lte(measurement.limit, is_critical=column.blocks and measurement.state == "severe")],
         )
         for column in ordered
-        for reading in column.readings
+        for measurement in column.measurements
     ]
     OverviewCalculation.widgets = [_facts(drift), _overview(ordered)]
     CalibratedCalculation.widgets = {
-        (column.name, column.readings[0].measure): _widgets(column, history, counts[column.name]) for column in ordered
+        (column.name, column.measurements[0].measure): _widgets(column, history, counts[column.name])
+        for column in ordered
     }
     try:
         run = Report(metrics, include_tests=False).run(pd.DataFrame({"rows": [drift.rows]}), None)
@@ -158,8 +160,10 @@ def _overview(columns: list[ColumnDrift]) -> BaseWidgetInfo:
 
 def _widgets(column: ColumnDrift, history: History, counts: np.ndarray) -> list[BaseWidgetInfo]:
     counters = [
-        CounterData(label=f"{MEASURES[reading.measure]}, limit {reading.limit:.3f}", value=f"{reading.value:.3f}")
-        for reading in column.readings
+        CounterData(
+            label=f"{MEASURES[measurement.measure]}, limit {measurement.limit:.3f}", value=f"{measurement.value:.3f}"
+        )
+        for measurement in column.measurements
     ]
     picture = _picture(column, history.profile.layouts[column.name], history.windows(column.name), counts)
     return [counter(title=f"{column.name}: {column.state}", counters=counters), plotly_figure(title="", figure=picture)]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from driftgate.config import Problem
 from driftgate.data.table import DataVersion
 from driftgate.evidence.provenance import provenance
-from driftgate.gate import Verdict
 from driftgate.production.release import Card, Lineage
 from driftgate.training.evaluation import Evaluation
 from driftgate.training.tuning import Trained
+from driftgate.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

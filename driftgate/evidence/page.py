@@ -6,8 +6,8 @@ import base64
 import html
 from collections.abc import Mapping
 
-from driftgate.gate import Check, Verdict
 from driftgate.training.evaluation import Evaluation
+from driftgate.verdict import Check, Verdict
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;background:#fff;max-width:1080px;margin:2em auto;padding:0 1em}

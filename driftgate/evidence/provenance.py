@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.git import ask
+from driftgate.git import output
 from driftgate.workspace import PROJECT
 
 
@@ -39,10 +39,10 @@ class Provenance(BaseModel):
 
 def provenance() -> Provenance:
     """Look at the project folder as it is now."""
-    commit = ask(PROJECT, "rev-parse", "HEAD")
+    commit = output(PROJECT, "rev-parse", "HEAD")
     return Provenance(
         commit=commit,
-        dirty=bool(commit and ask(PROJECT, "status", "--porcelain")),
+        dirty=bool(commit and output(PROJECT, "status", "--porcelain")),
         lock_sha256=lock_hash(PROJECT),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",

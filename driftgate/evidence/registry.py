@@ -56,6 +56,16 @@ def version_with_alias(name: str, alias: str, *, workspace: Workspace) -> ModelV
         raise
 
 
+def champion_release(name: str, *, workspace: Workspace) -> Release | None:
+    """The release of the version whose alias is `champion`; None where there is none.
+
+    Raises:
+        DriftgateError: If its release is missing or altered.
+    """
+    version = version_with_alias(name, CHAMPION, workspace=workspace)
+    return release_of(name, str(version.version), workspace=workspace) if version else None
+
+
 def aliases_of(name: str, version: str, *, workspace: Workspace) -> list[str]:
     """The aliases that point at a version."""
     return sorted(client(workspace).get_model_version(name, version).aliases)

@@ -28,8 +28,8 @@ from driftgate.errors import DriftgateError
 from driftgate.evidence import registry
 from driftgate.evidence.provenance import lock_hash, provenance
 from driftgate.evidence.retraining import Place, set_up_environment, train_again
-from driftgate.gate import Check, Verdict
 from driftgate.production.release import Lineage, Release
+from driftgate.verdict import Check, Verdict
 from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.step")
@@ -71,7 +71,7 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
     version = registry.resolve_version(problem.name, model, workspace=workspace)
     recorded = read_recorded(problem.name, version, workspace=workspace)
     commit = recorded.lineage.commit
-    _demand_commit(commit, version)
+    _require_commit(commit, version)
     if recorded.lineage.dirty:
         log.warning("its tree held changes that no commit has: the model may differ")
     with _temporary() as folder:
@@ -228,7 +228,7 @@ def _short(text: str | None) -> str | None:
     return text[:SHOWN] if text else None
 
 
-def _demand_commit(commit: str | None, version: str) -> None:
+def _require_commit(commit: str | None, version: str) -> None:
     if commit is None:
         raise DriftgateError(
             f"Version {version} was trained outside of a git repository: no commit tells its code.",

@@ -10,10 +10,10 @@ from driftgate.config import Problem
 from driftgate.data.table import DataVersion
 from driftgate.errors import DriftgateError
 from driftgate.evidence.provenance import Provenance
-from driftgate.gate import Verdict
 from driftgate.production.release import Release
 from driftgate.training.evaluation import Evaluation
 from driftgate.training.tuning import Tuned
+from driftgate.verdict import Verdict
 from driftgate.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
-    from driftgate.drift.arrivals import Arrival
-    from driftgate.drift.check import Finding
+    from driftgate.drift.batches import BatchInfo
+    from driftgate.drift.check import DriftAnalysis
 
 log = logging.getLogger("driftgate.mlflow")
 
@@ -104,12 +104,12 @@ class Tracker:
         if (PROJECT / "uv.lock").exists():
             self._client.log_artifact(self.run_id, str(PROJECT / "uv.lock"), "environment")
 
-    def start_drift(self, problem: Problem, arrival: Arrival, state: Provenance, *, zenml_run: str) -> None:
+    def start_drift(self, problem: Problem, batch: BatchInfo, state: Provenance, *, zenml_run: str) -> None:
         """Write what a drift check is of: model, rows, commit, lock hash, ZenML run."""
-        tags = {"problem": problem.name, "model": arrival.model, "data_md5": arrival.md5, "zenml_run_id": zenml_run}
+        tags = {"problem": problem.name, "model": batch.model, "data_md5": batch.md5, "zenml_run_id": zenml_run}
         self._log_batch(
             tags={**tags, **state.tags()},
-            parameters={key: str(value) for key, value in arrival.model_dump().items()},
+            parameters={key: str(value) for key, value in batch.model_dump().items()},
         )
 
     def start_deployment(self, problem: Problem, model: str, state: Provenance, *, zenml_run: str) -> None:
@@ -119,23 +119,23 @@ class Tracker:
             parameters={"model": model},
         )
 
-    def log_drift(self, finding: Finding, page: str) -> None:
+    def log_drift(self, analysis: DriftAnalysis, page: str) -> None:
         """The Evidently page, what was found as JSON, and each column's distance, limit and missing share as metrics."""
-        self._log_batch(metrics=drift_metrics(finding))
-        self._client.log_dict(self.run_id, finding.model_dump(mode="json"), "drift.json")
+        self._log_batch(metrics=drift_metrics(analysis))
+        self._client.log_dict(self.run_id, analysis.model_dump(mode="json"), "drift.json")
         self._client.log_text(self.run_id, page, "drift.html")
 
-    def log_timeline(self, finding: Finding, *, name: str) -> None:
+    def log_timeline(self, analysis: DriftAnalysis, *, name: str) -> None:
         """The same metrics on one lasting run a model, so that MLflow charts them over time: a step is a day since 1970.
 
         Args:
-            finding: Of a check whose rows have a time; others are left out.
+            analysis: Of a check whose rows have a time; others are left out.
             name: Of the model and version.
         """
         from filelock import FileLock
         from mlflow.entities import Metric
 
-        last = finding.drift.last
+        last = analysis.drift.last
         if last is None:
             return
         experiment = self._client.get_run(self.run_id).info.experiment_id
@@ -145,7 +145,7 @@ class Tracker:
                 experiment, run_name=f"timeline of {name}", tags={"timeline": name}
             )  # fmt: skip
         moment, day = max(0, int(last.timestamp() * 1000)), last.toordinal() - EPOCH_ORDINAL
-        metrics = [Metric(key, value, moment, day) for key, value in drift_metrics(finding).items()]
+        metrics = [Metric(key, value, moment, day) for key, value in drift_metrics(analysis).items()]
         for start in range(0, len(metrics), MOST_METRICS):
             self._client.log_batch(timeline.info.run_id, metrics=metrics[start : start + MOST_METRICS])
         self._client.set_terminated(timeline.info.run_id)
@@ -284,16 +284,16 @@ class Tracker:
             )
 
 
-def drift_metrics(finding: Finding) -> dict[str, float]:
+def drift_metrics(analysis: DriftAnalysis) -> dict[str, float]:
     """What a drift check measured, flat: `distance.wx_temp`, `limit.wx_temp`, `missing.wx_temp`, `estimate.roc_auc`, …"""
-    metrics: dict[str, float] = {"rows": finding.drift.rows, "columns_over_limit": len(finding.drift.drifted)}
-    for column in finding.drift.columns:
+    metrics: dict[str, float] = {"rows": analysis.drift.rows, "columns_over_limit": len(analysis.drift.drifted)}
+    for column in analysis.drift.columns:
         metrics |= {
             f"distance.{column.name}": column.distance.value,
             f"limit.{column.name}": column.distance.limit,
             f"missing.{column.name}": column.missing,
         }
-    for name, expected in finding.expected.items():
+    for name, expected in analysis.expected.items():
         metrics[f"estimate.{name}"] = expected.estimate.value
         if expected.realised is not None:
             metrics[f"realised.{name}"] = expected.realised.value

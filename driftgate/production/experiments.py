@@ -27,7 +27,7 @@ GRACE = dt.timedelta(seconds=5)  # until every service has taken the experiment 
 UNFAIR = 0.001  # p-value under which the observed share is not the one that was asked for
 
 
-class Standing(BaseModel):
+class ExperimentStatus(BaseModel):
     """Where an experiment stands.
 
     `requests` are counted by arm, and so are `draws`: callers with a key, and requests without one. `observed_share` of the
@@ -115,7 +115,7 @@ def plan(
 
 
 def begin(production: Production, planned: Planned, *, who: str, reason: str) -> None:
-    """Try it, from now on; to be called by who is `alone`.
+    """Try it, from now on; to be called by who is `exclusive`.
 
     Args:
         production: Of the problem.
@@ -130,7 +130,7 @@ def begin(production: Production, planned: Planned, *, who: str, reason: str) ->
 
 
 def end_cut_off_canary(production: Production) -> Challenger | None:
-    """Undo a canary whose process is gone; to be called by who is `alone`: so nobody climbs it any more.
+    """Undo a canary whose process is gone; to be called by who is `exclusive`: so nobody climbs it any more.
 
     Returns:
         What was undone.
@@ -143,7 +143,7 @@ def end_cut_off_canary(production: Production) -> Challenger | None:
 
 
 def stop(production: Production, *, who: str, reason: str) -> Challenger:
-    """End the experiment; to be called by who is `alone`.
+    """End the experiment; to be called by who is `exclusive`.
 
     Raises:
         DriftgateError: If there is none.
@@ -166,7 +166,7 @@ def running(production: Production) -> tuple[Channel, Challenger]:
     return serving, serving.challenger
 
 
-def winner(production: Production, standing: Standing) -> Release:
+def winner(production: Production, standing: ExperimentStatus) -> Release:
     """The challenger, if the labels say beyond doubt that it is better.
 
     Raises:
@@ -183,7 +183,7 @@ def winner(production: Production, standing: Standing) -> Release:
     return release_in(Channel.named(production.name, tried), production.channel)
 
 
-def standing(production: Production, log: Path) -> Standing:
+def standing(production: Production, log: Path) -> ExperimentStatus:
     """Look at the labels so far; as often as one likes.
 
     Args:
@@ -204,7 +204,7 @@ def standing(production: Production, log: Path) -> Standing:
     if tried.share is None:
         values, labelled = _shadow_values(log, rows, tried, since=since, positive=positive)
         requests, draws = ({"champion": int(rows[unit].nunique())} for unit in ("request", "draw"))
-        return Standing(
+        return ExperimentStatus(
             mode="shadow", requests=requests, draws=draws, labelled=labelled, **_share({}, 0),
             gain=summarize(values, bound=1.0, alpha=ALPHA), **common,
         )  # fmt: skip
@@ -212,7 +212,7 @@ def standing(production: Production, log: Path) -> Standing:
                 | ((rows["arm"] == "challenger") & (rows["version"] == tried.version))]  # fmt: skip
     draws = _by_arm(rows, "draw")
     values, labelled = _split_values(rows, share=tried.share, positive=positive)
-    return Standing(
+    return ExperimentStatus(
         mode="split", requests=_by_arm(rows, "request"), draws=draws, labelled=labelled, **_share(draws, tried.share),
         gain=summarize(values, bound=split_bound(tried.share), alpha=ALPHA), **common,
     )  # fmt: skip

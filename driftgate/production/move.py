@@ -56,7 +56,7 @@ class Production:
         self.record_path, self._intent = self._folder / "record.jsonl", self._folder / "intent.json"
 
     @contextmanager
-    def alone(self, *, wait: float = 0.0) -> Iterator[None]:
+    def exclusive(self, *, wait: float = 0.0) -> Iterator[None]:
         """Let nobody else deploy this problem meanwhile; the system lets go when the process dies.
 
         Args:
@@ -107,8 +107,8 @@ class Production:
             self._intent.unlink(missing_ok=True)
             return None
 
-    def settle(self, follow: Sequence[Follow]) -> Entry | None:
-        """Finish or forget what was left behind; to be called by who is `alone`.
+    def recover(self, follow: Sequence[Follow]) -> Entry | None:
+        """Finish or forget what was left behind; to be called by who is `exclusive`.
 
         Returns:
             The entry of a move that was finished now.
@@ -125,7 +125,7 @@ class Production:
         return intent.entry
 
     def move(self, release: Release, entry: Entry, *, follow: Sequence[Follow]) -> None:
-        """Make production serve a release; to be called by who is `alone`, after `settle`.
+        """Make production serve a release; to be called by who is `exclusive`, after `recover`.
 
         Args:
             release: Verified.
@@ -152,7 +152,7 @@ class Production:
                 ) from error
         self._intent.unlink(missing_ok=True)
 
-    def way_back(self, to: str | None) -> Release:
+    def rollback_target(self, to: str | None) -> Release:
         """The release that a rollback goes to; verified against the hash it had in production.
 
         Args:

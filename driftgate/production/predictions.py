@@ -1,4 +1,4 @@
-"""Reading the prediction log: one table, predictions joined with labels by id, in memory bounded by a window.
+"""Measurement the prediction log: one table, predictions joined with labels by id, in memory bounded by a window.
 
 A prediction's id begins with the time of its answer in milliseconds, so the labels of a window are told from others
 without looking anything up.
@@ -339,7 +339,7 @@ def _parsed(line: bytes, segment: Path) -> Mapping[str, Any] | None:
     return found
 
 
-def demand_log(folder: Path) -> None:
+def require_log(folder: Path) -> None:
     """Raise a DriftgateError if there is no such folder."""
     if not folder.is_dir():
         raise DriftgateError(
@@ -348,7 +348,7 @@ def demand_log(folder: Path) -> None:
 
 
 def _predictions(folder: Path, kind: str = PREDICTIONS) -> list[Path]:
-    demand_log(folder)
+    require_log(folder)
     return segments(folder, kind)
 
 

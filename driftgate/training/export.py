@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from driftgate.contract import Contract
-from driftgate.gate import ParityResult
 from driftgate.production.scoring import Scorer
 from driftgate.training.modelling import positive_probability
+from driftgate.training.parity import ParityResult
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -51,8 +51,8 @@ def split(frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None) -
         held = _random_holdout(labels_of(frame, problem), share=problem.split.holdout, seed=problem.seed)
         where = f"of {problem.split.holdout:.0%}"
     development, holdout = frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
-    _demand_both_classes(labels_of(development, problem), "The rows before the holdout")
-    _demand_both_classes(labels_of(holdout, problem), f"The holdout {where}")
+    _require_both_classes(labels_of(development, problem), "The rows before the holdout")
+    _require_both_classes(labels_of(holdout, problem), f"The holdout {where}")
     return development, holdout
 
 
@@ -120,7 +120,7 @@ def _random_holdout(labels: np.ndarray, *, share: float, seed: int) -> np.ndarra
     return held
 
 
-def _demand_both_classes(labels: np.ndarray, what: str) -> None:
+def _require_both_classes(labels: np.ndarray, what: str) -> None:
     if _classes(labels) < 2:
         state = "hold one class only" if len(labels) else "are empty"
         raise DriftgateError(

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import LOWER_IS_BETTER, Candidate, Problem
+from driftgate.contract import LABEL, PREDICTION
 from driftgate.data.table import features_of, labels_of
-from driftgate.drift.counting import PREDICTION
-from driftgate.drift.estimate import LABEL
 from driftgate.training.metrics import point_metrics
 from driftgate.training.modelling import (
     FAMILY_NAMES,

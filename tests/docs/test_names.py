@@ -58,7 +58,7 @@ def test_routes_are_those_of_the_service() -> None:
 
 
 def test_exit_codes_are_those_of_the_code() -> None:
-    from pipelines.job import BLOCKED, DONE, ERROR
+    from cli.jobs import BLOCKED, DONE, ERROR
 
     told = f"{DONE} done,\n{ERROR} error, {click.UsageError.exit_code} wrong usage, {BLOCKED} blocked by the gate"
     assert " ".join(told.split()) in " ".join(read_page("README.md").split())

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from driftgate.drift.counting import PREDICTION
+from driftgate.contract import PREDICTION
 from driftgate.drift.profile import profile_of
 from driftgate.evidence.tracking import client
 from driftgate.production.release import read_release
@@ -102,7 +102,7 @@ def test_broken_week_blocks(shop: Shop) -> None:
     ran = shop.drift("--since", NEXT_WEEK, "--until", "2022-01-22", "--json")
     assert ran.code == 3, ran.err
     column = next(column for column in ran.document["columns"] if column["name"] == "x")
-    assert (column["state"], column["blocks"]) == ("gross", True)
+    assert (column["state"], column["blocks"]) == ("severe", True)
     failed = [check for check in ran.document["checks"] if not check["passed"] and check["severity"] == "block"]
     assert [check["name"] for check in failed] == ["drift.x.missing"]
     mlflow = client(Workspace(ran.home))
@@ -162,7 +162,7 @@ def test_any_file_gets_a_clear_result(name: str, shop: Shop, tmp_path: Path) -> 
 def test_terminal_page_names_columns_and_report(shop: Shop) -> None:
     ran = shop.drift("--since", NEXT_WEEK, "--until", "2022-01-22")
     assert ran.code == 3
-    for text in ("drift.x.missing", "gross", "█", "report", "BLOCK", "shop 1"):
+    for text in ("drift.x.missing", "severe", "█", "report", "BLOCK", "shop 1"):
         assert text in ran.out
 
 

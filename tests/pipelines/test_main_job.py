@@ -14,8 +14,8 @@ import yaml
 from driftgate.datasets import rules
 from driftgate.evidence.registry import CHAMPION, set_alias
 from driftgate.evidence.tracking import client
-from driftgate.gate import Verdict
 from driftgate.production.release import read_release
+from driftgate.verdict import Verdict
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran, run_cli
 

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from bentos.build import service_environment
-from bentos.server import Served, demand_free, serving
+from bentos.server import Served, require_free, serving
 from driftgate.errors import DriftgateError
 from driftgate.production.channel import Channel, write_channel
 from driftgate.production.predictions import read_predictions
@@ -124,7 +124,7 @@ def test_the_service_holds_no_training_library(served: Served) -> None:
 
 def test_taken_port_is_told(served: Served) -> None:
     with pytest.raises(DriftgateError, match="is taken"):
-        demand_free(int(served.address.rsplit(":", 1)[1]))
+        require_free(int(served.address.rsplit(":", 1)[1]))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from driftgate.config import Problem
 from driftgate.data.table import DataVersion
 from driftgate.errors import GateBlocked
-from driftgate.gate import Check, Verdict
+from driftgate.verdict import Check, Verdict
 from steps.data import check_contract, split_rows
-from steps.judge import enforce, look_for_leaks
+from steps.gate import enforce, look_for_leaks
 
 
 def _verdict(*, passed: bool, severity: str = "block") -> Verdict:

@@ -17,6 +17,6 @@ def entry(release: Release, event: str = "production", **more: Any) -> Entry:
 
 
 def move(production: Production, release: Release, event: str = "production", follow: list[Any] | None = None) -> None:
-    with production.alone():
-        production.settle(follow or [])
+    with production.exclusive():
+        production.recover(follow or [])
         production.move(release, entry(release, event), follow=follow or [])

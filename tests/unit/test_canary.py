@@ -19,7 +19,7 @@ from driftgate.production.channel import Channel, read_channel
 from driftgate.production.move import Busy, Production
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT
-from pipelines import canary
+from operations import canary
 
 
 @contextmanager
@@ -57,16 +57,16 @@ def service(contested: Production, **says: Any) -> Iterator[str]:
         server.server_close()
 
 
-def climb(contested: Production, address: str) -> None:
-    with contested.alone():
-        canary.climb(
+def roll_out(contested: Production, address: str) -> None:
+    with contested.exclusive():
+        canary.roll_out(
             contested, "2", steps=(5, 25, 100), hold=0.6, service=address, budget_ms=100, who="somebody", reason="why"
         )
 
 
 def test_each_step_is_held_and_the_last_is_left_to_the_move(contested: Production) -> None:
     with service(contested) as address:
-        climb(contested, address)
+        roll_out(contested, address)
     serving = contested.serving()
     assert serving is not None
     assert serving.challenger is not None
@@ -89,7 +89,7 @@ def test_a_fault_undoes_it(
     monkeypatch.setattr(canary, "TAKEN_WITHIN_SECONDS", 1.0)
     says, told = FAULTS[name]
     with service(contested, **says) as address, pytest.raises(DriftgateError, match="was undone") as raised:
-        climb(contested, address)
+        roll_out(contested, address)
     assert told in raised.value.cause
     assert contested.serving() == Channel.of(releases["1"])
     assert [found.event for found in contested.record()[-2:]] == ["challenged", "unchallenged"]
@@ -100,7 +100,7 @@ def test_silence_undoes_it(
 ) -> None:
     monkeypatch.setattr(canary, "SILENT_SECONDS", 0.6)
     with pytest.raises(DriftgateError, match="does not answer"):
-        climb(contested, "http://127.0.0.1:9")
+        roll_out(contested, "http://127.0.0.1:9")
     assert contested.serving() == Channel.of(releases["1"])
 
 
@@ -112,7 +112,7 @@ def test_an_interrupted_climb_is_undone(
 
     monkeypatch.setattr(canary, "_watch", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        climb(contested, "http://127.0.0.1:9")
+        roll_out(contested, "http://127.0.0.1:9")
     assert contested.serving() == Channel.of(releases["1"])
     assert contested.record()[-1].reason == "canary at 5 %: it was interrupted"
 
@@ -123,10 +123,10 @@ def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
     """A process killed in the middle of a step: its lock is gone, its share still stands."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom driftgate.production.move import Production\n"
-        "from driftgate.workspace import Workspace\nfrom pipelines import canary\n"
+        "from driftgate.workspace import Workspace\nfrom operations import canary\n"
         "production = Production('rules', workspace=Workspace(Path(sys.argv[1])))\n"
-        "with production.alone():\n"
-        "    canary.climb(production, '2', steps=(50, 100), hold=60, service=sys.argv[2], budget_ms=9,"
+        "with production.exclusive():\n"
+        "    canary.roll_out(production, '2', steps=(50, 100), hold=60, service=sys.argv[2], budget_ms=9,"
         " who='w', reason='r')\n"
     )
     with service(contested) as address:
@@ -135,12 +135,12 @@ def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
         while (serving := contested.serving()) is None or serving.challenger is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        with pytest.raises(Busy), contested.alone():
+        with pytest.raises(Busy), contested.exclusive():
             pass
         child.kill()
         child.wait()
     assert serving.challenger.canary
-    with contested.alone():
+    with contested.exclusive():
         assert experiments.end_cut_off_canary(contested) == serving.challenger
         assert experiments.end_cut_off_canary(contested) is None
     assert contested.serving() == Channel.of(releases["1"])
@@ -148,7 +148,7 @@ def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
 
 
 def test_an_experiment_is_no_canary(contested: Production) -> None:
-    with contested.alone():
+    with contested.exclusive():
         planned = experiments.plan(contested, "2", share=0.2)
         experiments.begin(contested, planned, who="w", reason="r")
         assert experiments.end_cut_off_canary(contested) is None

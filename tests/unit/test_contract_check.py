@@ -8,7 +8,7 @@ import pytest
 
 from driftgate.config import Problem
 from driftgate.contract import Contract
-from driftgate.data.contract_check import find_arriving_violations, find_violations
+from driftgate.data.contract_check import find_batch_violations, find_violations
 from driftgate.data.table import DataVersion
 
 
@@ -71,8 +71,8 @@ def test_dates_later_than_now_are_found_unless_the_run_looks_back(
 def test_rows_that_arrive_may_lack_every_value_of_a_nullable_column(rows: pd.DataFrame, problem: Problem) -> None:
     columns = problem.contract.columns | {"f2": problem.contract.columns["f2"].model_copy(update={"nullable": True})}
     problem = problem.model_copy(update={"contract": Contract(columns=columns)})
-    assert find_arriving_violations(rows.assign(f2=np.nan), problem) == []
-    assert [found.column for found in find_arriving_violations(rows.assign(f1=np.nan), problem)] == ["f1"]
+    assert find_batch_violations(rows.assign(f2=np.nan), problem) == []
+    assert [found.column for found in find_batch_violations(rows.assign(f1=np.nan), problem)] == ["f1"]
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_a_label_must_be_one_of_those_at_training(
     labels: list[object], told: bool, rows: pd.DataFrame, problem: Problem
 ) -> None:
     few = rows.head(2).assign(target=labels)
-    found = find_arriving_violations(few, problem, classes=(0, 1))
+    found = find_batch_violations(few, problem, classes=(0, 1))
     assert [item.column for item in found] == (["target"] if told else [])

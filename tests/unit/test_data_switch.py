@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from driftgate.data import add as data_add
 from driftgate.data.pointer import Pointer, Promise
-from driftgate.data.present import SCRATCH, alone, ensure_data
+from driftgate.data.present import SCRATCH, ensure_data, exclusive
 from driftgate.data.store import md5_of
 from driftgate.errors import DriftgateError
 from driftgate.workspace import PROJECT
@@ -86,7 +86,7 @@ def test_whatever_cuts_a_switch_off_one_whole_version_is_there(act: Any, end: in
         ended = _in_child(lambda revision=revision: place.use(revision), limit, act)
         if ended == TOLD:
             assert place.state() == before
-        place.demand_whole(place.first, third)
+        place.require_whole(place.first, third)
     assert (ended, limit > 4) == (0, True)
 
 
@@ -104,10 +104,10 @@ def test_a_file_that_becomes_a_version_where_it_lies_is_never_away(tracked: bool
     while ended == KILLED:
         limit += 1
         ended = _in_child(work, limit, _kill)
-        with alone(Pointer.of(place.problem)):
+        with exclusive(Pointer.of(place.problem)):
             assert place.data.read_bytes() == mine
     assert (ended, limit > 1) == (0, True)
-    place.demand_whole(md5_of(place.data))
+    place.require_whole(md5_of(place.data))
 
 
 KILLED_ADDITION = """
@@ -130,7 +130,7 @@ def test_an_addition_that_is_killed_has_not_been(place: Repository) -> None:
     assert subprocess.run(command, cwd=PROJECT).returncode == KILLED
     assert place.state() == before
     assert list(scratch.glob(f"{SCRATCH}*"))
-    place.demand_whole(place.second)
+    place.require_whole(place.second)
     assert not list(scratch.glob(f"{SCRATCH}*"))
     assert place.add(renamed(place.rows.head(3), "third"))["rows"] == 253
 

@@ -138,7 +138,7 @@ def test_use_takes_a_revision_a_tag_or_an_md5(place: Repository) -> None:
     before = place.state()
     for revision in (place.commits[0], "HEAD~1", "v1", place.first[:8], place.first):
         place.use(revision)
-        place.demand_whole(place.first)
+        place.require_whole(place.first)
         place.use(place.second[:8])
         assert place.state() == before
 
@@ -164,11 +164,11 @@ def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Repository)
     third = place.add(renamed(place.rows.head(3), "third"))["md5"]
     with pytest.raises(DriftgateError, match="named by no commit, and was never pushed"):
         place.use("HEAD")
-    place.demand_whole(third)
+    place.require_whole(third)
     assert place.use("HEAD", force=True)["uncommitted"] == [third]
-    place.demand_whole(place.second)
+    place.require_whole(place.second)
     place.use(third)  # its whole md5 finds it in the cache
-    place.demand_whole(third)
+    place.require_whole(third)
 
 
 def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Repository) -> None:
@@ -187,7 +187,7 @@ def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Repository)
     assert place.state() == before
     assert status(place.problem, **everything)["state"] == "changed"
     place.use(place.second[:8], force=True)
-    place.demand_whole(place.second)
+    place.require_whole(place.second)
 
 
 def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Repository) -> None:
@@ -196,7 +196,7 @@ def test_after_a_checkout_of_git_the_promised_version_comes_back(place: Reposito
     with pytest.raises(DriftgateError, match="another version of the data"):
         ensure_data(place.problem, workspace=place.workspace)
     place.use("HEAD")
-    place.demand_whole(place.first)
+    place.require_whole(place.first)
 
 
 def test_after_a_pull_of_git_the_new_version_is_pulled(place: Repository, tmp_path: Path) -> None:
@@ -207,20 +207,20 @@ def test_after_a_pull_of_git_the_new_version_is_pulled(place: Repository, tmp_pa
     place.forget(place.second)
     git(place.root, "checkout", "--quiet", "HEAD", "--", place.pointer.name)
     assert pull(place.problem, remote=remote, workspace=place.workspace)["fetched"]
-    place.demand_whole(place.second)
+    place.require_whole(place.second)
 
 
 def test_a_missing_file_comes_from_the_cache_else_from_the_remote(place: Repository, tmp_path: Path) -> None:
     remote = str(tmp_path / "remote")
     push(place.problem, every=False, remote=remote, workspace=place.workspace)
     place.data.unlink()
-    place.demand_whole(place.second)
+    place.require_whole(place.second)
     place.data.unlink()
     place.forget(place.second)
     with pytest.raises(DriftgateError, match="no remote is configured"):
         ensure_data(place.problem, workspace=place.workspace)
     dvc(place.root, "remote", "add", "--default", "kept", remote)
-    place.demand_whole(place.second)
+    place.require_whole(place.second)
 
 
 def test_torn_bytes_in_the_cache_are_not_taken(place: Repository) -> None:
@@ -248,7 +248,7 @@ def test_torn_bytes_in_the_cache_are_not_pushed(place: Repository, tmp_path: Pat
     place.data.unlink()
     place.forget(place.second)
     assert pull(place.problem, remote=remote, **told)["fetched"]
-    place.demand_whole(place.second)
+    place.require_whole(place.second)
 
 
 def test_a_file_of_others_in_the_cache_is_no_version(place: Repository) -> None:
@@ -283,11 +283,11 @@ def test_push_and_pull_by_a_folder(place: Repository, tmp_path: Path) -> None:
     assert (found["pushed"], found["there"]) == ([place.first], [place.second])
     place.forget(place.first)
     assert place.use("HEAD~1", remote=remote)["from"] == "remote"
-    place.demand_whole(place.first)
+    place.require_whole(place.first)
     place.data.unlink()
     place.forget(place.first)
     assert pull(place.problem, remote=remote, **told)["fetched"]
-    place.demand_whole(place.first)
+    place.require_whole(place.first)
     assert status(place.problem, remote=remote, **told)["pushed"]
 
 

@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Data, Problem
-from driftgate.contract import Column, Contract
-from driftgate.drift.check import Finding, check_drift
+from driftgate.contract import LABEL, PREDICTION, Column, Contract
+from driftgate.drift.check import DriftAnalysis, check_drift
 from driftgate.drift.compare import History
-from driftgate.drift.counting import PREDICTION, count
-from driftgate.drift.estimate import LABEL
+from driftgate.drift.counting import count
 from driftgate.drift.profile import Profile, fit_profile
 from driftgate.drift.report import drift_page
-from driftgate.gate import Check
+from driftgate.verdict import Check
 
 ROWS_A_DAY = 100
 COLUMNS = {
@@ -71,14 +70,14 @@ def world() -> tuple[Problem, Profile]:
     return problem, fit_profile(rows, problem, out_of_fold=said, effects=EFFECTS, threshold=0.5)
 
 
-def check(rows: pd.DataFrame, world: tuple[Problem, Profile], *, asked: bool = True, **more: object) -> Finding:
+def check(rows: pd.DataFrame, world: tuple[Problem, Profile], *, asked: bool = True, **more: object) -> DriftAnalysis:
     problem, profile = world
     scorer = TrueModel() if asked else None
     return check_drift(rows, problem, profile=profile, scorer=scorer, threshold=0.5, **more)[0]  # type: ignore[arg-type]
 
 
-def states(finding: Finding) -> dict[str, str]:
-    return {column.name: column.state for column in finding.drift.columns if column.state != "stable"}
+def states(analysis: DriftAnalysis) -> dict[str, str]:
+    return {column.name: column.state for column in analysis.drift.columns if column.state != "stable"}
 
 
 WEEK = ("2021-12-31", 7)
@@ -86,15 +85,15 @@ BOUNDS = (dt.datetime(2021, 12, 31), dt.datetime(2022, 1, 7))
 
 
 def test_the_next_week_is_ordinary(world: tuple[Problem, Profile]) -> None:
-    finding = check(made(*WEEK, seed=1), world, window=BOUNDS)
-    assert states(finding) == {}
-    assert all(found.passed for found in finding.checks(world[0]))
+    analysis = check(made(*WEEK, seed=1), world, window=BOUNDS)
+    assert states(analysis) == {}
+    assert all(found.passed for found in analysis.checks(world[0]))
 
 
 @pytest.mark.parametrize("days", [1, 7, 30, 200])
 def test_batches_of_any_length_are_held_against_their_like(days: int, world: tuple[Problem, Profile]) -> None:
-    finding = check(made("2021-12-31", days, seed=2), world)
-    assert {"x", "kind", PREDICTION}.isdisjoint(states(finding))
+    analysis = check(made("2021-12-31", days, seed=2), world)
+    assert {"x", "kind", PREDICTION}.isdisjoint(states(analysis))
 
 
 FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str]] = {
@@ -114,11 +113,11 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_blocks_and_names_its_measure(fault: str, world: tuple[Problem, Profile]) -> None:
     change, name, measure = FAULTS[fault]
-    finding = check(change(made(*WEEK, seed=3)), world, asked=False)
-    column = next(column for column in finding.drift.columns if column.name == name)
+    analysis = check(change(made(*WEEK, seed=3)), world, asked=False)
+    column = next(column for column in analysis.drift.columns if column.name == name)
     assert column.blocks
-    assert measure in {reading.measure for reading in column.readings if reading.state == "gross"}
-    failed = [found for found in finding.checks(world[0]) if found.severity == "block" and not found.passed]
+    assert measure in {measurement.measure for measurement in column.measurements if measurement.state == "severe"}
+    failed = [found for found in analysis.checks(world[0]) if found.severity == "block" and not found.passed]
     assert [found.name.split(".")[1] for found in failed] == [name]
 
 
@@ -134,43 +133,43 @@ def test_a_summer_in_celsius_is_no_winter(world: tuple[Problem, Profile]) -> Non
     broken = july.assign(temp=(july["temp"] - 32) / 1.8)
     layouts = {"temp": profile.layouts["temp"]}
     first = dt.datetime(2022, 8, 5)
-    drift = history.judge(count(broken, layouts), rows=len(broken), first=first)
+    drift = history.compare(count(broken, layouts), rows=len(broken), first=first)
     assert drift.columns[0].blocks
     assert drift.columns[0].distance.question == "recent"
-    assert history.judge(count(july, layouts), rows=len(july), first=first).columns[0].state == "stable"
+    assert history.compare(count(july, layouts), rows=len(july), first=first).columns[0].state == "stable"
 
 
 def test_a_column_the_model_hardly_uses_warns_only(world: tuple[Problem, Profile]) -> None:
-    finding = check(made(*WEEK, seed=3).assign(unused=7.0), world)
-    column = next(column for column in finding.drift.columns if column.name == "unused")
-    assert (column.state, column.blocks) == ("gross", False)
-    found = next(found for found in finding.checks(world[0]) if found.name.startswith("drift.unused"))
+    analysis = check(made(*WEEK, seed=3).assign(unused=7.0), world)
+    column = next(column for column in analysis.drift.columns if column.name == "unused")
+    assert (column.state, column.blocks) == ("severe", False)
+    found = next(found for found in analysis.checks(world[0]) if found.name.startswith("drift.unused"))
     assert (found.severity, found.passed) == ("warn", False)
     assert "hardly uses" in found.why
 
 
 def test_what_the_model_says_only_warns(world: tuple[Problem, Profile]) -> None:
-    finding = check(made(*WEEK, seed=3).assign(x=lambda f: f["x"] + 3), world)
-    column = next(column for column in finding.drift.columns if column.name == PREDICTION)
-    assert (column.state, column.blocks) == ("gross", False)
+    analysis = check(made(*WEEK, seed=3).assign(x=lambda f: f["x"] + 3), world)
+    column = next(column for column in analysis.drift.columns if column.name == PREDICTION)
+    assert (column.state, column.blocks) == ("severe", False)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 50])
 def test_few_rows_are_told_and_never_block_by_drift(rows: int, world: tuple[Problem, Profile]) -> None:
-    finding = check(made(*WEEK, seed=3).head(rows).assign(temp=0.0), world)
-    found = {item.name: item for item in finding.checks(world[0])}
+    analysis = check(made(*WEEK, seed=3).head(rows).assign(temp=0.0), world)
+    found = {item.name: item for item in analysis.checks(world[0])}
     assert not found["rows"].passed
-    assert not any(column.blocks for column in finding.drift.columns)
+    assert not any(column.blocks for column in analysis.drift.columns)
     assert found["rows"].severity == ("block" if rows == 0 else "warn")
 
 
 @pytest.mark.parametrize("times", [0.3, 3])
 def test_too_few_or_too_many_rows_of_a_whole_window_are_told(times: float, world: tuple[Problem, Profile]) -> None:
     week = made(*WEEK, seed=3)
-    finding = check(week.sample(int(times * len(week)), replace=True, random_state=0), world, window=BOUNDS)
-    rows = next(found for found in finding.checks(world[0]) if found.name == "rows")
+    analysis = check(week.sample(int(times * len(week)), replace=True, random_state=0), world, window=BOUNDS)
+    rows = next(found for found in analysis.checks(world[0]) if found.name == "rows")
     assert (rows.passed, rows.severity) == (False, "warn")
-    assert states(finding) == {}
+    assert states(analysis) == {}
 
 
 def test_a_feed_that_stopped_within_the_window_is_told(world: tuple[Problem, Profile]) -> None:
@@ -209,9 +208,9 @@ def test_windows_seen_join_unless_they_block(world: tuple[Problem, Profile]) -> 
     seen = made("2021-12-31", 21, seed=5)
     broken = (seen["at"] >= "2022-01-07") & (seen["at"] < "2022-01-14")
     seen = seen.assign(x=seen["x"].mask(broken, 0.0))
-    finding = check(made("2022-01-21", 7, seed=6), world, seen=seen)
-    assert finding.drift.joined == 2
-    assert states(finding) == {}
+    analysis = check(made("2022-01-21", 7, seed=6), world, seen=seen)
+    assert analysis.drift.joined == 2
+    assert states(analysis) == {}
 
 
 def test_what_was_never_seen_stays_unseen_when_some_of_it_has_come(world: tuple[Problem, Profile]) -> None:
@@ -219,9 +218,9 @@ def test_what_was_never_seen_stays_unseen_when_some_of_it_has_come(world: tuple[
     seen = made("2021-12-31", 7, seed=5)
     seen.loc[seen.index[:2], "kind"] = "y"
     week = made("2022-01-07", 7, seed=6)
-    finding = check(FAULTS["unknown category"][0](week), world, seen=seen)
-    assert finding.drift.joined == 1
-    assert states(finding) == {"kind": "gross"}
+    analysis = check(FAULTS["unknown category"][0](week), world, seen=seen)
+    assert analysis.drift.joined == 1
+    assert states(analysis) == {"kind": "severe"}
 
 
 def test_page_and_verdict_agree_column_by_column(world: tuple[Problem, Profile]) -> None:
@@ -233,18 +232,20 @@ def test_page_and_verdict_agree_column_by_column(world: tuple[Problem, Profile])
     rows = rows.assign(unused=rows["unused"] + 0.6)
     history = History(profile, days=7)
     counts = count(rows, {name: profile.layouts[name] for name in COLUMNS})
-    drift = history.judge(counts, rows=len(rows))
+    drift = history.compare(counts, rows=len(rows))
     page, tests = drift_page(drift, history, counts)
     for column in drift.columns:
-        for reading in column.readings:
-            expected = "SUCCESS" if reading.value <= reading.limit else "FAIL" if column.blocks else "WARNING"
-            if reading.state == "drifted":
+        for measurement in column.measurements:
+            expected = "SUCCESS" if measurement.value <= measurement.limit else "FAIL" if column.blocks else "WARNING"
+            if measurement.state == "drifted":
                 expected = "WARNING"
-            assert tests[column.name, reading.measure] == expected, (column.name, reading)
-            assert re.search(rf"limit {reading.limit:.3f}", page)
+            assert tests[column.name, measurement.measure] == expected, (column.name, measurement)
+            assert re.search(rf"limit {measurement.limit:.3f}", page)
     over = {name for (name, _), status in tests.items() if status != "SUCCESS"}
     assert over == {column.name for column in drift.drifted} == {"x", "kind", "unused"}
-    failed: list[Check] = [found for found in Finding(drift=drift, expected={}).checks(problem) if not found.passed]
+    failed: list[Check] = [
+        found for found in DriftAnalysis(drift=drift, expected={}).checks(problem) if not found.passed
+    ]
     assert {found.name.split(".")[1] for found in failed} == over
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from driftgate.drift.counting import PREDICTION
-from driftgate.drift.estimate import ESTIMATED, LABEL, LEAST_ROWS, expect, expected_metrics, spread_of
+from driftgate.contract import LABEL, PREDICTION
+from driftgate.drift.estimate import ESTIMATED, LEAST_ROWS, expect, expected_metrics, spread_of
 from driftgate.training.metrics import point_metrics
 
 

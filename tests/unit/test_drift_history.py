@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from driftgate.config import Problem
-from driftgate.drift.check import Finding, span_of
+from driftgate.config import DriftRule, Problem
+from driftgate.contract import LABEL, PREDICTION
+from driftgate.drift.check import DriftAnalysis, span_of
 from driftgate.drift.compare import History
-from driftgate.drift.counting import PREDICTION, count, layout_of
-from driftgate.drift.estimate import LABEL
-from driftgate.drift.limits import Rule, ordinary_of
+from driftgate.drift.counting import count, layout_of
+from driftgate.drift.limits import ordinary_of
 from driftgate.drift.profile import Profile, fit_profile
 from tests.unit.test_drift_check import EFFECTS, ROWS_A_DAY, TrueModel, check, made, states, world
 
@@ -36,9 +36,9 @@ def test_a_fault_that_lasts_for_months_stays_a_fault(world: World) -> None:
     """A summer in °C looks like winters seen before: only the weeks refused on the way there tell it apart."""
     good = made("2021-12-31", 84, seed=5)
     bad = in_celsius(made("2022-03-25", 112, seed=6))
-    finding = check(in_celsius(made("2022-07-15", 7, seed=7)), world, seen=pd.concat([good, bad], ignore_index=True))
-    assert finding.drift.joined == 84 / 7
-    column = next(column for column in finding.drift.columns if column.name == "temp")
+    analysis = check(in_celsius(made("2022-07-15", 7, seed=7)), world, seen=pd.concat([good, bad], ignore_index=True))
+    assert analysis.drift.joined == 84 / 7
+    column = next(column for column in analysis.drift.columns if column.name == "temp")
     assert column.blocks
     assert column.worst.question == "refused"
     mended = check(made("2022-07-15", 7, seed=7), world, seen=pd.concat([good, bad], ignore_index=True))
@@ -58,8 +58,8 @@ def test_an_outage_in_the_reference_blinds_no_column(world: World) -> None:
     profile = fitted(rows.assign(x=rows["x"].mask(out)), problem)
     week = made("2021-12-31", 7, seed=3)
     assert states(check(week, (problem, profile))) == {}
-    assert states(check(week.assign(x=week["x"] + 2), (problem, profile)))["x"] == "gross"
-    assert states(check(week.assign(x=np.nan), (problem, profile)))["x"] == "gross"
+    assert states(check(week.assign(x=week["x"] + 2), (problem, profile)))["x"] == "severe"
+    assert states(check(week.assign(x=np.nan), (problem, profile)))["x"] == "severe"
 
 
 def test_a_thin_or_broken_window_of_the_reference_lifts_no_limit(world: World) -> None:
@@ -79,7 +79,7 @@ def test_a_thin_or_broken_window_of_the_reference_lifts_no_limit(world: World) -
     week = made("2021-12-31", 7, seed=3)
     assert states(check(week, (problem, profile))) == {}
     # The fault of the reference, come again, is one again.
-    assert states(check(week.assign(x=40.0), (problem, profile)))["x"] == "gross"
+    assert states(check(week.assign(x=40.0), (problem, profile)))["x"] == "severe"
 
 
 def test_limits_that_nothing_passes_are_told(world: World) -> None:
@@ -87,8 +87,8 @@ def test_limits_that_nothing_passes_are_told(world: World) -> None:
     rows = made("2021-01-01", 182)
     jumps = np.random.default_rng(1).normal(scale=20, size=27)[(np.arange(len(rows)) // ROWS_A_DAY) // 7]
     restless = rows.assign(x=rows["x"] + jumps)
-    finding = check(made("2021-07-02", 7, seed=1), (problem, fitted(restless, problem)))
-    found = next(item for item in finding.checks(problem) if item.name == "limits")
+    analysis = check(made("2021-07-02", 7, seed=1), (problem, fitted(restless, problem)))
+    found = next(item for item in analysis.checks(problem) if item.name == "limits")
     assert (found.passed, found.severity) == (False, "warn")
     assert found.why.endswith(": x")
 
@@ -109,20 +109,20 @@ def test_a_few_hours_never_block(world: World) -> None:
     morning = made("2021-07-02", 7, seed=3).assign(x=lambda f: f["at"].dt.hour.astype(float))
     morning = pd.concat([morning[morning["at"].dt.hour < 6].assign(at=lambda f: f["at"].dt.normalize())] * 2)
     morning = morning.assign(at=pd.Timestamp("2021-07-02 03:00"))
-    finding = check(morning, (problem, profile))
-    column = next(column for column in finding.drift.columns if column.name == "x")
-    assert (column.state, column.blocks) == ("gross", False)
+    analysis = check(morning, (problem, profile))
+    column = next(column for column in analysis.drift.columns if column.name == "x")
+    assert (column.state, column.blocks) == ("severe", False)
     assert "few hours" in str(column.excuse)
 
 
 def test_wild_dates_move_no_window_and_are_told(world: World) -> None:
     week = made("2021-12-31", 7, seed=1)
     week.loc[week.index[:2], "at"] = [pd.Timestamp("1970-01-01"), pd.Timestamp("2200-01-01")]
-    finding = check(week, world)
-    rows = next(item for item in finding.checks(world[0]) if item.name == "rows")
-    assert (finding.drift.stray, rows.passed) == (2, False)
-    assert finding.drift.window_days == 7
-    assert states(finding) == {}
+    analysis = check(week, world)
+    rows = next(item for item in analysis.checks(world[0]) if item.name == "rows")
+    assert (analysis.drift.stray, rows.passed) == (2, False)
+    assert analysis.drift.window_days == 7
+    assert states(analysis) == {}
 
 
 def test_span_of_a_day_and_of_nothing() -> None:
@@ -141,19 +141,21 @@ def test_a_constant_column_is_seen_to_fall_and_to_rise(value: float) -> None:
     assert len(set(cells.tolist())) == 3
 
 
-def test_chance_alone_never_makes_an_ordinary_column_gross() -> None:
-    """With a tiny ordinary distance, a small batch's limit is chance: beyond it is drift, grossly beyond twice its odds."""
+def test_chance_alone_never_makes_an_ordinary_column_severe() -> None:
+    """With a tiny ordinary distance, a small batch's limit is chance: beyond it is drift, severely beyond twice its odds."""
     draw = np.random.default_rng(0)
     values = pd.Series(draw.normal(size=182_000))
     layout = layout_of(values, category=False)
     windows = np.array([count(pd.DataFrame({"x": part}), {"x": layout})["x"] for part in np.split(values, 26)])
-    found = ordinary_of(windows, layout=layout, rule=Rule())
+    found = ordinary_of(windows, layout=layout, rule=DriftRule())
     assert found is not None
-    from driftgate.drift.limits import read_column
+    from driftgate.drift.limits import measure_column
 
     batch = count(pd.DataFrame({"x": draw.normal(size=120)}), {"x": layout})["x"]
-    distance = read_column(batch, windows, found, layout=layout, rule=Rule())[0]
-    assert distance.gross_limit / (1 - distance.gross_limit) == pytest.approx(2 * distance.limit / (1 - distance.limit))
+    distance = measure_column(batch, windows, found, layout=layout, rule=DriftRule())[0]
+    assert distance.severe_limit / (1 - distance.severe_limit) == pytest.approx(
+        2 * distance.limit / (1 - distance.limit)
+    )
     assert distance.state == "stable"
 
 
@@ -161,7 +163,7 @@ def test_a_known_change_joins_from_the_day_it_was_accepted(world: World) -> None
     problem, profile = world
     moved = made("2021-12-31", 28, seed=5).assign(x=lambda f: f["x"] + 3)
     week = made("2022-01-28", 7, seed=6).assign(x=lambda f: f["x"] + 3)
-    assert states(check(week, world, seen=moved, asked=False))["x"] == "gross"
+    assert states(check(week, world, seen=moved, asked=False))["x"] == "severe"
     rule = problem.gate.drift.model_copy(update={"accept_from": dt.date(2021, 12, 31)})
     told = problem.model_copy(update={"gate": problem.gate.model_copy(update={"drift": rule})})
     assert states(check(week, (told, profile), seen=moved, asked=False)) == {}
@@ -170,9 +172,9 @@ def test_a_known_change_joins_from_the_day_it_was_accepted(world: World) -> None
 def test_missing_labels_are_no_drift_of_the_target(world: World) -> None:
     week = made("2021-12-31", 7, seed=1)
     late = week.assign(target=week["target"].astype(float).mask(np.arange(len(week)) >= 300))
-    finding: Finding = check(late, world)
-    assert states(finding) == {}
-    assert finding.expected["roc_auc"].labelled == 300
+    analysis: DriftAnalysis = check(late, world)
+    assert states(analysis) == {}
+    assert analysis.expected["roc_auc"].labelled == 300
 
 
 def test_windows_of_a_long_batch_and_sizes(world: World) -> None:
@@ -183,6 +185,6 @@ def test_windows_of_a_long_batch_and_sizes(world: World) -> None:
 
 def test_a_week_refused_for_missing_values_refuses_none_after_it(world: World) -> None:
     seen = made("2021-12-31", 7, seed=5).assign(x=lambda f: f["x"].mask(np.arange(len(f)) % 2 == 0))
-    finding = check(made("2022-01-07", 7, seed=6), world, seen=seen)
-    assert finding.drift.joined == 0
-    assert states(finding) == {}
+    analysis = check(made("2022-01-07", 7, seed=6), world, seen=seen)
+    assert analysis.drift.joined == 0
+    assert states(analysis) == {}

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from driftgate.gate import Check, Verdict, production_checks
-from pipelines.evidence import facts, keep_evidence, markdown
+from cli.evidence import facts, keep_evidence, markdown
+from driftgate.gate import production_checks
+from driftgate.verdict import Check, Verdict
 
 
 def document(*checks: Check, **more: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tests.unit.moves import entry, move
 def begin(contested: Production, **more: Any) -> dict[str, int | None]:
     told = {"share": None, "who": "somebody", "reason": "why", **more}
     who, reason = told.pop("who"), told.pop("reason")
-    with contested.alone():
+    with contested.exclusive():
         planned = experiments.plan(contested, "2", **told)
         experiments.begin(contested, planned, who=who, reason=reason)
         return experiments.power_analysis(planned.champion, planned.tried, share=told["share"])
@@ -180,7 +180,7 @@ def test_stopping_leaves_the_champion_and_a_deployment_ends_it_too(
     contested: Production, releases: dict[str, Release]
 ) -> None:
     begin(contested, share=0.2)
-    with contested.alone():
+    with contested.exclusive():
         experiments.stop(contested, who="somebody", reason="enough")
     assert contested.serving() == Channel.of(releases["1"])
     with pytest.raises(DriftgateError, match="No experiment"):

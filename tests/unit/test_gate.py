@@ -8,6 +8,8 @@ from driftgate.config import Problem
 from driftgate.data.table import features_of, labels_of
 from driftgate.training.evaluation import ChampionScores, Evaluation, evaluate
 from driftgate.training.leakage import ColumnLeak, column_leaks
+from driftgate.training.parity import ParityResult
+from driftgate.verdict import Check, Severity, Verdict
 
 
 def _judge(problem: Problem, *, rows: object, skill: float, champion_skill: float | None = None) -> Evaluation:
@@ -26,16 +28,16 @@ def _judge(problem: Problem, *, rows: object, skill: float, champion_skill: floa
     return evaluate(labels, scores(skill), frame, problem, threshold=0.5, champion=champion)  # type: ignore[arg-type]
 
 
-def _check(severity: gate.Severity, *, passed: bool) -> gate.Check:
-    return gate.Check(name="x", severity=severity, observed=1, limit=1, passed=passed, why="")
+def _check(severity: Severity, *, passed: bool) -> Check:
+    return Check(name="x", severity=severity, observed=1, limit=1, passed=passed, why="")
 
 
 @pytest.mark.parametrize(
     ("failed", "outcome"), [([], "pass"), (["warn"], "warn"), (["block"], "block"), (["warn", "block"], "block")]
 )
-def test_outcome_follows_the_worst_failed_check(failed: list[gate.Severity], outcome: str) -> None:
+def test_outcome_follows_the_worst_failed_check(failed: list[Severity], outcome: str) -> None:
     checks = [_check("block", passed=True), *(_check(severity, passed=False) for severity in failed)]
-    assert gate.Verdict(problem="p", checks=tuple(checks)).outcome == outcome
+    assert Verdict(problem="p", checks=tuple(checks)).outcome == outcome
 
 
 @pytest.mark.parametrize(("skill", "passed"), [(12.0, True), (0.5, False)])
@@ -66,8 +68,8 @@ def test_a_value_that_cannot_be_computed_does_not_pass(problem: Problem) -> None
 
 @pytest.mark.parametrize(("differ", "gap", "blocked"), [(0, 1e-7, False), (1, 1e-7, True), (0, 1e-3, True)])
 def test_parity(differ: int, gap: float, blocked: bool, problem: Problem) -> None:
-    checks = gate.parity_checks(gate.ParityResult(rows=9, labels_differ=differ, largest_difference=gap), problem)
-    assert (gate.Verdict(problem="p", checks=tuple(checks)).outcome == "block") is blocked
+    checks = gate.parity_checks(ParityResult(rows=9, labels_differ=differ, largest_difference=gap), problem)
+    assert (Verdict(problem="p", checks=tuple(checks)).outcome == "block") is blocked
 
 
 def test_leaking_column_is_found_and_honest_ones_are_not(problem: Problem, rows: object) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.jobs import _print_where
 from driftgate.errors import DriftgateError
-from pipelines.job import _print_where
-from pipelines.launch import compare_answers
+from operations.prove import compare_answers
 
 
 def test_equal_answers_are_counted() -> None:

@@ -17,7 +17,7 @@ from driftgate.production.move import Production
 from driftgate.production.record import Entry, append, read_record
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
-from pipelines.deploy import moved
+from operations.deploy import movement_entry
 from tests.unit.moves import entry, move
 from tests.unit.test_release import make
 
@@ -30,13 +30,13 @@ def serves(production: Production) -> str | None:
 def test_the_way_back_goes_down_one_deployment_at_a_time(production: Production, releases: dict[str, Release]) -> None:
     for version in ("1", "2", "3"):
         move(production, releases[version])
-    assert production.way_back(None).card.version == "2"
+    assert production.rollback_target(None).card.version == "2"
     move(production, releases["2"], "rollback")
-    assert production.way_back(None).card.version == "1"
-    assert production.way_back("3").card.version == "3"
+    assert production.rollback_target(None).card.version == "1"
+    assert production.rollback_target("3").card.version == "3"
     move(production, releases["1"], "rollback")
     with pytest.raises(DriftgateError, match="before the one that is"):
-        production.way_back(None)
+        production.rollback_target(None)
 
 
 def test_a_version_that_moved_to_where_it_was_is_no_way_back(
@@ -45,14 +45,14 @@ def test_a_version_that_moved_to_where_it_was_is_no_way_back(
     """As where a job is run again: what lies behind is still the version before."""
     for version in ("1", "2", "2"):
         move(production, releases[version])
-    assert production.way_back(None).card.version == "1"
+    assert production.rollback_target(None).card.version == "1"
 
 
 def test_a_move_that_was_cut_off_counts_before_the_way_back_is_looked_for(
     production: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after the channel, before the record: production served the third already, so the second lies behind."""
-    from pipelines import deploy
+    from operations import deploy
 
     monkeypatch.setattr(deploy, "followers", lambda *_, **__: [])
     move(production, releases["1"])
@@ -74,7 +74,7 @@ import sys, time
 from pathlib import Path
 from driftgate.production.move import Production
 from driftgate.workspace import Workspace
-with Production("rules", workspace=Workspace(Path(sys.argv[1]))).alone():
+with Production("rules", workspace=Workspace(Path(sys.argv[1]))).exclusive():
     print("held", flush=True)
     time.sleep(2)
 """
@@ -86,9 +86,9 @@ def test_one_can_wait_for_another_deployment(production: Production) -> None:
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        with pytest.raises(DriftgateError, match="under way"), production.alone():
+        with pytest.raises(DriftgateError, match="under way"), production.exclusive():
             pass
-        with production.alone(wait=60):
+        with production.exclusive(wait=60):
             assert holder.poll() is not None or holder.wait(5) == 0
 
 
@@ -99,9 +99,9 @@ def test_a_rollback_rests_on_the_evidence_of_when_it_served(
     move(production, releases["1"])
     move(production, releases["2"])
     append(production.record_path, entry(releases["1"], "refused", verdict="block"))
-    assert moved(production, releases["1"], event="rollback", who=None, reason="why").verdict == "pass"
+    assert movement_entry(production, releases["1"], event="rollback", who=None, reason="why").verdict == "pass"
     append(production.record_path, entry(releases["1"], "staged", verdict="warn"))
-    assert moved(production, releases["1"], event="production", who=None, reason="why").verdict == "warn"
+    assert movement_entry(production, releases["1"], event="production", who=None, reason="why").verdict == "warn"
 
 
 def test_never_to_what_was_not_in_production(production: Production, releases: dict[str, Release]) -> None:
@@ -109,7 +109,7 @@ def test_never_to_what_was_not_in_production(production: Production, releases: d
     append(production.record_path, entry(releases["2"], "staged"))
     for to, said in (("2", "never in production"), ("1", "already"), ("9", "never in production")):
         with pytest.raises(DriftgateError, match=said):
-            production.way_back(to)
+            production.rollback_target(to)
 
 
 def test_never_to_files_that_were_altered(production: Production, tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_never_to_files_that_were_altered(production: Production, tmp_path: Path
     move(production, new)
     (old.folder / "model.onnx").write_bytes(old.model + b" ")
     with pytest.raises(DriftgateError, match="altered"):
-        production.way_back(None)
+        production.rollback_target(None)
     (old.folder / "manifest.json").unlink()
     with pytest.raises(DriftgateError, match="no whole release"):
-        production.way_back(None)
+        production.rollback_target(None)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"name": "rules"}', b"\xff"], ids=["empty", "cut", "half", "noise"])
@@ -133,7 +133,7 @@ def test_a_corrupt_channel_can_be_gone_back_from(
     move(production, releases["2"])
     production.channel.write_bytes(content)
     assert production.serving() is None
-    back = production.way_back(None)
+    back = production.rollback_target(None)
     assert back.card.version == "2"
     move(production, back, "rollback")
     assert serves(production) == "2"
@@ -150,8 +150,8 @@ def test_an_unreachable_registry_leaves_a_move_to_finish(production: Production,
         move(production, releases["2"], follow=[unreachable])
     assert serves(production) == "2"
     assert releases_document(production)["unfinished"] == "2"
-    with production.alone():
-        finished = production.settle([lambda moved: told.append(moved.version)])
+    with production.exclusive():
+        finished = production.recover([lambda moved: told.append(moved.version)])
     assert finished is not None
     assert told == ["2"]
     assert [found.version for found in production.record()] == ["1", "2"]
@@ -188,8 +188,8 @@ to = Channel.of(release)
 entry = Entry(event="production", version=to.version, previous="1", who="w", reason="r", verdict="pass",
               release=to.release, manifest_sha256=to.manifest_sha256)
 production = Production("rules", workspace=Workspace(home))
-with production.alone():
-    production.settle([])
+with production.exclusive():
+    production.recover([])
     calls = 0
     production.move(release, entry, follow=[lambda e: (home / "alias").write_text(e.version)])
 print(calls)
@@ -211,8 +211,8 @@ def test_killed_at_any_step_it_is_either_before_or_after(releases: dict[str, Rel
         assert done.returncode in (0, 9), done.stderr
         after_crash = serves(production)
         assert after_crash in ("1", "2")
-        with production.alone():
-            production.settle([lambda moved, home=home: (home / "alias").write_text(moved.version)])
+        with production.exclusive():
+            production.recover([lambda moved, home=home: (home / "alias").write_text(moved.version)])
         assert serves(production) == after_crash
         assert (home / "alias").read_text() == after_crash
         assert [found.version for found in production.record()] == (["1"] if after_crash == "1" else ["1", "2"])
@@ -231,7 +231,7 @@ def test_two_deployments_at_once_the_second_is_told(production: Production) -> N
     entered, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with production.alone():
+        with production.exclusive():
             entered.set()
             leave.wait(20)
 
@@ -239,12 +239,12 @@ def test_two_deployments_at_once_the_second_is_told(production: Production) -> N
     thread.start()
     entered.wait(20)
     try:
-        with pytest.raises(DriftgateError, match="under way"), production.alone():
+        with pytest.raises(DriftgateError, match="under way"), production.exclusive():
             pass
     finally:
         leave.set()
         thread.join()
-    with production.alone():
+    with production.exclusive():
         pass
 
 
@@ -279,9 +279,9 @@ def test_a_clock_set_back_changes_no_order(production: Production, releases: dic
     move(production, releases["1"])
     move(production, releases["2"])
     late = entry(releases["3"], at="2001-01-01T00:00:00Z")
-    with production.alone():
+    with production.exclusive():
         production.move(releases["3"], late, follow=[])
-    assert production.way_back(None).card.version == "2"
+    assert production.rollback_target(None).card.version == "2"
     assert releases_document(production)["production"]["version"] == "3"
     assert releases_document(production)["record"][0]["version"] == "3"
 

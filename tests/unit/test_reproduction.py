@@ -133,7 +133,7 @@ def test_data_comes_from_its_place_the_cache_or_the_remote(release: Release, pla
 @pytest.mark.parametrize(("commit", "words"), [(None, "outside of a git"), ("0" * 40, "not in this repository")])
 def test_a_commit_that_is_not_there_is_told(commit: str | None, words: str) -> None:
     with pytest.raises(DriftgateError, match=words):
-        reproduction._demand_commit(commit, "1")
+        reproduction._require_commit(commit, "1")
 
 
 def test_a_lock_that_no_longer_fits_is_told(checkout: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_within_a_hook_of_git_the_repository_is_still_that_of_the_folder(
     monkeypatch.setenv("GIT_WORK_TREE", str(roots[1]))
     assert git.commit_of(roots[0], "HEAD") == commits[0]
     assert git.clone(roots[0], commits[0], tmp_path / "copy") is None
-    assert git.ask(roots[1], "symbolic-ref", "--short", "HEAD")
+    assert git.output(roots[1], "symbolic-ref", "--short", "HEAD")
 
 
 def test_a_version_without_its_problem_file_is_told(

@@ -12,8 +12,8 @@ import pytest
 from bentos import proof
 from bentos.server import Served, free_port
 from driftgate.errors import DriftgateError
-from pipelines import service
-from pipelines.service import demand_service, look
+from operations import running_service
+from operations.running_service import require_service, wait_for_version
 
 Answers = Callable[[int, dict[str, Any]], str]
 
@@ -49,12 +49,12 @@ def told(version: str = "2", *, ready: bool = True, error: str | None = None) ->
 
 def test_a_service_of_another_problem_is_told_before_anything_moves(answers: Answers) -> None:
     address = answers(200, told())
-    demand_service(address, "rules")
+    require_service(address, "rules")
     with pytest.raises(DriftgateError, match="serves rules, not flights"):
-        demand_service(address, "flights")
+        require_service(address, "flights")
     with pytest.raises(DriftgateError, match="no address of a service"):
-        demand_service("localhost:3000", "rules")
-    demand_service(f"http://127.0.0.1:{free_port()}", "rules")  # down: it will take the release over later
+        require_service("localhost:3000", "rules")
+    require_service(f"http://127.0.0.1:{free_port()}", "rules")  # down: it will take the release over later
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_a_service_of_another_problem_is_told_before_anything_moves(answers: Ans
 def test_what_a_service_says_of_itself(
     status: int, says: dict[str, Any], error: str | None, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "WITHIN_SECONDS", 1.0)
-    found = look(answers(status, says), "2")
+    monkeypatch.setattr(running_service, "WITHIN_SECONDS", 1.0)
+    found = wait_for_version(answers(status, says), "2")
     assert (found["answers"], found["error"]) == (True, error)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bentos.api.settings import Settings, demand_loopback
+from bentos.api.settings import Settings, require_loopback
 from driftgate.errors import DriftgateError
 from tests.unit.test_api import TOKEN
 
@@ -33,12 +33,12 @@ def test_insecure_is_for_this_machine_alone() -> None:
     assert Settings.read({"DRIFTGATE_INSECURE": "1", "DRIFTGATE_LOG": "none"}) == Settings(
         token=None, log=None, channel=None, release=Settings.read(GOOD).release
     )
-    demand_loopback(["serve", "x"], {})
-    demand_loopback(["serve", "x", "--host", "127.0.0.1"], {})
+    require_loopback(["serve", "x"], {})
+    require_loopback(["serve", "x", "--host", "127.0.0.1"], {})
     for arguments, environment in (
         (["serve", "--host", "0.0.0.0"], {}),  # noqa: S104
         (["serve", "--host=::"], {}),
         (["serve"], {"BENTOML_HOST": "192.0.2.1"}),
     ):
         with pytest.raises(DriftgateError, match="this machine only"):
-            demand_loopback(arguments, environment)
+            require_loopback(arguments, environment)

@@ -1,4 +1,4 @@
-"""Reading: what is dated later is never read, and what can't be read is told."""
+"""Measurement: what is dated later is never read, and what can't be read is told."""
 
 import datetime as dt
 from pathlib import Path

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from driftgate.terminal import Naming, name_problem, state_lines
+from cli.terminal import command_writer, name_problem, state_lines
 from driftgate.workspace import PROJECT
 
 MINE = Path("configs/my own.yaml")
@@ -28,7 +28,7 @@ def test_commands_name_the_problem_file(told: str, typed: str, monkeypatch: pyte
     assert name_problem(told, MINE) == typed
     assert name_problem(told, PROJECT / "configs" / "flights.yaml") == told
     stream = io.StringIO()
-    named = Naming(stream, MINE)
+    named = command_writer(stream, MINE)
     named.writelines([told, "\n"])
     assert stream.getvalue() == typed + "\n"
     assert not named.isatty()

@@ -186,7 +186,7 @@ class _Play:
         for key in ("concurrency", "runs-on"):
             render(json.dumps(told.get(key, "")), contexts, {})
         permissions = told.get("permissions", self.workflow.get("permissions", {}))
-        self._demand_granted(label, permissions)
+        self._require_granted(label, permissions)
         self.run.before.get(label, lambda: None)()
         if "uses" in told:
             self.done[name] = self._call(told, label, contexts, permissions, ahead=tuple(results))
@@ -212,7 +212,7 @@ class _Play:
         }
         return Strict("needs", found)
 
-    def _demand_granted(self, label: str, permissions: Mapping[str, str]) -> None:
+    def _require_granted(self, label: str, permissions: Mapping[str, str]) -> None:
         for scope, level in permissions.items():
             if self.granted is not None and LEVELS.index(level) > LEVELS.index(self.granted.get(scope, "none")):
                 raise PlayError(f"{label} asks for {scope}: {level}, which its caller does not grant")

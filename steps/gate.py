@@ -10,19 +10,21 @@ from zenml.types import HTMLString
 from driftgate import gate
 from driftgate.config import Problem
 from driftgate.data.table import DataVersion, features_of, labels_of
-from driftgate.drift.check import Finding
+from driftgate.drift.check import DriftAnalysis
 from driftgate.errors import GateBlocked
+from driftgate.evidence import registry
 from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
-from driftgate.gate import ParityResult, Verdict
 from driftgate.training import plots
 from driftgate.training.champion import score_champion
 from driftgate.training.evaluation import Evaluation, evaluate
 from driftgate.training.importance import Importance, importances
 from driftgate.training.leakage import ColumnLeak, column_leaks
 from driftgate.training.modelling import positive_probability
+from driftgate.training.parity import ParityResult
 from driftgate.training.tuning import Trained
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
 
@@ -40,7 +42,8 @@ def evaluate_model(
     workspace = Workspace.current()
     features, labels = features_of(holdout, problem.contract), labels_of(holdout, problem)
     probability = positive_probability(model, features)
-    champion = score_champion(holdout, problem, workspace=workspace)
+    release = registry.champion_release(problem.name, workspace=workspace)
+    champion = score_champion(holdout, problem, release=release) if release else None
     evaluation = evaluate(labels, probability, holdout, problem, threshold=trained.threshold, champion=champion)
     importance = importances(model, features, labels, problem, threshold=trained.threshold)
     figures = plots.training_plots(labels, probability, evaluation, problem, importance=importance)
@@ -66,7 +69,7 @@ def decide(
     pictures: dict[str, bytes],
     parity: ParityResult,
     latency_p99_ms: float,
-    finding: Finding,
+    analysis: DriftAnalysis,
     version: DataVersion,
     problem: Problem,
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
@@ -80,7 +83,7 @@ def decide(
         *gate.calibration_checks(evaluation, problem),
         *gate.parity_checks(parity, problem),
         gate.latency_check(latency_p99_ms, problem),
-        *finding.checks(problem),
+        *analysis.checks(problem),
     ]
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
     announce("verdict", verdict.summary)

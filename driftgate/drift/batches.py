@@ -16,7 +16,6 @@ from driftgate.data.table import columns_of, moment_of, read_columns, read_rows
 from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
-from driftgate.evidence import registry
 from driftgate.production.predictions import features_of_log, read_predictions
 from driftgate.production.release import Release
 from driftgate.workspace import Workspace, show_path
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("driftgate.drift")
 
 
-class Arrival(BaseModel):
+class BatchInfo(BaseModel):
     """Which rows are held against which model. `ignored` names columns of the file that the problem doesn't.
 
     With `since` and `until`, all rows of that time are there.
@@ -77,21 +76,21 @@ def find_window(
     if start >= end:
         raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
     moment_of(end)
-    _demand_unseen(start, profile, model, f"The window from {start}")
+    _require_unseen(start, profile, model, f"The window from {start}")
     return start, end
 
 
 def read_window(
-    problem: Problem, *, model: str, since: dt.date | None, until: dt.date | None, workspace: Workspace
-) -> tuple[pd.DataFrame, pd.DataFrame, Arrival]:
+    problem: Problem, *, release: Release, since: dt.date | None, until: dt.date | None, workspace: Workspace
+) -> tuple[pd.DataFrame, pd.DataFrame, BatchInfo]:
     """Read a window of the problem's data, and what was seen between the model's training and it.
 
     Args:
         problem: Names data and timestamp.
-        model: The version to compare with.
+        release: Of the version to compare with.
         since: As of `find_window`.
         until: As of `find_window`.
-        workspace: Where the release is.
+        workspace: Where the data's lock is.
 
     Returns:
         The rows, those seen before them, and what they are.
@@ -99,13 +98,13 @@ def read_window(
     Raises:
         DriftgateError: As of `find_window`, or if the data can't be read.
     """
-    profile = profile_of(registry.release_of(problem.name, model, workspace=workspace))
+    model, profile = release.card.version, profile_of(release)
     start, end = find_window(problem, model=model, profile=profile, since=since, until=until)
     timestamp = str(problem.data.timestamp)
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=end)
     begin = dt.datetime.combine(start, dt.time())
     current = frame[frame[timestamp] >= begin].reset_index(drop=True)
-    arrival = Arrival(
+    batch = BatchInfo(
         model=model,
         source=f"{version.path} from {start} to {end}",
         md5=version.md5,
@@ -114,7 +113,7 @@ def read_window(
         until=dt.datetime.combine(end, dt.time()),
         ignored=(),
     )
-    return current, _between(frame, timestamp, profile, begin), arrival
+    return current, _between(frame, timestamp, profile, begin), batch
 
 
 def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
@@ -143,15 +142,15 @@ def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
 
 
 def read_file(
-    path: Path, problem: Problem, *, model: str, workspace: Workspace
-) -> tuple[pd.DataFrame, pd.DataFrame, Arrival]:
+    path: Path, problem: Problem, *, release: Release, workspace: Workspace
+) -> tuple[pd.DataFrame, pd.DataFrame, BatchInfo]:
     """Read a file of rows that arrived, and what the problem's own data hold from the model's training to them.
 
     Args:
         path: Parquet, or CSV by its ending. It needs no target, row id or timestamp.
         problem: Names the columns.
-        model: The version to compare with.
-        workspace: Where the release is.
+        release: Of the version to compare with.
+        workspace: Where the data's lock is.
 
     Raises:
         DriftgateError: As of `find_columns`, or if the model was trained on these days.
@@ -159,11 +158,11 @@ def read_file(
     timestamp = problem.data.timestamp
     wanted, ignored = find_columns(path, problem)
     current = read_columns(path, problem=problem, columns=wanted)
-    profile = profile_of(registry.release_of(problem.name, model, workspace=workspace))
+    model, profile = release.card.version, profile_of(release)
     seen, (first, *_) = current.head(0), span_of(current, timestamp)
     if timestamp and first is not None:
         begin = dt.datetime.combine(first.date(), dt.time())
-        _demand_unseen(begin.date(), profile, model, show_path(path))
+        _require_unseen(begin.date(), profile, model, show_path(path))
         if profile.end and begin.date() > profile.end and problem.data_path.exists():
             before, _ = read_rows(
                 problem, md5=ensure_data(problem, workspace=workspace), as_of=min(begin.date(), dt.date.today())
@@ -171,7 +170,7 @@ def read_file(
             seen = _between(before, timestamp, profile, begin)
     if ignored:
         log.info("columns that the problem doesn't name are left alone: %s", ", ".join(ignored[:10]))
-    arrival = Arrival(
+    batch = BatchInfo(
         model=model,
         source=show_path(path),
         md5=md5_of(path),
@@ -180,26 +179,24 @@ def read_file(
         until=None,
         ignored=tuple(ignored),
     )
-    return current, seen, arrival
+    return current, seen, batch
 
 
 def read_log(
-    folder: Path, problem: Problem, *, model: str, since: dt.date | None, until: dt.date | None, workspace: Workspace
-) -> tuple[pd.DataFrame, pd.DataFrame, Arrival]:
+    folder: Path, problem: Problem, *, release: Release, since: dt.date | None, until: dt.date | None
+) -> tuple[pd.DataFrame, pd.DataFrame, BatchInfo]:
     """Read a window of the prediction log, with the labels that have come, and what was predicted before it.
 
     Args:
         folder: Of the log.
         problem: Names the columns; rows are dated by their prediction, UTC.
-        model: The version to compare with.
+        release: Of the version to compare with.
         since: The first day; None: a window's length before `until`.
         until: The day after the last one; None: tomorrow.
-        workspace: Where the release is.
 
     Raises:
         DriftgateError: If there is no log, or the window is upside down.
     """
-    release = registry.release_of(problem.name, model, workspace=workspace)
     profile, target, timestamp = profile_of(release), problem.target, problem.data.timestamp
     start, end = log_window(problem, since=since, until=until)
     begin = dt.datetime.combine(start, dt.time())
@@ -216,8 +213,8 @@ def read_log(
     late = (found["at"] >= begin).to_numpy()
     ids = "\n".join(found.loc[late, "prediction_id"])
     current, seen = rows[late].reset_index(drop=True), rows[~late].reset_index(drop=True)
-    arrival = Arrival(
-        model=model,
+    batch = BatchInfo(
+        model=release.card.version,
         source=f"{show_path(folder)} from {start} to {end}",
         md5=hashlib.md5(ids.encode(), usedforsecurity=False).hexdigest(),
         rows=len(current),
@@ -225,7 +222,7 @@ def read_log(
         until=dt.datetime.combine(end, dt.time()),
         ignored=(),
     )
-    return current, seen, arrival
+    return current, seen, batch
 
 
 def log_window(problem: Problem, *, since: dt.date | None, until: dt.date | None) -> tuple[dt.date, dt.date]:
@@ -241,7 +238,7 @@ def log_window(problem: Problem, *, since: dt.date | None, until: dt.date | None
     return start, end
 
 
-def _demand_unseen(begin: dt.date, profile: Profile, model: str, what: str) -> None:
+def _require_unseen(begin: dt.date, profile: Profile, model: str, what: str) -> None:
     if profile.end and begin < profile.end:
         raise DriftgateError(
             f"{what} begins on {begin}, but model {model} was trained on the days before {profile.end}.",

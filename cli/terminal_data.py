@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from driftgate.gate import Verdict
-from driftgate.terminal import COLOURS, make_console, print_checks
+from cli.terminal import COLOURS, make_console, print_checks
+from driftgate.verdict import Verdict
 
 WIDTH = 11
 

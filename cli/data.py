@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipelines.options import common, remote_option, run
+from cli.options import common, remote_option, run
 
 
 @click.group(
@@ -77,6 +77,6 @@ def data_pull(remote: str | None, **options: Any) -> None:
 
 
 def _data(verb: str, *, options: dict[str, Any], **arguments: Any) -> None:
-    from pipelines.job import data_job
+    from cli.jobs import data_job
 
     run(data_job(verb, **arguments), **options)

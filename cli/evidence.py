@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from driftgate.evidence.page import number, state_of
-from driftgate.gate import Check
+from driftgate.verdict import Check
 from pipelines.documents import verdict_of
 
 SUMMARY, DOCUMENT, FACTS = "summary.md", "document.json", "facts.txt"

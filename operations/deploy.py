@@ -17,8 +17,8 @@ from driftgate.production.move import Follow, Production
 from driftgate.production.record import Entry, Event, append, production_history, staged
 from driftgate.production.release import Release
 from driftgate.workspace import Workspace
-from pipelines import canary
-from pipelines.service import demand_service, look
+from operations import canary
+from operations.running_service import require_service, wait_for_version
 
 log = logging.getLogger("driftgate.deploy")
 
@@ -39,17 +39,17 @@ def deploy_to_staging(
         DriftgateError: If there is no such version, another deployment is under way, or the run failed for another
             reason than the gate.
     """
-    from driftgate.drift import arrivals
+    from driftgate.drift import batches
     from driftgate.evidence import registry
     from pipelines import documents, launch, runs
 
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
-    with production.alone(wait=wait):
-        settle(production, workspace=workspace)
+    with production.exclusive(wait=wait):
+        recover(production, workspace=workspace)
         version = registry.resolve_version(problem.name, model or registry.CANDIDATE, workspace=workspace)
         release = registry.release_of(problem.name, version, workspace=workspace)
-        problem = arrivals.as_released(problem, release)
+        problem = batches.as_released(problem, release)
         launch.set_up(workspace)
         from pipelines.deployment import deployment
 
@@ -100,25 +100,25 @@ def deploy_to_production(
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
     if service:
-        demand_service(service, problem.name)
-    with production.alone(wait=wait):
-        settle(production, workspace=workspace)
+        require_service(service, problem.name)
+    with production.exclusive(wait=wait):
+        recover(production, workspace=workspace)
         follow = followers(production, workspace=workspace)
         release = _approved(production, model, days=problem.gate.proof_days)
         before = production.serving()
         if steps and before and service:
             address = service.rstrip("/")
-            canary.climb(
+            canary.roll_out(
                 production, release.card.version, steps=steps, hold=hold, service=address,
                 budget_ms=problem.gate.service_latency_ms, who=who or user(), reason=reason,
             )  # fmt: skip
-        entry = moved(production, release, event="production", who=who, reason=reason)
+        entry = movement_entry(production, release, event="production", who=who, reason=reason)
         production.move(release, entry, follow=follow)
-        said = look(service, release.card.version) if service else None
+        said = wait_for_version(service, release.card.version) if service else None
         if said and said["error"] and before:
             back = release_in(before, production.channel)
             reason = f"the service did not take it over: {said['error']}"
-            undo = moved(production, back, event="rollback", who="driftgate", reason=reason)
+            undo = movement_entry(production, back, event="rollback", who="driftgate", reason=reason)
             production.move(back, undo, follow=follow)
             raise DriftgateError(
                 f"The service at {service} did not take {problem.name} {release.card.version} over: {said['error']}",
@@ -149,32 +149,32 @@ def roll_back(
     production = Production(name, workspace=workspace)
     started = time.monotonic()
     if service:
-        demand_service(service, name)
-    with production.alone(wait=wait):
+        require_service(service, name)
+    with production.exclusive(wait=wait):
         serving, unfinished = production.serving(), production.unfinished()
         if leaving and (serving is None or serving.version != leaving):
             now = serving.version if serving else "nothing"
             raise DriftgateError(f"Production serves {now}, not {name} {leaving}.", "Nothing was changed.")
         if unfinished is not None and serving == unfinished.to:
             append(production.record_path, unfinished.entry)  # its aliases are about to change again
-        release = production.way_back(to)
-        entry = moved(production, release, event="rollback", who=who, reason=reason)
+        release = production.rollback_target(to)
+        entry = movement_entry(production, release, event="rollback", who=who, reason=reason)
         production.move(release, entry, follow=followers(production, workspace=workspace))
-        said = look(service, release.card.version) if service else None
+        said = wait_for_version(service, release.card.version) if service else None
         return _document(production, entry, started, service=said)
 
 
-def settle(production: Production, *, workspace: Workspace) -> Entry | None:
-    """Finish or undo what a command that was cut off has left; to be called by who is `alone`.
+def recover(production: Production, *, workspace: Workspace) -> Entry | None:
+    """Finish or undo what a command that was cut off has left; to be called by who is `exclusive`.
 
     Returns:
         The entry of a move that was finished now.
     """
-    finished = production.settle(followers(production, workspace=workspace))
+    finished = production.recover(followers(production, workspace=workspace))
     undone = experiments.end_cut_off_canary(production)
     if undone:
         log.warning("the canary of %s %s was cut off; it is undone", production.name, undone.version)
-        tell_challenger(production, workspace=workspace)
+        publish_challenger(production, workspace=workspace)
     return finished
 
 
@@ -193,7 +193,7 @@ def followers(production: Production, *, workspace: Workspace) -> list[Follow]:
     return [aliases, stage]
 
 
-def tell_challenger(production: Production, *, workspace: Workspace) -> None:
+def publish_challenger(production: Production, *, workspace: Workspace) -> None:
     """Let the registry say what is tried; the channel alone counts, so that a dead registry stops nothing."""
     try:
         _alias_challenger(production, workspace=workspace)
@@ -251,7 +251,7 @@ def _approved(production: Production, model: str | None, *, days: float) -> Rele
     return release
 
 
-def moved(production: Production, release: Release, *, event: Event, who: str | None, reason: str) -> Entry:
+def movement_entry(production: Production, release: Release, *, event: Event, who: str | None, reason: str) -> Entry:
     """What the record will say of a move to a release: on the evidence of its proof on staging, or of when it served.
 
     A version that once served may have been proved again since, and refused, as the newest data drifts.

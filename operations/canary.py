@@ -11,7 +11,7 @@ from driftgate.errors import DriftgateError
 from driftgate.production import experiments
 from driftgate.production.channel import write_channel
 from driftgate.production.move import Production
-from pipelines.service import readiness
+from operations.running_service import readiness
 
 log = logging.getLogger("driftgate.deploy")
 
@@ -21,11 +21,11 @@ EVERY_SECONDS = 0.5
 FAULTS = ('driftgate_refused_total{code="internal"}', 'driftgate_refused_total{code="log"}')
 
 
-def climb(
+def roll_out(
     production: Production, version: str, *, steps: tuple[int, ...], hold: float, service: str, budget_ms: float,
     who: str, reason: str,
 ) -> None:  # fmt: skip
-    """Let a version answer a growing share of production, and watch the service meanwhile; to be called by who is `alone`.
+    """Let a version answer a growing share of production, and watch the service meanwhile; to be called by who is `exclusive`.
 
     Args:
         production: Of the problem; something serves there.

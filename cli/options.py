@@ -37,7 +37,7 @@ def seconds(_context: click.Context, _option: click.Parameter, value: str | None
     """A time such as 30s, 10m or 1h in seconds; 0 where none is given."""
     if value is None:
         return 0.0
-    from pipelines.canary import parse_hold
+    from operations.canary import parse_hold
 
     try:
         return parse_hold(value)
@@ -59,8 +59,8 @@ remote_option = click.option(
 
 def run(job: Any, *, config: Path, as_json: bool, debug: bool, evidence: Path | None) -> None:
     """Do a job on a problem, and end the process with its exit code."""
+    from cli.jobs import run_job
     from driftgate.workspace import Workspace
-    from pipelines.job import run_job
 
     workspace = Workspace.current()
     workspace.set_environment()

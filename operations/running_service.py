@@ -33,7 +33,7 @@ def readiness(service: str) -> dict[str, Any] | None:
         return None
 
 
-def demand_service(service: str, name: str) -> None:
+def require_service(service: str, name: str) -> None:
     """See that an address can be that of a service of a problem, before anything is moved.
 
     Raises:
@@ -46,7 +46,7 @@ def demand_service(service: str, name: str) -> None:
         raise DriftgateError(f"The service at {service} serves {serves}, not {name}.", "Give the address of its own.")
 
 
-def look(service: str, version: str) -> dict[str, Any]:
+def wait_for_version(service: str, version: str) -> dict[str, Any]:
     """Wait until a service serves a version and is ready; `error` is None if it is, or if nothing answers at all."""
     deadline, heard, problem = time.monotonic() + WITHIN_SECONDS, False, "it still serves another version"
     silent = time.monotonic() + SILENT_SECONDS

@@ -11,7 +11,7 @@ from driftgate.config import Problem
 from driftgate.production import experiments
 from driftgate.production.move import Production
 from driftgate.workspace import Workspace
-from pipelines.deploy import followers, moved, settle, tell_challenger, user
+from operations.deploy import followers, movement_entry, publish_challenger, recover, user
 
 
 def experiment(
@@ -42,9 +42,9 @@ def experiment(
     """
     production, started = Production(problem.name, workspace=workspace), time.monotonic()
     told: dict[str, Any] = {}
-    with contextlib.nullcontext() if action == "status" else production.alone():
+    with contextlib.nullcontext() if action == "status" else production.exclusive():
         if action != "status":
-            settle(production, workspace=workspace)
+            recover(production, workspace=workspace)
         if action == "start":
             told["labels_needed"] = _start(
                 production, problem, challenger or "", share=share, who=who or user(), reason=reason
@@ -59,7 +59,7 @@ def experiment(
         if standing and action == "promote":
             _promote(production, standing, who=who, reason=reason, workspace=workspace)
         elif action != "status":
-            tell_challenger(production, workspace=workspace)
+            publish_challenger(production, workspace=workspace)
         now = production.serving() or serving
     return {
         "problem": problem.name,
@@ -89,9 +89,14 @@ def _start(
 
 
 def _promote(
-    production: Production, standing: experiments.Standing, *, who: str | None, reason: str, workspace: Workspace
+    production: Production,
+    standing: experiments.ExperimentStatus,
+    *,
+    who: str | None,
+    reason: str,
+    workspace: Workspace,
 ) -> None:
     release, gain = experiments.winner(production, standing), standing.gain
     why = f"{reason}: gain {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) after {gain.labels:,} labels"
-    entry = moved(production, release, event="production", who=who, reason=why.removeprefix(": "))
+    entry = movement_entry(production, release, event="production", who=who, reason=why.removeprefix(": "))
     production.move(release, entry, follow=followers(production, workspace=workspace))

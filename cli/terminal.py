@@ -11,16 +11,16 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from driftgate.drift.limits import STATES
 from driftgate.errors import DriftgateError
 from driftgate.evidence.page import number, state_of
-from driftgate.gate import Verdict
+from driftgate.verdict import Verdict
 from driftgate.workspace import PROJECT, show_path
 
 COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
-STATE_COLOURS = {"stable": "green", "drifted": "yellow", "gross": "bold red"}
+STATE_COLOURS = {"stable": "green", "drifted": "yellow", "severe": "bold red"}
 SHOWN_ESTIMATES = ("roc_auc", "accuracy")
 CLOSEST = 5
 BAR_CELLS = 24
@@ -87,7 +87,7 @@ def name_problem(text: str, config: Path) -> str:
     return COMMAND.sub(lambda found: f"{found[0]} --config {shlex.quote(show_path(config))}", text)
 
 
-class Naming:
+class _CommandWriter:
     """A stream whose commands of ours can be copied: they name the problem file, and begin as the one that is run."""
 
     def __init__(self, stream: IO[str], config: Path) -> None:
@@ -104,6 +104,11 @@ class Naming:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def command_writer(stream: IO[str], config: Path) -> IO[str]:
+    """A stream whose commands of ours can be copied: see `_CommandWriter`."""
+    return cast(IO[str], _CommandWriter(stream, config))
 
 
 def print_error(error: DriftgateError, errors: IO[str]) -> None:

@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from types import FrameType
 
-from bentos.server import HOST, demand_free
+from bentos.server import HOST, require_free
 from driftgate.errors import DriftgateError
 from driftgate.workspace import Workspace
 
@@ -34,8 +34,8 @@ def show(*, mlflow_port: int, zenml_port: int) -> None:
     database = _zenml_database(Path(os.environ["ZENML_CONFIG_PATH"]))
     if not database.exists():
         raise DriftgateError("There is nothing to look at yet.", "Run `python run.py` first.")
-    demand_free(mlflow_port)
-    demand_free(zenml_port)
+    require_free(mlflow_port)
+    require_free(zenml_port)
     workspace.prepare()
     servers = {
         f"http://{HOST}:{mlflow_port}": _start(

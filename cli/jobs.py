@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from driftgate import terminal, terminal_data
+from cli import terminal, terminal_data
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
-from driftgate.gate import Verdict
 from driftgate.production import deployments
 from driftgate.production.predictions import Which
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 
 DONE, ERROR, BLOCKED = 0, 1, 3
@@ -29,7 +29,8 @@ def training_job(*, as_of: dt.date | None, serve: bool) -> tuple[Work, Show]:
     """Train, and serve the result for a moment if asked to."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from pipelines.launch import prove_service, train
+        from operations.prove import prove_service
+        from pipelines.launch import train
 
         document = train(problem, as_of=as_of, workspace=workspace)
         if serve and document["bento"]:
@@ -84,7 +85,7 @@ def deploy_job(
     """Prove a version on staging, or move production to a proved one."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from pipelines import deploy
+        from operations import deploy
 
         if to == "staging":
             return deploy.deploy_to_staging(problem, model=model, who=who, workspace=workspace, wait=wait)
@@ -100,7 +101,7 @@ def prove_job(*, service: str | None) -> tuple[Work, Show]:
     """Prove what production serves."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from pipelines.prove import prove_production
+        from operations.prove import prove_production
 
         return prove_production(problem, service=service, workspace=workspace)
 
@@ -113,7 +114,7 @@ def rollback_job(
     """Go back to a release that was in production."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from pipelines.deploy import roll_back
+        from operations.deploy import roll_back
 
         return roll_back(
             problem.name,
@@ -135,7 +136,7 @@ def experiment_job(
     """Start, look at, stop or promote an experiment."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from pipelines.experiment import experiment
+        from operations.experiment import experiment
 
         return experiment(
             problem, action=action, challenger=challenger, share=share, who=who, reason=reason,
@@ -150,14 +151,14 @@ def releases_job() -> tuple[Work, Show]:
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
         from driftgate.production.move import Busy, Production
-        from pipelines.deploy import settle
+        from operations.deploy import recover
 
         production, started = Production(problem.name, workspace=workspace), time.monotonic()
         finished, serving = None, production.serving()
         if production.unfinished() is not None or (serving and serving.challenger and serving.challenger.canary):
             try:
-                with production.alone():
-                    finished = settle(production, workspace=workspace)
+                with production.exclusive():
+                    finished = recover(production, workspace=workspace)
             except Busy:
                 pass  # nothing was cut off: it is under way
         document = deployments.releases_document(production, finished=finished)
@@ -208,7 +209,7 @@ def run_job(
     Returns:
         The exit code: 0 done, 1 error, 3 blocked by the gate.
     """
-    from pipelines.evidence import keep_evidence
+    from cli.evidence import keep_evidence
 
     work, show = job
     results: IO[str] = sys.stdout
@@ -234,14 +235,14 @@ def run_job(
         if evidence:
             with contextlib.suppress(OSError):  # it may be what failed
                 keep_evidence(document, evidence)
-        terminal.print_error(known, terminal.Naming(errors, config))
+        terminal.print_error(known, terminal.command_writer(errors, config))
         return ERROR
     if as_json:
         terminal.print_json(document, results)
     else:
         from pipelines.documents import verdict_of
 
-        page = terminal.Naming(results, config)
+        page = terminal.command_writer(results, config)
         show(document, verdict_of(document), page)
         if document.get("runs"):
             _print_where(document, page, log_file=log_file)

@@ -6,8 +6,8 @@ import json
 import sys
 from typing import Any
 
+from cli.terminal import state_lines
 from driftgate.production.deployments import all_states
-from driftgate.terminal import state_lines
 from driftgate.workspace import Workspace, show_path
 
 NEWEST = 5
