@@ -1,10 +1,10 @@
-"""What can go wrong in a way that its user can mend."""
+"""Errors that a user can fix."""
 
 from __future__ import annotations
 
 
 class DriftgateError(Exception):
-    """An error with its cause and its remedy, each one sentence.
+    """An error with its cause and its remedy, one sentence each.
 
     Args:
         cause: What is wrong, naming the file, key or value.
@@ -21,10 +21,10 @@ class DriftgateError(Exception):
 
 
 class GateBlocked(Exception):
-    """A verdict said `block`. Raised by the step that enforces it, never by what decided it."""
+    """The verdict is `block`. The step that enforces a verdict raises it; the code that decides never does."""
 
 
 def first_line(error: Exception) -> str:
-    """What an error says first, or its type where it says nothing."""
+    """The first line of an error message, or the error's type if it has no message."""
     said = str(error).strip()
     return said.splitlines()[0].rstrip(".") if said else type(error).__name__

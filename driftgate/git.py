@@ -1,4 +1,4 @@
-"""The git repository that a folder is the root of: asked, cloned, never changed."""
+"""Read-only access to the git repository whose root is a given folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ FROM_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT
 
 
 def output(root: Path, *arguments: str) -> str | None:
-    """What a git command writes; None where it fails, or git or the repository is missing.
+    """The standard output of a git command; None if it fails, or git or the repository is missing.
 
     Args:
-        root: The repository's root; a repository above it is not taken for its own.
-        arguments: Of the command, which must not change anything.
+        root: The repository's root; a repository in a parent folder is not used.
+        arguments: The arguments of a command that changes nothing.
     """
     try:
         done = subprocess.run(
@@ -33,17 +33,17 @@ def output(root: Path, *arguments: str) -> str | None:
 
 
 def commit_of(root: Path, revision: str) -> str | None:
-    """The full hash of the commit that a revision means; None where there is no such revision."""
+    """The full hash of the commit that a revision names; None if there is no such revision."""
     if revision.startswith("-"):
         return None
     return output(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
 
 
 def clone(root: Path, commit: str, to: Path) -> str | None:
-    """Check a commit out into a new folder, a repository of its own; nothing is written to the one it comes from.
+    """Check a commit out into a new folder as a separate repository; the original is not changed.
 
     Returns:
-        What git says where it fails; None where all went well.
+        Git's error message if it fails, else None.
     """
     # Shared: the objects stay where they are, and a commit that no branch holds is found as well.
     for command in (

@@ -1,4 +1,4 @@
-"""Make the active ZenML stack be what its YAML says; twice is as good as once."""
+"""Register and activate the ZenML stack that a YAML file describes; applying it again changes nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StackFile(BaseModel):
 
 
 def read_stack(path: Path, *, workspace: Workspace) -> StackFile:
-    """Read a stack file, and fill in where the workspace and its MLflow are.
+    """Read a stack file, and fill in the paths of the workspace and the address of its MLflow.
 
     Raises:
         DriftgateError: If it is missing, has unknown keys, lacks a component, or its MLflow address has no known scheme.
@@ -63,7 +63,7 @@ def read_stack(path: Path, *, workspace: Workspace) -> StackFile:
 
 
 def apply_stack(path: Path, *, workspace: Workspace) -> str:
-    """Register or update a stack's components and the stack, and make it the active one.
+    """Register or update the components of a stack and the stack itself, and activate it.
 
     Returns:
         The stack's name.

@@ -1,4 +1,4 @@
-"""Rules of the contract that rows break, and the checks and the verdict that follow."""
+"""Violations of the contract, and the checks and verdict that follow from them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Violation(BaseModel):
 
 
 def contract_checks(violations: list[Violation], *, rows: int) -> list[Check]:
-    """One check for each broken rule, or a single passed one."""
+    """One failed check per broken rule, or a single passed check."""
     if not violations:
-        return [make_check("contract", "block", 0, 0, True, f"all {rows:,} rows keep every rule of the contract")]
+        return [make_check("contract", "block", 0, 0, True, f"all {rows:,} rows satisfy the contract")]
     return [
         make_check(f"contract.{found.column}", "block", found.rows or found.rule, 0, False, str(found))
         for found in violations

@@ -1,4 +1,4 @@
-"""The card of a release: what the model is, where it comes from, what it was judged by."""
+"""The model card of a release: what the model is, where it comes from, and its verdict."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def make_card(
     mlflow_run: str,
     zenml_run: str,
 ) -> Card:
-    """Gather a card.
+    """Make the model card of a release.
 
     Args:
-        problem: The problem.
+        problem: The problem that the model solves.
         number: The model's version in the registry.
-        trained: How it was made.
-        evaluation: What it is worth on the holdout.
-        verdict: The gate's.
-        version: Which data it saw.
-        development: The rows it was fitted on; the newest one dates it.
+        trained: Its family, settings and threshold.
+        evaluation: Its metrics on the holdout.
+        verdict: The verdict of the gate.
+        version: The data version it was trained on.
+        development: The rows it was fitted on; the newest one gives the end of the training data.
         mlflow_run: The run's id in MLflow.
         zenml_run: The run's id in ZenML.
     """

@@ -1,4 +1,4 @@
-"""The state of the code that made a model: commit, uncommitted changes, locked dependencies."""
+"""Provenance of a model: the commit, whether files differ from it, and the locked dependencies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from driftgate.workspace import PROJECT
 
 
 class Provenance(BaseModel):
-    """`commit` is None outside a git repository; `dirty` says that files differ from the commit.
+    """`commit` is None outside a git repository; `dirty` is true if files differ from the commit.
 
-    `threads` is what OMP_NUM_THREADS allows; the order in which threads add numbers up can show in a model's last bits.
+    `threads` is the value of OMP_NUM_THREADS; the order in which threads add numbers can change the last bits of a model.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,7 +29,7 @@ class Provenance(BaseModel):
     threads: str | None = None
 
     def tags(self) -> dict[str, str]:
-        """Commit, dirt and lock hash as MLflow's tags have them."""
+        """Commit, `dirty` and lock hash as tags for MLflow."""
         return {
             "commit": self.commit or "none",
             "dirty": str(self.dirty).lower(),
@@ -38,7 +38,7 @@ class Provenance(BaseModel):
 
 
 def provenance() -> Provenance:
-    """Look at the project folder as it is now."""
+    """The provenance of the project folder as it is now."""
     commit = output(PROJECT, "rev-parse", "HEAD")
     return Provenance(
         commit=commit,
@@ -51,6 +51,6 @@ def provenance() -> Provenance:
 
 
 def lock_hash(project: Path) -> str | None:
-    """The sha256 of a project's uv.lock; None where it has none."""
+    """The sha256 of a project's uv.lock; None if it has none."""
     lock = project / "uv.lock"
     return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None

@@ -1,4 +1,4 @@
-"""MLflow's model registry: versions, the aliases that point at them, and what is kept of each."""
+"""MLflow's model registry: versions, the aliases that point at them, and the release of each version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CANDIDATE, CHAMPION, CHALLENGER = "candidate", "champion", "challenger"
 
 
 def resolve_version(name: str, model: str | None, *, workspace: Workspace) -> str:
-    """The version that a word of the command line means: an alias, a number, or None for the champion, else the candidate.
+    """The version that `model` names: an alias or a number; None means the champion, else the candidate.
 
     Raises:
         DriftgateError: If there is no such version.
@@ -31,21 +31,22 @@ def resolve_version(name: str, model: str | None, *, workspace: Workspace) -> st
             return str(client(workspace).get_model_version(name, model).version)
         except MlflowException as error:
             raise DriftgateError(
-                f"There is no version {model} of {name}.", "`run.py status` shows what there is."
+                f"There is no version {model} of {name}.", "`run.py status` lists the versions."
             ) from error
     for alias in (CHAMPION, CANDIDATE) if model is None else (model,):
         found = version_with_alias(name, alias, workspace=workspace)
         if found is not None:
             return str(found.version)
     if model is None:
-        raise DriftgateError(f"There is no model of {name} yet.", "Make one with `python run.py train`.")
+        raise DriftgateError(f"There is no model of {name} yet.", "Train one with `python run.py train`.")
     raise DriftgateError(
-        f"No version of {name} has the alias {model!r}.", "Give an alias such as candidate, or a version."
+        f"No version of {name} has the alias {model!r}.",
+        "Give an existing alias such as candidate, or a version number.",
     )
 
 
 def version_with_alias(name: str, alias: str, *, workspace: Workspace) -> ModelVersion | None:
-    """The version that an alias points at; None where there is no such model or alias."""
+    """The version that an alias points at; None if there is no such model or alias."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -57,7 +58,7 @@ def version_with_alias(name: str, alias: str, *, workspace: Workspace) -> ModelV
 
 
 def champion_release(name: str, *, workspace: Workspace) -> Release | None:
-    """The release of the version whose alias is `champion`; None where there is none.
+    """The release of the version with the alias `champion`; None if there is no such version.
 
     Raises:
         DriftgateError: If its release is missing or altered.
@@ -77,15 +78,15 @@ def set_alias(name: str, alias: str, version: str, *, workspace: Workspace) -> N
 
 
 def drop_alias(name: str, alias: str, *, workspace: Workspace) -> None:
-    """Take an alias away, whether or not it is there."""
+    """Delete an alias; it is no error if it does not exist."""
     if version_with_alias(name, alias, workspace=workspace) is not None:
         client(workspace).delete_registered_model_alias(name, alias)
 
 
 def release_of(name: str, version: str, *, workspace: Workspace) -> Release:
-    """A version's release: the one on this machine, else the one kept with its MLflow run; verified by hash.
+    """A version's release, verified by hash: from this machine, else downloaded from its MLflow run.
 
-    What is fetched stays in the workspace: channels and their record name that folder.
+    A downloaded release stays in the workspace, because channels and the deployment record name its folder.
     """
     folder = workspace.releases / name / version
     if not folder.exists():

@@ -1,4 +1,4 @@
-"""The place in which a commit trains: its checkout, its own locked environment, a workspace of its own."""
+"""Train an older commit again: in its own checkout, locked environment and workspace."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FOREMOST_CLOCK = "LINT-14"  # as POSIX writes it: 14 hours ahead of UTC
 
 @dataclass(frozen=True)
 class Place:
-    """A folder, and what is where in it."""
+    """The temporary folder of a retraining, and the paths in it."""
 
     folder: Path
 
@@ -49,14 +49,14 @@ class Place:
 
 
 def set_up_environment(place: Place, *, python: str) -> str:
-    """Install what the checkout's own lock names; from uv's cache as far as that goes.
+    """Install the packages that the checkout's lock file names, from uv's cache where possible.
 
     Args:
-        place: Its checkout is there.
-        python: The version to use if this machine has it, else this process's own.
+        place: Its checkout exists already.
+        python: The Python version to use if this machine has it; else the version of this process is used.
 
     Returns:
-        The version that is used.
+        The Python version that is used.
 
     Raises:
         DriftgateError: If the lock can't be installed.
@@ -86,10 +86,10 @@ def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, thr
         threads: What OMP_NUM_THREADS was.
 
     Returns:
-        The document that it writes.
+        The result that it prints with `--json`.
 
     Raises:
-        DriftgateError: If it fails for another reason than the gate.
+        DriftgateError: If it fails for another reason than a block by the gate.
     """
     config = place.folder / "problem.yaml"
     config.write_text(yaml.safe_dump(problem, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -112,7 +112,7 @@ def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, thr
 
 
 def _interpreter(uv: str, python: str, place: Place) -> str:
-    """An interpreter of the version asked for, else the one that runs this."""
+    """An interpreter of the requested version, else the one of this process."""
     own = str(Path(sys.executable).resolve())
     if python == platform.python_version():
         return own
@@ -124,7 +124,7 @@ def _interpreter(uv: str, python: str, place: Place) -> str:
 
 
 def _run(command: list[str], place: Place, *, show: bool = False, **variables: str | None) -> tuple[int, str, str]:
-    """Run a command in the checkout, as if nothing of this process's surroundings were there; stop it with this one.
+    """Run a command in the checkout with a clean environment; it stops when this process stops.
 
     Returns:
         The exit code, standard output, standard error.
@@ -173,7 +173,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _essence(said: str) -> str:
-    """What a command gave as its reason."""
+    """The reason that a failed command printed."""
     lines = [line.strip(" ×╰─▶│") for line in said.splitlines() if line.strip(" ×╰─▶│")]
     reasons = [line for line in lines if line.lower().startswith("error")] or lines[-2:]
     return " ".join(reasons).rstrip(".")[:400] or "it said nothing"

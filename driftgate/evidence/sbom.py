@@ -1,5 +1,6 @@
-"""The bill of materials of a release (CycloneDX): every package that its service needs, and the model. No time and no
-random number in it, so the same release has the same bytes in every process; no network, and no other command, is needed.
+"""The software bill of materials (CycloneDX) of a release: every package that its service needs, and the model.
+
+It contains no time and no random number, so the same release always gives the same bytes. It needs no network.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LONGEST_LICENSE = 80  # characters; above it, the old metadata field holds the l
 
 @dataclass(frozen=True)
 class Package:
-    """A package as it is installed here, and the names of the packages that it needs itself."""
+    """An installed package, and the names of the packages that it requires."""
 
     name: str
     version: str
@@ -42,7 +43,7 @@ class Package:
 
 
 def closure(names: Iterable[str]) -> tuple[Package, ...]:
-    """All that these packages need on this Python and platform, and they themselves, sorted by name.
+    """These packages and all packages that they require on this Python and platform, sorted by name.
 
     Args:
         names: Of packages that are installed here.
@@ -72,17 +73,17 @@ def closure(names: Iterable[str]) -> tuple[Package, ...]:
 
 
 def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Path = LOCK) -> bytes:
-    """Write the bill of materials of a release, as CycloneDX 1.6 in JSON.
+    """Make the software bill of materials of a release, as CycloneDX 1.6 in JSON.
 
     Args:
         card: What the release is.
         model: The ONNX model.
-        requirements: The packages that its service imports by itself; theirs follow from them.
-        lock: The `uv.lock` that knows the hashes of the packages' files; without one, there are none.
+        requirements: The packages that its service imports directly; their requirements are added.
+        lock: The `uv.lock` with the hashes of the packages' files; without it the document has no hashes.
 
     Returns:
-        The document. A package has a hash where the lock names this very version of it, and it doesn't say itself that
-        it came from elsewhere: that of the locked file for this Python and platform.
+        The document. A package has the hash of the locked file for this Python and platform if the lock names the
+        installed version and the package was not installed from a path or an address.
 
     Raises:
         DriftgateError: If a package is missing, or the lock can't be read.
@@ -114,7 +115,7 @@ def make_sbom(card: Card, *, model: bytes, requirements: Iterable[str], lock: Pa
 
 
 def _files_of(package: Package, files: dict[tuple[str, str], list[tuple[str, str]]]) -> list[tuple[str, str]]:
-    """Its locked files; none where it was installed from a path or an address, as PEP 610 has it written down."""
+    """The locked files of a package; none if it was installed from a path or an address (PEP 610)."""
     if package.installed.read_text("direct_url.json"):
         return []
     return files.get((package.name, package.version), [])
@@ -130,7 +131,7 @@ def _installed(name: str) -> Distribution:
 
 
 def _needs(package: Distribution, extra: str) -> Iterator[tuple[str, str]]:
-    """The packages, each with each extra, that one needs here; of an extra, what it adds."""
+    """The packages, each with each extra, that a package requires here; for an extra, those that it adds."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
@@ -142,7 +143,7 @@ def _needs(package: Distribution, extra: str) -> Iterator[tuple[str, str]]:
 
 
 def _locked_files(lock: Path) -> dict[tuple[str, str], list[tuple[str, str]]]:
-    """The files of each locked name and version: file name, sha256. None where there is no lock."""
+    """The files of each locked name and version: file name, sha256. None if there is no lock."""
     try:
         if not lock.exists():
             return {}
@@ -180,7 +181,7 @@ def _component(package: Package, files: list[tuple[str, str]]) -> Component:
 
 
 def _best(files: list[tuple[str, str]]) -> tuple[str, str]:
-    """The file that an installer takes here: the wheel whose tag comes first, else the source; two empty words if none."""
+    """The file that an installer would choose here: the best matching wheel, else the source; two empty strings if none."""
     from packaging.utils import parse_wheel_filename
 
     ranks = _ranks()
@@ -197,14 +198,14 @@ def _best(files: list[tuple[str, str]]) -> tuple[str, str]:
 
 @cache
 def _ranks() -> dict[Any, int]:
-    """The tags of the wheels that run on this Python and platform, the best one 0."""
+    """The rank of each wheel tag that runs on this Python and platform; 0 is the best."""
     from packaging.tags import sys_tags
 
     return {tag: at for at, tag in enumerate(sys_tags())}
 
 
 def _licenses(metadata: Any) -> list[License]:
-    """As the package declares them: the SPDX expression, else the old field if it is short, else the classifiers."""
+    """The licences that the package declares: the SPDX expression, else the old field if it is short, else the classifiers."""
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
 

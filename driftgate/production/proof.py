@@ -1,4 +1,4 @@
-"""What a service on staging showed."""
+"""The result of the tests of a service on staging."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Proof(BaseModel):
-    """What a service on staging showed.
+    """The result of the tests of a service on staging.
 
-    `golden_differ` of `golden_rows` probabilities differ from those at training. `probes_failed` are bad requests that
-    got another answer than they should. `p99_ms` is of single rows, one after the other, over HTTP. Under load
-    `answered` requests were answered, `failed` were not, and `lost` of all answered rows are missing in the log.
+    `golden_differ` of `golden_rows` probabilities differ from those at training. `probes_failed` lists the invalid
+    requests that got another status than expected. `p99_ms` is the 99th percentile of the latency in milliseconds of
+    single rows, sent one after the other over HTTP. Under load `answered` requests were answered and `failed` were not;
+    `lost` answered rows are missing in the prediction log.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,4 +1,4 @@
-"""The champion's probabilities on the rows that judge a candidate."""
+"""The champion's probabilities on the rows on which a candidate is evaluated."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def score_champion(holdout: pd.DataFrame, problem: Problem, *, release: Release) -> ChampionScores:
-    """Score the holdout with the champion's release, which was verified by hash when it was read.
+    """Score the holdout with the champion's release, whose hashes were verified when it was read.
 
     Raises:
-        DriftgateError: If it takes columns that the holdout lacks.
+        DriftgateError: If it needs columns that the holdout lacks.
     """
     probability = release.scorer().probability(features_of(holdout, release.contract))
     seen = 0

@@ -1,4 +1,4 @@
-"""From the trained pipeline to ONNX, with the proof that both predict alike, and the time that a row takes."""
+"""Convert the trained pipeline to ONNX, measure whether both predict the same, and time the prediction of one row."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
 
 
 def for_tables(onnx: bytes, contract: Contract) -> bytes:
-    """The same model as MLflow's own scoring takes it: a column is one input of shape (n,), one output of shape (n,).
+    """The same model in the form that MLflow's own scoring expects: one input of shape (n,) per column, one output of shape (n,).
 
-    MLflow's pyfunc flavour hands over each column of a DataFrame flat, and flattens every output.
+    MLflow's pyfunc flavour passes each column of a DataFrame as a flat array, and flattens every output.
 
     Args:
         onnx: A model of `to_onnx`.
@@ -94,7 +94,7 @@ def for_tables(onnx: bytes, contract: Contract) -> bytes:
 
 
 def parity(model: Any, onnx: bytes, features: pd.DataFrame, *, contract: Contract, threshold: float) -> ParityResult:
-    """Compare labels and probabilities of both models over all rows given."""
+    """Compare the labels and probabilities of both models on all given rows."""
     import numpy as np
 
     expected = positive_probability(model, features)
@@ -123,9 +123,9 @@ def single_row_p99_ms(onnx: bytes, features: pd.DataFrame, *, contract: Contract
 
 @contextmanager
 def _whole_number_missing_flags() -> Iterator[None]:
-    """Hand ONNX the flag for missing values as 0 or 1.
+    """Pass the flag for missing values to ONNX as 0 or 1.
 
-    skl2onnx 1.20 passes scikit-learn's numpy booleans on for histogram gradient boosting, which protobuf 7 refuses in
+    skl2onnx 1.20 passes on the numpy booleans of histogram gradient boosting, which protobuf 7 refuses in
     a list of integers.
     """
     from skl2onnx.common import tree_ensemble

@@ -1,4 +1,4 @@
-"""Signs that a feature gives the target away: alone it predicts almost perfectly, or its missingness does."""
+"""Signs of target leakage: a single feature, or whether it is missing, predicts the target almost perfectly."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MINIMUM_MISSING = 30
 
 
 class ColumnLeak(BaseModel):
-    """What one column alone says of the target.
+    """How well one column alone predicts the target.
 
     `auc` is the ROC AUC of the class rate in the column's bins or categories, learned on one half of the rows and
-    judged on the other. `missing_purity` is the lower confidence bound of the share of one class among the rows
-    where the column is missing; None where too few are.
+    measured on the other. `missing_purity` is the lower confidence bound of the share of the commoner class among the
+    rows where the column is missing; None if too few rows miss it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,14 +36,14 @@ class ColumnLeak(BaseModel):
 def column_leaks(
     features: pd.DataFrame, labels: np.ndarray, contract: Contract, *, confidence: float, seed: int
 ) -> list[ColumnLeak]:
-    """Look at each feature column by itself.
+    """Measure how well each feature column alone predicts the target.
 
     Args:
         features: The contract's columns as models take them (missing: NaN or "").
         labels: 0 or 1, of shape (n,).
         contract: The columns.
-        confidence: Of the bound on the purity.
-        seed: Of the halving.
+        confidence: Level of the bound on the purity, such as 0.95.
+        seed: Seed of the random split into halves.
     """
     import numpy as np
 
@@ -64,7 +64,7 @@ def column_leaks(
 
 
 def _codes(values: pd.Series[float], *, category: bool) -> np.ndarray:
-    """Whole numbers from 0: a category's own, or the quantile bin of a number; missing has one of its own."""
+    """A code from 0 for each value: one per category, or the quantile bin of a number; missing values have a code of their own."""
     import numpy as np
     import pandas as pd
 
@@ -88,7 +88,7 @@ def _lone_auc(codes: np.ndarray, labels: np.ndarray, half: np.ndarray) -> float:
 
 
 def _purity(labels: np.ndarray, *, confidence: float) -> float | None:
-    """Lower Wilson bound (1927) of the share of the commoner class."""
+    """Lower bound of the share of the commoner class (Wilson 1927)."""
     if len(labels) < MINIMUM_MISSING:
         return None
     share = max(labels.mean(), 1 - labels.mean())

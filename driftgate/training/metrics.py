@@ -1,7 +1,7 @@
-"""Metrics of binary classification, with row weights, so that one code gives the value and its bootstrap.
+"""Metrics of binary classification with row weights: the same code computes a value and its bootstrap.
 
-Resampling n rows with replacement is giving each row a whole-number weight. The scores are sorted once; each resample
-then costs one pass. All agree with scikit-learn's (the tests compare them).
+To resample n rows with replacement is to give each row a whole-number weight. The scores are sorted once, and each
+resample then takes one pass. The tests compare every metric with scikit-learn.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CALIBRATION_BINS = 15
 
 
 class Scored:
-    """Labels and probabilities made ready for weighted metrics.
+    """Labels and probabilities, sorted for weighted metrics.
 
     Args:
         labels: 0 or 1, of shape (n,).
         probability: Of the positive class, between 0 and 1, of shape (n,).
-        threshold: A row counts as positive from here on.
+        threshold: A row whose probability is at least this counts as positive.
     """
 
     def __init__(self, labels: np.ndarray, probability: np.ndarray, *, threshold: float) -> None:
@@ -50,10 +50,10 @@ class Scored:
         self.surplus = score - self.truth
 
     def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
-        """Every metric of `METRICS`; NaN where the weighted rows lack a class.
+        """Every metric of `METRICS`; NaN if the weighted rows lack a class.
 
         Args:
-            weights: One weight a row, in the order of the labels given; None: all 1.
+            weights: One weight per row, in the order of the given labels; None: all 1.
         """
         import numpy as np
 
@@ -82,12 +82,12 @@ class Scored:
 
 
 def point_metrics(labels: np.ndarray, probability: np.ndarray, *, threshold: float) -> dict[str, float]:
-    """Every metric of `METRICS` on the rows as they are."""
+    """Every metric of `METRICS`, each row with weight 1."""
     return Scored(labels, probability, threshold=threshold).metrics()
 
 
 def wilson_interval(share: float, rows: int, *, confidence: float) -> tuple[float, float]:
-    """The interval of a share among so many rows (Wilson 1927)."""
+    """Confidence interval of a share observed on `rows` rows (Wilson 1927)."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     centre, scale = share + z * z / (2 * rows), 1 + z * z / rows
     margin = z * float((share * (1 - share) / rows + z * z / (4 * rows * rows)) ** 0.5)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ParityResult(BaseModel):
-    """How far the exported model is from the one it was made of, over all rows compared."""
+    """The largest difference between the exported model and the trained one on the compared rows."""
 
     model_config = ConfigDict(frozen=True)
 

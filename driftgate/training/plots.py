@@ -1,4 +1,4 @@
-"""The plots of a training run, made without a display."""
+"""The plots of a training run; they need no display."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def training_plots(
 
 
 def png(figure: Figure) -> bytes:
-    """The picture's bytes; the same figure gives the same bytes."""
+    """The figure as PNG; the same figure always gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
