@@ -1,4 +1,4 @@
-"""How unlike two counts are, and how unlike they would be by chance."""
+"""Distances between two sets of counts, and the distances to expect by chance."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def known_rows(counts: np.ndarray) -> float:
 def distances(counts: np.ndarray, windows: np.ndarray, *, category: bool) -> np.ndarray:
     """Distance between 0 and 1 of the known values; missing ones are left out.
 
-    Numbers: the Kolmogorov–Smirnov distance, at the borders of the cells. Categories: the largest change in the share
-    of any one known category; what was never seen has a measure of its own.
+    Numbers: the Kolmogorov–Smirnov distance, evaluated at the edges of the cells. Categories: the largest change in the
+    share of any known category; unseen categories have a measure of their own.
 
     Args:
         counts: Of the batch, of shape (cells,).
@@ -26,7 +26,7 @@ def distances(counts: np.ndarray, windows: np.ndarray, *, category: bool) -> np.
         category: Whether the cells have no order.
 
     Returns:
-        float64 of shape (k,); 0 where one side knows no value: the missing share tells that.
+        float64 of shape (k,); 0 if one side has no known value (the missing share shows that).
     """
     import numpy as np
 
@@ -38,7 +38,7 @@ def distances(counts: np.ndarray, windows: np.ndarray, *, category: bool) -> np.
 
 
 def missing_gaps(counts: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """By how much the missing share differs; float64 of shape (k,)."""
+    """Absolute difference of the missing share; float64 of shape (k,)."""
     import numpy as np
 
     here = counts[-1] / max(counts.sum(), 1)
@@ -47,7 +47,7 @@ def missing_gaps(counts: np.ndarray, windows: np.ndarray) -> np.ndarray:
 
 
 def unseen_share(counts: np.ndarray, windows: np.ndarray) -> float:
-    """Share of the categories that no window held, or that the reference has no cell for."""
+    """Share of the known values whose category no window holds, or for which the reference has no cell."""
     import numpy as np
 
     empty = windows[:, :-1].sum(axis=0) == 0
@@ -57,12 +57,12 @@ def unseen_share(counts: np.ndarray, windows: np.ndarray) -> float:
 
 
 def commonest_share(counts: np.ndarray) -> float:
-    """Share of the known values that lie in the fullest cell; 1 for a sensor that is stuck."""
+    """Share of the known values in the fullest cell; 1 for a sensor that is stuck."""
     return float(counts[:-1].max() / max(known_rows(counts), 1))
 
 
 def distance_noise(pooled: np.ndarray, rows: float, others: float, *, category: bool, z: float) -> float:
-    """How far two samples of one population may lie apart by chance, at `z` standard errors.
+    """The distance of two samples of the same population that chance explains, at `z` standard errors.
 
     Numbers: the two-sample bound of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), at the level of `z`.
     Categories: `z` standard errors of the share that varies most.
@@ -70,7 +70,7 @@ def distance_noise(pooled: np.ndarray, rows: float, others: float, *, category: 
     Args:
         pooled: Counts of the population, of shape (cells,).
         rows: Known values of the batch.
-        others: Known values of what it is held against.
+        others: Known values of what it is compared with.
         category: Whether the cells have no order.
         z: Standard errors.
     """
@@ -85,5 +85,5 @@ def distance_noise(pooled: np.ndarray, rows: float, others: float, *, category: 
 
 
 def share_noise(share: float, rows: float, *, z: float) -> float:
-    """`z` standard errors of a share among so many rows."""
+    """`z` standard errors of a share observed on `rows` rows."""
     return min(1.0, z * math.sqrt(share * (1 - share) / max(rows, 1)))

@@ -1,10 +1,11 @@
-"""Performance without labels, from calibrated probabilities; with labels, the realised one beside it.
+"""Estimated performance without labels, from calibrated probabilities, and realised performance where labels exist.
 
-Confidence-based estimation: a calibrated probability p of the positive class is right of a share p of such rows, so each
-row counts as p of a positive and 1 - p of a negative one, and every metric has an expected value (NannyML's CBPE; Białek,
+Confidence-based estimation: if probabilities are calibrated, a share p of the rows with probability p is positive. So each
+row counts as p positive and 1 - p negative rows, and every metric has an expected value (NannyML's CBPE; Białek,
 Kuberski, Perrakis and Bifet, *Estimating Model Performance Under Covariate Shift Without Labels*, 2024; for accuracy
-already Guillory et al., *Predicting with Confidence on Unseen Distributions*, 2021). It sees a change of the features. A
-change of what the features mean for the target it can't see: where labels disagree with it, that is what happened.
+already Guillory et al., *Predicting with Confidence on Unseen Distributions*, 2021). It detects a change of
+the features. It can't detect that the relation between features and target changed (concept drift): labels that disagree
+with the estimate show that.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LEAST_WINDOWS = 4
 
 
 class Spread(BaseModel):
-    """How far estimates were off on windows of unseen rows, beyond chance: root mean square, and how many windows."""
+    """Root mean square error of the estimates on windows of unseen rows, beyond chance; and the number of windows."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +43,7 @@ class Spread(BaseModel):
 
 
 class Expected(BaseModel):
-    """One metric: estimated, with the interval in which the realised value is expected, and realised where labels are.
+    """One metric: its estimate with the interval in which the realised value is expected, and its realised value.
 
     `promised` is the estimate for the `labelled` rows alone.
     """
@@ -56,7 +57,7 @@ class Expected(BaseModel):
 
     @property
     def inside(self) -> bool:
-        """Whether the labels agree with the probabilities, as far as the interval tells; so too where there are none."""
+        """Whether the realised value lies in the interval; true if there are no labels."""
         if self.realised is None or self.promised is None:
             return True
         return self.promised.low <= self.realised.value <= self.promised.high
@@ -67,7 +68,7 @@ def expected_metrics(probability: np.ndarray, *, threshold: float) -> dict[str, 
 
     Args:
         probability: Of the positive class, of shape (n,).
-        threshold: Of the decision.
+        threshold: Probability from which the prediction is the positive class.
     """
     return _both_ways(probability, threshold=threshold).metrics(_weights(probability))
 
@@ -81,23 +82,22 @@ def expect(
     confidence: float,
     seed: int,
 ) -> dict[str, Expected]:
-    """Estimate every metric, and compare with the labels where they are there.
+    """Estimate every metric, and compare it with the labels where they exist.
 
-    The interval is that of a realised value: chance among these rows (labels drawn from the probabilities) and the
-    errors that estimates had on windows of the past add up.
+    The interval is one for the realised value. It adds chance on these rows (labels drawn from the probabilities) and the
+    errors that estimates had on past windows.
 
     Args:
-        probability: Of the positive class, of shape (n,); where there are more than `MAXIMUM_ROWS`, a sample of so many
-            is used, and another one of the rows that have a label.
-        labels: 0, 1, or NaN where it isn't known, of shape (n,); or None.
-        threshold: Of the decision.
-        spread: Errors of the past, by metric; empty: none known.
+        probability: Of the positive class, of shape (n,); of more than `MAXIMUM_ROWS` rows a sample is used, and
+            another sample of the rows with a label.
+        labels: 0, 1, or NaN if unknown, of shape (n,); or None.
+        threshold: Probability from which the prediction is the positive class.
+        spread: Errors on past windows, by metric; empty if unknown.
         confidence: Of the intervals.
         seed: Of sample and simulation.
 
     Returns:
-        By metric; empty where there are fewer than `LEAST_ROWS` rows. Realised where as many have a label, of either
-        class.
+        By metric; empty for fewer than `LEAST_ROWS` rows. A realised value needs as many labels, of both classes.
     """
     import numpy as np
 
@@ -147,13 +147,13 @@ def _estimates(
 def spread_of(
     out_of_fold: pd.DataFrame, timestamp: str | None, *, threshold: float, window_days: int
 ) -> dict[str, Spread]:
-    """How far estimates were off on the windows of rows that the model had not seen, beyond chance.
+    """Measure the errors of the estimates, beyond chance, on windows of rows that the model had not seen.
 
     Args:
         out_of_fold: `prediction`, `label`, and the timestamp.
-        timestamp: None: there are no windows, and the result is empty.
-        threshold: Of the decision.
-        window_days: Length of a window.
+        timestamp: Name of the column; None: there are no windows, and the result is empty.
+        threshold: Probability from which the prediction is the positive class.
+        window_days: Length of a window in days.
     """
     import numpy as np
 
@@ -186,7 +186,7 @@ def _windows(frame: pd.DataFrame, timestamp: str | None, *, days: int) -> Iterat
 
 
 def _both_ways(probability: np.ndarray, *, threshold: float) -> Scored:
-    """Each row twice: once as a positive one, once as a negative one."""
+    """Each row twice: once as positive, once as negative."""
     import numpy as np
 
     labels = np.repeat([1, 0], len(probability))
@@ -214,7 +214,7 @@ def _chance(probability: np.ndarray, *, threshold: float, seed: int) -> dict[str
 
 
 def _quantile(confidence: float, windows: int | None) -> float:
-    """Of the normal distribution, or of Student's where the spread comes from a few windows."""
+    """Quantile of the normal distribution, or of Student's t if the spread comes from a number of windows."""
     from scipy import stats
 
     tail = 0.5 + confidence / 2

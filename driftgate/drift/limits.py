@@ -1,11 +1,11 @@
-"""What is ordinary for a column, and the limits that follow from it.
+"""The usual variation of a column between past windows, and the drift limits that follow from it.
 
-Two questions are asked of a batch, column by column. *Ever*: was there a window like this one, in all that was seen?
-*Recent*: is it unlike the last few windows, more than a window ever was unlike those before it? The first one doesn't
-mind a season that comes back; the second one doesn't take a summer in °C for a winter in °F.
+Each column of a batch is compared in two ways. *Ever*: is any past window similar to it? This accepts a season that
+returns. *Recent*: does it differ from the last few windows by more than past windows differed from those before them?
+This doesn't mistake a summer in °C for a winter in °F.
 
-Limits are set on the scale of odds, d / (1 - d): twice as much of a small distance is twice the distance, twice as much
-of a large one is still below 1.
+Limits are multiples of the odds d / (1 - d) of a distance d: for a small distance, twice the odds is twice the distance;
+for a large one it stays below 1.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ THIN = 0.2  # of the median window: with less, a window says nothing
 
 
 class Largest(BaseModel):
-    """The largest value of a measure among the windows of the reference, each question by itself.
+    """The largest value of a measure among the windows of the reference, for each comparison.
 
-    `pooled` is one window against all the others together: what a batch longer than any window is held against.
+    `pooled` compares one window with all others together; it applies to a batch that is longer than any window.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,7 +53,9 @@ class Largest(BaseModel):
 
 
 class Ordinary(BaseModel):
-    """What is ordinary for a column. `strange` are windows so far from all others that they count as faults: left out."""
+    """The usual variation of a column. `strange` lists windows that differ so much from all others that they count as
+    faults; they are left out.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +67,7 @@ class Ordinary(BaseModel):
 
 
 class Measurement(BaseModel):
-    """One measure of one column beside its limits. `question` is the one that came closest to its limit."""
+    """One measure of one column with its limits. `question` is the comparison that came closest to its limit."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -85,18 +87,18 @@ class Measurement(BaseModel):
 
 
 def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: DriftRule) -> Ordinary | None:
-    """How unlike each other the windows of the reference are.
+    """Measure how much the windows of the reference differ from each other.
 
-    *Ever* leaves one window out at a time, and looks for the nearest of the others; *recent* looks for the nearest of
-    those just before it. A window that the limits of all others would call severely off is no measure of the ordinary.
+    *Ever* leaves one window out at a time and finds the most similar of the others; *recent* finds the most similar of
+    those just before it. A window that would be severely over the limits of all others is left out.
 
     Args:
-        windows: Counts of shape (k, cells), in order of time; those with hardly a row, or known value, are left out.
+        windows: Counts of shape (k, cells), in order of time; windows with very few rows or known values are left out.
         layout: Of the column.
-        rule: Says how many windows are enough, and which are recent.
+        rule: The number of windows needed, and of those that count as recent.
 
     Returns:
-        None where they are too few to say.
+        None if there are too few windows.
     """
     import numpy as np
 
@@ -135,16 +137,16 @@ def measure_column(
     pooled: bool = False,
     near: bool = True,
 ) -> list[Measurement]:
-    """Hold every measure of a batch's column against its limit.
+    """Compare every measure of one column of a batch with its limit.
 
     Args:
         counts: Of the batch, of shape (cells,).
-        windows: Of the reference and of what has joined it, of shape (k, cells), in order of time.
-        ordinary: What is ordinary among the windows of the reference; None: nothing is known of it.
+        windows: Of the reference and of accepted later windows, of shape (k, cells), in order of time.
+        ordinary: The usual variation between the windows of the reference; None: unknown.
         layout: Of the column.
         rule: The constants.
-        pooled: Hold it against all windows together, since it is longer than any of them.
-        near: Whether the newest windows are its neighbours in time; else *recent* isn't asked.
+        pooled: Compare with all windows together, because the batch is longer than any of them.
+        near: Whether the newest windows directly precede it; otherwise *recent* is skipped.
     """
     rows, known = int(counts.sum()), known_rows(counts)
     total = windows.sum(axis=0)
@@ -179,20 +181,22 @@ def measure_column(
 def measure_refused(
     counts: np.ndarray, refused: np.ndarray, windows: np.ndarray, ordinary: Ordinary, *, layout: Layout, rule: DriftRule
 ) -> Measurement:
-    """Whether the fault for which recent windows were refused goes on: a fault that lasts long enough looks like some
-    window of another season, and has no accepted neighbour left that would tell.
+    """Measure whether the fault for which recent windows were refused continues.
+
+    A fault that lasts long enough can resemble a window of another season, and no recent accepted window is left that
+    would show the difference.
 
     Args:
         counts: Of the batch, of shape (cells,).
         refused: Windows refused for this column, of shape (r, cells), in order of time.
         windows: The accepted ones, of shape (k, cells), in order of time.
-        ordinary: What is ordinary among the windows of the reference.
+        ordinary: The usual variation between the windows of the reference.
         layout: Of the column.
         rule: The constants.
 
     Returns:
-        1 less the distance from the nearest of the refused; its limit is passed where the batch could be a neighbour of
-        that one, and is closer to it than to the last windows that were accepted. That is severe at once.
+        1 minus the distance from the nearest refused window. It is over its limit, and severe at once, if the batch is as
+        close to that window as neighbours are, and closer to it than to the last accepted windows.
     """
     known = windows[_full(windows[:, :-1].sum(axis=1))]
     back = distances(counts, refused[-rule.recent :], category=layout.category).min()
@@ -203,7 +207,7 @@ def measure_refused(
 
 
 def _full(rows: np.ndarray) -> np.ndarray:
-    """Which windows hold enough to say something: not next to nothing beside the median one."""
+    """Which windows have enough rows: at least the share `THIN` of the median window."""
     import numpy as np
 
     held = rows > 0
@@ -211,7 +215,7 @@ def _full(rows: np.ndarray) -> np.ndarray:
 
 
 def _usual(largest: Largest | None, pooled: bool, near: bool) -> dict[str, float]:
-    """The questions to ask, each with what is ordinary."""
+    """The comparisons to make, each with the usual value."""
     if largest is None:
         return {"reference": 0.0}
     if pooled:
@@ -240,7 +244,7 @@ def _measure_commonest(
 def _closest(
     measure: Measure, found: np.ndarray, usual: dict[str, float], noise: float, floor: float, rule: DriftRule
 ) -> Measurement:
-    """Every question; the one that comes closest to its own limit answers."""
+    """Make every comparison, and return the one that comes closest to its own limit."""
     answers = [
         _measure(
             measure, float((found[-rule.recent :] if question == "recent" else found).min()), ordinary, noise, floor,
@@ -260,7 +264,7 @@ def _measure(
 
 
 def _times_odds(share: float, times: float) -> float:
-    """The share whose odds are so many times as large."""
+    """The share whose odds are `times` as large."""
     return 1.0 if share >= 1 else times * share / (1 - share + times * share)
 
 
@@ -275,7 +279,7 @@ def _largest_of(apart: np.ndarray, far: list[float], floor: float, rule: DriftRu
 
 
 def _largest(values: Sequence[float] | np.ndarray, floor: float, rule: DriftRule) -> float:
-    """The largest value; where the others' limits would call it severely over, it is a fault, and the next one counts."""
+    """The largest value; if it is severely over the limit that the others give, it counts as a fault and the second counts."""
     *_, second, first = [0.0, *sorted(float(value) for value in values)]
     if len(values) < rule.least_windows:
         return first

@@ -1,7 +1,7 @@
-"""The reference profile: what a release remembers of the rows it was trained on, so that nobody needs them again.
+"""The reference profile: a summary of the training rows that is kept with a release, so that drift checks don't need them.
 
-Counts a day and column, what is ordinary among windows of them, how much each column moves the model, and how far the
-estimate of performance was off on rows the model had not seen. A few hundred kilobytes, whatever the number of rows.
+It holds counts per day and column, the usual variation between windows, the effect of each column on the model, and the
+errors of the performance estimate on unseen rows. Its size is a few hundred kilobytes for any number of rows.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ PROBABILITY_EDGES = tuple(number / 20 for number in range(21))
 
 
 class Profile(BaseModel):
-    """A reference, counted.
+    """The counts of the reference rows, and what follows from them.
 
-    `first_day` is the day of the first row of counts; None where the problem has no timestamp: then all rows are one
-    day. `counts` hold a row a day and a number a cell. `ordinary` is for windows of `rule.window_days`. `effects` are
+    `first_day` is the day of the first row of counts; None if the problem has no timestamp: then all rows are one
+    day. `counts` have one row per day and one number per cell. `ordinary` is for windows of `rule.window_days`. `effects` are
     the mean absolute changes of the probability when a column is shuffled. `classes` are the two values of the target.
     """
 
@@ -60,7 +60,7 @@ class Profile(BaseModel):
 
     @property
     def end(self) -> dt.date | None:
-        """The day after the last one; None where there is no timestamp."""
+        """The day after the last one; None if there is no timestamp."""
         return self.first_day + dt.timedelta(days=self.days) if self.first_day else None
 
     @cached_property
@@ -70,14 +70,14 @@ class Profile(BaseModel):
         return {name: np.array(rows, dtype=np.int64) for name, rows in self.counts.items()}
 
     def windows(self, days: int) -> Counts:
-        """The windows of every column, as of `windows_of`."""
+        """The windows of every column, as `windows_of` returns them."""
         return {name: self.windows_of(name, days) for name in self._arrays}
 
     def windows_of(self, column: str, days: int) -> np.ndarray:
-        """A column's counts in windows of so many days, of shape (k, cells), the newest one last and ending the reference.
+        """A column's counts in windows of `days` days, of shape (k, cells), the oldest first; the last ends with the reference.
 
-        Days that don't fill a window are left out. Without a timestamp, or where the reference is shorter than a window,
-        it is the one window.
+        Days that don't fill a window are left out. Without a timestamp, or if the reference is shorter than a window,
+        there is a single window.
         """
         days = min(days, self.days)
         number = self.days // days
@@ -85,7 +85,7 @@ class Profile(BaseModel):
         return found
 
     def ordinary_for(self, column: str, days: int) -> Ordinary | None:
-        """What is ordinary for a column among windows of so many days; None where they are too few to say."""
+        """The usual variation of a column between windows of `days` days; None if there are too few windows."""
         if column in self.ordinary and (days == self.rule.window_days or self.first_day is None):
             return self.ordinary[column]
         return ordinary_of(self.windows_of(column, days), layout=self.layouts[column], rule=self.rule)
@@ -93,7 +93,7 @@ class Profile(BaseModel):
     def matters(self, column: str) -> bool:
         """Whether the model uses the column. The target always matters.
 
-        What the model says never does: its reference comes from models made alike, not from the one that ships.
+        The prediction never does: its reference comes from the models of the folds, not from the released one.
         """
         return column != PREDICTION and self.effects.get(column, 1.0) >= self.rule.matters
 
@@ -106,15 +106,15 @@ def fit_profile(
     effects: dict[str, float],
     threshold: float,
 ) -> Profile:
-    """Count the reference, and find what is ordinary in it.
+    """Count the reference rows, and measure the usual variation between their windows.
 
     Args:
         development: The rows that a model was fitted on; the newest `MAXIMUM_DAYS` days of them are counted.
-        problem: Gives the contract, the timestamp and `gate.drift`.
+        problem: Its contract, timestamp and `gate.drift` are used.
         out_of_fold: Probabilities of rows by models that had not seen them: `prediction`, `label` (0 or 1), and the
-            timestamp where there is one.
+            timestamp if the problem has one.
         effects: Mean absolute change of the probability when a column is shuffled.
-        threshold: Of the decision.
+        threshold: Probability from which the prediction is the positive class.
     """
     rule, timestamp = problem.gate.drift, problem.data.timestamp
     newest = _newest(development, timestamp)
@@ -146,7 +146,11 @@ def fit_profile(
     ordinary = {name: profile.ordinary_for(name, rule.window_days) for name in layouts}
     for name, found in ordinary.items():
         if found is not None and found.strange:
-            log.info("%s: %d windows of the reference are like no other, and count as faults", name, len(found.strange))
+            log.info(
+                "%s: %d windows of the reference differ from all others and are left out as faults",
+                name,
+                len(found.strange),
+            )
     return profile.model_copy(update={"ordinary": ordinary})
 
 
@@ -154,7 +158,7 @@ def profile_of(release: Release) -> Profile:
     """The profile kept with a release.
 
     Raises:
-        DriftgateError: If it can't be understood.
+        DriftgateError: If another version of Driftgate wrote it.
     """
     try:
         return Profile.model_validate_json(release.profile)
@@ -178,7 +182,7 @@ def _newest(frame: pd.DataFrame, timestamp: str | None) -> pd.DataFrame:
 def _days(
     frame: pd.DataFrame, timestamp: str | None, *, first: dt.date | None
 ) -> tuple[np.ndarray, dt.date | None, int]:
-    """Each row's day from the first one, the first one, and how many there are."""
+    """The day number of each row, the first day, and the number of days."""
     import numpy as np
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What each column held at training, so that the service can say of a row that it is unlike anything the model saw."""
+"""The range of each column in the training data, so that the service can warn of values that the model never saw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Range(BaseModel):
-    """The least and the greatest number, or the categories, that a column held at training; empty where it held none."""
+    """The smallest and largest number, or the categories, of a column in the training data; empty if it had no value."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,7 +23,7 @@ class Range(BaseModel):
     categories: frozenset[str] = frozenset()
 
     def outside(self, value: Any) -> bool:
-        """Whether a value lies outside; a missing one doesn't."""
+        """Whether a value lies outside; a missing value doesn't."""
         if value is None:
             return False
         if isinstance(value, str):
@@ -39,25 +39,25 @@ class Ranges(BaseModel):
     columns: dict[str, Range]
 
     def warnings(self, columns: Mapping[str, Sequence[Any]]) -> dict[int, list[str]]:
-        """What to say of rows that lie outside.
+        """Warnings for rows with values outside the ranges.
 
         Args:
             columns: n values of each column.
 
         Returns:
-            By the row's number, one text for each column; no value is repeated in it.
+            By row number, one text per column; the text doesn't repeat the value.
         """
         found: dict[int, list[str]] = {}
         for name, known in self.columns.items():
             for at, value in enumerate(columns[name]):
                 if known.outside(value):
                     text = "a category" if isinstance(value, str) else "a value"
-                    found.setdefault(at, []).append(f"{name}: {text} that the training never saw")
+                    found.setdefault(at, []).append(f"{name}: {text} that was not in the training data")
         return found
 
 
 def ranges_of(development: pd.DataFrame, contract: Contract) -> Ranges:
-    """Look at the rows that a model was fitted on.
+    """The ranges of the rows that a model was fitted on.
 
     Args:
         development: Has the contract's columns.

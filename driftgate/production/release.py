@@ -1,12 +1,12 @@
-"""A release: a model version made ready to serve, each file of it known by its hash. Light: the service reads it too.
+"""A release: a model version ready to serve, with the hash of each file. It imports little, because the service reads it.
 
 model.onnx       the model
 contract.json    the columns it takes
 card.json        what it is: metrics, lineage, verdict
-ranges.json      what each column held at training
-golden.json      rows and the probabilities they must get, to the last bit
-profile.json     what the reference looked like, for the drift checks; the service leaves it alone
-sbom.cdx.json    every package that its service needs, in CycloneDX; releases of before it was there have none
+ranges.json      the range of each column in the training data
+golden.json      rows and the probabilities that the model must give them, to the last bit
+profile.json     the reference profile, for the drift checks; the service doesn't read it
+sbom.cdx.json    the software bill of materials, in CycloneDX; old releases may lack it
 manifest.json    the sha256 of each of these
 """
 
@@ -40,9 +40,9 @@ class _Frozen(BaseModel):
 
 
 class Lineage(_Frozen):
-    """Where a model comes from. `dirty` says that the commit alone doesn't tell the code; times are ISO 8601.
+    """Where a model comes from. `dirty` is true if files differed from the commit; times are ISO 8601.
 
-    `trained_at` is UTC; `as_of` is on the clocks of where it was trained, as the data's timestamps are.
+    `trained_at` is UTC; `as_of` is in local time, as the data's timestamps are.
     """
 
     commit: str | None
@@ -62,7 +62,7 @@ class Lineage(_Frozen):
 
 
 class Card(_Frozen):
-    """What a release is. `metrics` hold value, low and high of each; `verdict` is the gate's, as JSON."""
+    """The model card. `metrics` hold value, low and high of each metric; `verdict` is the verdict of the gate, as JSON."""
 
     name: str
     version: str
@@ -80,7 +80,7 @@ class Card(_Frozen):
 
 
 class Golden(_Frozen):
-    """Rows, and the probability of the positive class that each must get."""
+    """Rows, and the probability of the positive class that the model must give each."""
 
     rows: list[dict[str, Any]]
     probability: list[float]
@@ -88,7 +88,7 @@ class Golden(_Frozen):
 
 @dataclass(frozen=True)
 class Release:
-    """A release read from disk, every hash of it verified."""
+    """A release read from disk, with every hash verified."""
 
     folder: Path
     card: Card
@@ -100,17 +100,17 @@ class Release:
     sbom: bytes | None
 
     def scorer(self) -> Scorer:
-        """Make the scorer, and try it on the golden rows.
+        """Make the scorer, and verify it on the golden rows.
 
         Raises:
-            DriftgateError: If a golden row gets another probability.
+            DriftgateError: If a golden row gets a different probability.
         """
         scorer = Scorer(self.model, self.contract)
         found = [float(value) for value in scorer.probability_of_rows(self.golden.rows)]
         wrong = sum(1 for was, now in zip(self.golden.probability, found, strict=True) if was != now)
         if wrong:
             raise DriftgateError(
-                f"The release {self.folder} predicts {wrong} of its {len(found)} golden rows otherwise than at training.",
+                f"The release {self.folder} predicts {wrong} of its {len(found)} golden rows differently than at training.",
                 "Serve it with the versions of onnxruntime and numpy it was made with.",
             )
         return scorer
@@ -127,7 +127,7 @@ def write_release(
     profile: bytes,
     sbom: bytes,
 ) -> Release:
-    """Write a release beside `folder`, then move it there whole: nobody ever sees half of one.
+    """Write a release to a temporary folder, then rename it to `folder`, so that it is never seen incomplete.
 
     Args:
         folder: Must not exist.
@@ -140,10 +140,12 @@ def write_release(
         rows: Golden rows; their probabilities are taken from the model now.
 
     Raises:
-        DriftgateError: If the release exists, or can't be written; nothing of it stays then.
+        DriftgateError: If the release exists, or can't be written; then nothing is left behind.
     """
     if folder.exists():
-        raise DriftgateError(f"The release {folder} exists already.", "A release is never changed: make a new version.")
+        raise DriftgateError(
+            f"The release {folder} exists already.", "A release is never changed: train a new version."
+        )
     probability = Scorer(model, contract).probability_of_rows(rows)
     golden = Golden(rows=[dict(row) for row in rows], probability=[float(value) for value in probability])
     contents = {
@@ -168,22 +170,23 @@ def write_release(
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)
         raise DriftgateError(
-            f"The release {folder} can't be written: {error.strerror}.", "Nothing of it was kept; mend that, run again."
+            f"The release {folder} can't be written: {error.strerror}.",
+            "Nothing was left behind; fix that and run again.",
         ) from error
     return read_release(folder)
 
 
 def read_release(folder: Path, *, manifest_sha256: str | None = None) -> Release:
-    """Read a release; each file's bytes are compared with the manifest before anything is made of them.
+    """Read a release; each file is compared with its hash in the manifest before it is used.
 
     Args:
         folder: Of the release.
-        manifest_sha256: What the manifest itself must be.
+        manifest_sha256: The expected sha256 of the manifest; None: not checked.
 
     Raises:
-        DriftgateError: If a file is missing, was altered, or can't be understood.
+        DriftgateError: If a file is missing, was altered, or was written by another version.
     """
-    remedy = "Take the release from where it was made, or train again."
+    remedy = "Copy the release again from where it was made, or train again."
     try:
         manifest = (folder / MANIFEST).read_bytes()
         if manifest_sha256 not in (None, hashlib.sha256(manifest).hexdigest()):
@@ -216,7 +219,7 @@ def read_release(folder: Path, *, manifest_sha256: str | None = None) -> Release
 
 
 def manifest_hash(folder: Path) -> str:
-    """The sha256 of a release's manifest: whoever knows it knows every file of the release.
+    """The sha256 of a release's manifest; it identifies every file of the release.
 
     Raises:
         DriftgateError: If there is none.
@@ -230,7 +233,7 @@ def manifest_hash(folder: Path) -> str:
 
 
 def _sorted(value: Any) -> Any:
-    """Sets came out as lists in any order: the same release must have the same bytes."""
+    """Sort lists made from sets: the same release must always have the same bytes."""
     if isinstance(value, dict):
         return {key: _sorted(item) for key, item in value.items()}
     return sorted(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Predicting with an exported model: numpy and onnxruntime, nothing else."""
+"""Prediction with an exported model; needs only numpy and onnxruntime."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """An ONNX model of one contract, on one thread.
+    """An ONNX model that takes the columns of a contract; it runs on one thread.
 
     Args:
-        model: The bytes of the ONNX model; one input of shape (n, 1) a column, probabilities as second output.
+        model: The bytes of the ONNX model; one input of shape (n, 1) per column, probabilities as second output.
         contract: The columns.
     """
 
@@ -36,8 +36,8 @@ class Scorer:
         """Probability of the positive class.
 
         Args:
-            columns: A sequence of n values for each column of the contract (a DataFrame will do), missing ones NaN or
-                "" (or None).
+            columns: A sequence of n values for each column of the contract, or a DataFrame; missing values are NaN, "" or
+                None.
 
         Returns:
             float32 of shape (n,).

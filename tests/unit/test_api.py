@@ -117,7 +117,7 @@ def test_labels_come_late_again_and_before_their_time(service: Service, release:
 def test_values_unlike_the_training_are_told(service: Service, release: Release) -> None:
     row = {**release.golden.rows[0], "f1": 1e6}
     assert ask(service, "/predict", json.dumps(row).encode()).json["warnings"] == [
-        "f1: a value that the training never saw"
+        "f1: a value that was not in the training data"
     ]
 
 
