@@ -13,17 +13,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from driftgate.drift.limits import STATES
+from cli.checks_table import COLOURS, print_checks, print_columns
+from cli.tables import make_console
 from driftgate.errors import DriftgateError
-from driftgate.evidence.page import number, state_of
 from driftgate.verdict import Verdict
+from driftgate.words import number, plural
 from driftgate.workspace import PROJECT, show_path
 
-COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
-STATE_COLOURS = {"stable": "green", "drifted": "yellow", "severe": "bold red"}
 SHOWN_ESTIMATES = ("roc_auc", "accuracy")
-CLOSEST = 5
-BAR_CELLS = 24
 COMMAND = re.compile(
     r"\brun\.py (?:(?:data|experiment) [a-z]+|train|contract|drift|deploy|prove|rollback|releases|reproduce)\b(?! --config)"
 )
@@ -135,37 +132,20 @@ def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -
 
 def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
     """The page of a drift check: the verdict's table, the columns that drifted, or came closest to it, and the estimate."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     console = make_console(results)
     print_checks(verdict, console)
-    columns = sorted(document["columns"], key=lambda found: (-STATES.index(found["state"]), -_nearness(found)))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (
-        ("column", "left"), ("distance", "right"), ("limit", "right"), ("", "left"), ("missing", "right"), ("state", "left")
-    ):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    shown = [found for found in columns if found["state"] != "stable"] or columns[:CLOSEST]
-    for found in shown:
-        colour = STATE_COLOURS[found["state"]]
-        table.add_row(
-            found["name"], f"{found['distance']:.3f}", f"{found['limit']:.3f}", Text(_bar(found), style=colour),
-            f"{found['missing']:.1%}", Text(found["state"], style=colour),
-        )  # fmt: skip
-    console.print(table)
-    rest = len(columns) - len(shown)
-    if rest:
-        console.print(f"{rest} more columns are stable")
+    print_columns(document["columns"], console)
     for name in SHOWN_ESTIMATES:
         if name in document["estimate"]:
             console.print(f"{name:<8} {_estimate_text(document['estimate'][name])}")
     data, windows = document["data"], document["windows"]
     console.print(f"rows     {data['rows']:,} of {data['source']}")
     console.print(
-        f"against  {document['model']['name']} {document['model']['version']}: {windows['compared']} windows of "
-        f"{windows['days']} days, {windows['joined']} of them seen since its training"
+        f"against  {document['model']['name']} {document['model']['version']}: "
+        f"{plural(windows['compared'], 'window')} of {plural(windows['days'], 'day')}, "
+        f"{windows['joined']} of them seen since its training"
     )
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
 
@@ -298,43 +278,6 @@ def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -
         lines["labelled"] = f"{labelled:,} ({labelled / number:.1%})"
     lines |= {version: f"{count:,}" for version, count in told["by_version"].items()}
     results.writelines(f"{key:<12} {value}\n" for key, value in lines.items())
-
-
-def make_console(results: IO[str]) -> Any:
-    from rich.console import Console
-
-    return Console(file=results, width=None if results.isatty() else 120, highlight=False)
-
-
-def print_checks(verdict: Verdict, console: Any) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("", "left"), ("check", "left"), ("observed", "right"), ("limit", "right"), ("why", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for check in verdict.checks:
-        state = state_of(check)
-        table.add_row(
-            Text(state, style=COLOURS[state]), check.name, number(check.observed), number(check.limit), Text(check.why)
-        )
-    console.print(table)
-
-
-def _nearness(found: Mapping[str, Any]) -> float:
-    """How close a column comes to a limit: the nearest one where it is over any, else that of its distance."""
-    measures = found["measures"].values() if found["state"] != "stable" else [found["measures"]["distance"]]
-    return max(float(measure["value"] / measure["limit"]) for measure in measures)
-
-
-def _bar(found: Mapping[str, Any]) -> str:
-    """The distance as a bar, its limit as a mark: ████▌   │ is stable, ██████│███ is over."""
-    length = round(found["distance"] * BAR_CELLS)
-    at = min(BAR_CELLS - 1, round(found["limit"] * BAR_CELLS))
-    cells = ["█" if cell < length else " " for cell in range(BAR_CELLS)]
-    cells[at] = "│"
-    return "".join(cells)
 
 
 def _estimate_text(found: Mapping[str, Any]) -> str:
