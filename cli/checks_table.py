@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli.tables import is_verbose, print_line, print_table
+from cli.tables import COLOURS, is_verbose, print_line, print_table
 from driftgate.bars import bar_of
 from driftgate.drift.compare import MEASURE_NAMES
 from driftgate.drift.limits import STATES
 from driftgate.verdict import Verdict
 from driftgate.words import number, plural
 
-COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
 STATE_COLOURS = {"stable": "green", "drifted": "yellow", "severe": "bold red"}
 CLOSEST = 5
 
 
 def print_checks(verdict: Verdict, console: Any) -> None:
     """Print the checks by group: what failed first, a group whose checks all passed as one line."""
-    width = max((len(group.name) for group in verdict.groups), default=0)
-    for group in verdict.groups:
-        folded = group.state == "pass" and not is_verbose()
+    groups = verdict.groups
+    width = max((len(group.name) for group in groups), default=0)
+    hidden = [] if is_verbose() else [group for group in groups if group.state == "pass"]
+    for group in groups:
         print_line(
             console, (f"{group.state:<5}", COLOURS[group.state]), "  ", (f"{group.name:<{width}}", "bold"),
             f"  {group.summary}",
         )  # fmt: skip
-        if folded:
+        if group in hidden:
             continue
         bars = any(check.bar for check in group.checks)
         print_table(
@@ -46,6 +46,8 @@ def print_checks(verdict: Verdict, console: Any) -> None:
             },
             indent=2,
         )  # fmt: skip
+    if hidden:
+        print_line(console, ("       --verbose shows the checks of the groups that passed", "dim"))
 
 
 def print_columns(columns: Sequence[Mapping[str, Any]], console: Any) -> None:

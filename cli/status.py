@@ -6,14 +6,13 @@ import json
 import sys
 from typing import Any
 
-from cli.tables import make_console, print_table
+from cli.tables import COLOURS, make_console, print_table
 from cli.terminal import state_lines
 from driftgate.production.deployments import all_states
 from driftgate.words import plural
 from driftgate.workspace import Workspace, show_path
 
 NEWEST = 5
-VERDICT_COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
 
 
 def newest_runs(workspace: Workspace, *, number: int | None = NEWEST) -> tuple[list[dict[str, Any]], int]:
@@ -65,5 +64,5 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
             ]
         )  # fmt: skip
     head = ("finished (UTC)", "kind", "problem", "data until", "verdict", "model", "kept in")
-    styles = {(row, 4): VERDICT_COLOURS.get(run["verdict"], "") for row, run in enumerate(runs)}
-    print_table(make_console(sys.stdout), rows, head=head, styles=styles)
+    styles = {(row, 4): COLOURS.get(run["verdict"], "") for row, run in enumerate(runs)}
+    print_table(make_console(sys.stdout), rows, head=head, styles=styles, wrap=False)

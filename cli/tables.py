@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
 GAP = 2  # spaces between two columns
 PIPED_WIDTH = 120
 LEAST_REST = 36  # characters that the last column needs beside the others; with fewer it goes below them
@@ -43,8 +44,9 @@ def print_table(
     right: Collection[int] = (),
     styles: Mapping[tuple[int, int], str] | None = None,
     indent: int = 0,
+    wrap: bool = True,
 ) -> None:
-    """Print rows in columns; the last column is wrapped at spaces, and goes below its row where there is no room beside.
+    """Print rows in columns; the last column goes below its row where there is no room beside.
 
     Args:
         console: Of `make_console`.
@@ -53,6 +55,7 @@ def print_table(
         right: The columns that are aligned to the right.
         styles: Of cells, by row and column.
         indent: Spaces before each row.
+        wrap: Whether the last column is text, wrapped at spaces; a path stays in one piece.
     """
     from rich.text import Text
 
@@ -62,7 +65,7 @@ def print_table(
     widths = [max(len(row[at]) for row in [*above, *shown]) for at in range(fixed)]
     start = indent + sum(widths) + GAP * fixed
     longest = max((len(row[-1]) for row in [*above, *shown]), default=0)
-    beside = console.width - start >= min(longest, LEAST_REST)
+    beside = console.width - start >= (min(longest, LEAST_REST) if wrap else longest)
     below = indent + (widths[0] + GAP if widths else 0)
     for number, row in enumerate([*above, *shown]):
         at_row = number - len(above)
@@ -70,10 +73,8 @@ def print_table(
         for at, width in enumerate(widths):
             cell = row[at].rjust(width) if at in right else row[at].ljust(width)
             line.append(cell + " " * GAP, style=(styles or {}).get((at_row, at), "bold" if at_row < 0 else ""))
-        rest = textwrap.wrap(
-            row[-1], max(LEAST_REST, console.width - (start if beside else below)), break_long_words=False,
-            break_on_hyphens=False,
-        )  # fmt: skip
+        room = max(LEAST_REST, console.width - (start if beside else below))
+        rest = textwrap.wrap(row[-1], room, break_long_words=False, break_on_hyphens=False) if wrap else [row[-1]]
         style = (styles or {}).get((at_row, fixed), "bold" if at_row < 0 else "")
         if beside and rest:
             line.append(rest.pop(0), style=style)

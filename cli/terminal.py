@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from cli.checks_table import COLOURS, print_checks, print_columns
-from cli.tables import make_console
+from cli.checks_table import print_checks, print_columns
+from cli.tables import COLOURS, make_console, print_line
+from driftgate.drift.compare import windows_text
 from driftgate.errors import DriftgateError
 from driftgate.verdict import Verdict
-from driftgate.words import number, plural
+from driftgate.words import number
 from driftgate.workspace import PROJECT, show_path
 
 SHOWN_ESTIMATES = ("roc_auc", "accuracy")
@@ -139,13 +140,13 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
     print_columns(document["columns"], console)
     for name in SHOWN_ESTIMATES:
         if name in document["estimate"]:
-            console.print(f"{name:<8} {_estimate_text(document['estimate'][name])}")
+            print_line(console, f"{name:<8} {_estimate_text(document['estimate'][name])}")
     data, windows = document["data"], document["windows"]
-    console.print(f"rows     {data['rows']:,} of {data['source']}")
-    console.print(
+    print_line(console, f"rows     {data['rows']:,} of {data['source']}")
+    print_line(
+        console,
         f"against  {document['model']['name']} {document['model']['version']}: "
-        f"{plural(windows['compared'], 'window')} of {plural(windows['days'], 'day')}, "
-        f"{windows['joined']} of them seen since its training"
+        + windows_text(windows=windows["compared"], days=windows["days"], joined=windows["joined"]),
     )
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
 

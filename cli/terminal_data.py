@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from cli.checks_table import COLOURS, print_checks
-from cli.tables import make_console
+from cli.checks_table import print_checks
+from cli.tables import COLOURS, make_console
 from driftgate.verdict import Verdict
 
 WIDTH = 11

@@ -256,6 +256,19 @@ class History:
         return None
 
 
+def windows_text(*, windows: int, days: int, joined: int) -> str:
+    """What a batch is compared with, in words; a single window is the whole reference.
+
+    Args:
+        windows: How many there are.
+        days: How long each is.
+        joined: How many of them were seen since the training.
+    """
+    if windows <= 1:
+        return "all rows of the reference together"
+    return f"{plural(windows, 'window')} of {plural(days, 'day')}, {joined:,} of them seen since the training"
+
+
 def drift_checks(drift: Drift, *, rule: DriftRule) -> list[Check]:
     """The number of rows, and each column over a limit; where none is, the one that comes closest.
 

@@ -127,9 +127,7 @@ def _facts(drift: Drift) -> BaseWidgetInfo:
     blocking = sum(column.blocks for column in drift.columns)
     facts = {
         "rows" if drift.rows else "rows: nothing arrived, which blocks": f"{drift.rows:,}",
-        f"windows of {plural(drift.window_days, 'day')} to compare with, {drift.joined} of them seen since the training": (
-            drift.windows
-        ),
+        _windows(drift): drift.windows,
         "columns over a limit": len(drift.drifted),
         "columns that block": blocking,
         "the model was asked" if asked else "the model was not asked: the rows break the contract, or there are none": (
@@ -138,6 +136,11 @@ def _facts(drift: Drift) -> BaseWidgetInfo:
     }
     counters = [CounterData(label=label, value=str(value)) for label, value in facts.items()]
     return counter(title=times, counters=counters)
+
+
+def _windows(drift: Drift) -> str:
+    length = f" of {plural(drift.window_days, 'day')}" if drift.windows > 1 else ": the whole reference"
+    return f"windows{length} to compare with, {drift.joined} of them seen since the training"
 
 
 def _overview(columns: list[ColumnDrift]) -> BaseWidgetInfo:

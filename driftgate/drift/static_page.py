@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from driftgate.bars import bar_of
 from driftgate.contract import PREDICTION
-from driftgate.drift.compare import COMPARED_WITH, MEASURE_NAMES, ColumnDrift, Drift, History
+from driftgate.drift.compare import COMPARED_WITH, MEASURE_NAMES, ColumnDrift, Drift, History, windows_text
 from driftgate.drift.counting import Counts, Layout
 from driftgate.drift.estimate import Expected
 from driftgate.markup import COLOURS, bar_picture, definitions, fold, mark, page, table
@@ -83,8 +83,7 @@ def _facts(drift: Drift) -> dict[str, str]:
     facts = {"rows": f"{drift.rows:,}" if drift.rows else "0: no rows arrived, which blocks"}
     if drift.first and drift.last:
         facts["from, to"] = f"{drift.first:%Y-%m-%d %H:%M} to {drift.last:%Y-%m-%d %H:%M}"
-    windows = f"{plural(drift.windows, 'past window')} of {plural(drift.window_days, 'day')}"
-    facts["compared with"] = f"{windows}, {drift.joined} of them seen since the training"
+    facts["compared with"] = windows_text(windows=drift.windows, days=drift.window_days, joined=drift.joined)
     if not any(column.name == PREDICTION for column in drift.columns):
         facts["predictions"] = "none: the model was not asked, since there are no rows, or they break the contract"
     return facts
