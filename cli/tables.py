@@ -8,6 +8,8 @@ from typing import IO, Any
 
 import click
 
+from driftgate.words import one_line
+
 COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
 GAP = 2  # spaces between two columns
 PIPED_WIDTH = 120
@@ -91,13 +93,6 @@ def print_line(console: Any, *parts: str | tuple[str, str]) -> None:
     from rich.text import Text
 
     _print_line(console, Text.assemble(*parts))
-
-
-def one_line(text: str) -> str:
-    """A text that may come from the data, as one line without control characters."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in " ".join(text.split())
-    )
 
 
 def _print_line(console: Any, line: Any) -> None:

@@ -48,7 +48,7 @@ def performance_checks(evaluation: Evaluation, problem: Problem) -> list[Check]:
         end = "upper" if lower_is_better else "lower"
         why = (
             f"{name} is {found.value:.4f} on {evaluation.rows:,} holdout rows. "
-            f"The {end} end of its {evaluation.confidence:.0%} confidence interval must keep the limit"
+            f"The check compares the {end} end of its {evaluation.confidence:.0%} confidence interval with the limit"
         )
         checks.append(make_check(f"performance.{name}", "block", bound, limit, passed, why))
     return checks
@@ -62,7 +62,7 @@ def champion_check(evaluation: Evaluation, problem: Problem) -> Check:
     why = (
         f"gain in {found.metric} over the champion {found.champion}, on the same rows: {found.gain.value:+.4f}, "
         f"{evaluation.confidence:.0%} confidence interval {found.gain.low:+.4f} to {found.gain.high:+.4f}. "
-        "The lower end must keep the limit"
+        "The check compares the lower end with the limit"
     )
     if found.seen_rows:
         why += f". The champion was trained on {found.seen_rows:,} of these rows, which favours it"

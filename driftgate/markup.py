@@ -19,7 +19,7 @@ table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;padding:.35em
 border-bottom:1px solid #e5e7eb;vertical-align:top;overflow-wrap:anywhere}}th{{font-weight:600;overflow-wrap:normal}}
 .number{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}.bar{{width:{BAR_WIDTH}px}}
 .name{{min-width:9em}}.why{{width:45%}}
-.mark{{display:inline-block;min-width:3.2em;text-align:center;padding:0 .5em;border-radius:1em;color:#fff;font-weight:600}}
+.mark{{display:inline-block;white-space:nowrap;min-width:3.2em;text-align:center;padding:0 .5em;border-radius:1em;color:#fff;font-weight:600}}
 {"".join(f".{state}{{background:{colour}}}" for state, colour in COLOURS.items())}
 details{{border:1px solid #e5e7eb;border-radius:.5em;margin:.5em 0;padding:.4em .9em}}summary{{cursor:pointer}}
 summary b{{margin:0 .4em}}.soft{{color:#6b7280}}svg{{display:block}}td svg{{margin-top:.35em}}

@@ -15,3 +15,10 @@ def number(value: float | int | str | None) -> str:
 def plural(count: int, noun: str) -> str:
     """A count and its noun: `1 window`, `2 windows`, `1,200 rows`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """A text that may come from the data, as one line without control characters."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in " ".join(text.split())
+    )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from driftgate.markup import bar_picture, definitions, fold, mark, page, table
 from driftgate.training.evaluation import Evaluation
 from driftgate.verdict import GROUPS, CheckGroup, Verdict
-from driftgate.words import number, plural
+from driftgate.words import number, one_line, plural
 
 
 def verdict_page(
@@ -66,7 +66,7 @@ def _group(group: CheckGroup) -> str:
     rows = [
         [
             mark(check.state), html.escape(check.name), html.escape(number(check.observed)),
-            bar_picture(check.bar, check.state), html.escape(check.limit_text), html.escape(check.why),
+            bar_picture(check.bar, check.state), html.escape(check.limit_text), html.escape(one_line(check.why)),
         ]
         for check in group.checks
     ]  # fmt: skip
