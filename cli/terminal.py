@@ -283,8 +283,8 @@ def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -
 
 def _estimate_text(found: Mapping[str, Any]) -> str:
     estimate, realised = found["estimate"], found["realised"]
-    text = f"expected {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
-    return f"{text}, from the labels {realised['value']:.3f}" if realised else f"{text}; no labels yet"
+    text = f"estimated without labels {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+    return f"{text}, measured with labels {realised['value']:.3f}" if realised else f"{text}; no labels yet"
 
 
 def _print_metrics(document: Mapping[str, Any], console: Any) -> None:

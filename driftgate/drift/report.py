@@ -130,9 +130,9 @@ def _facts(drift: Drift) -> BaseWidgetInfo:
         _windows(drift): drift.windows,
         "columns over a limit": len(drift.drifted),
         "columns that block": blocking,
-        "the model was asked" if asked else "the model was not asked: the rows break the contract, or there are none": (
-            "yes" if asked else "no"
-        ),
+        "the model predicted these rows"
+        if asked
+        else "no predictions: the rows break the contract, or there are none": ("yes" if asked else "no"),
     }
     counters = [CounterData(label=label, value=str(value)) for label, value in facts.items()]
     return counter(title=times, counters=counters)

@@ -85,7 +85,7 @@ def _facts(drift: Drift) -> dict[str, str]:
         facts["from, to"] = f"{drift.first:%Y-%m-%d %H:%M} to {drift.last:%Y-%m-%d %H:%M}"
     facts["compared with"] = windows_text(windows=drift.windows, days=drift.window_days, joined=drift.joined)
     if not any(column.name == PREDICTION for column in drift.columns):
-        facts["predictions"] = "none: the model was not asked, since there are no rows, or they break the contract"
+        facts["predictions"] = "none: the rows break the contract, or there are none"
     return facts
 
 
