@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from cli.checks_table import print_checks, print_columns
-from cli.tables import COLOURS, make_console, print_line
+from cli.tables import COLOURS, make_console, print_line, print_table
 from driftgate.drift.compare import windows_text
 from driftgate.errors import DriftgateError
 from driftgate.verdict import Verdict
@@ -193,21 +193,21 @@ def print_move(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> Non
 
 def print_releases(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
     """What serves where, and the record of deployments."""
-    from rich import box
-    from rich.table import Table
-
     console = make_console(results)
     for line in state_lines(document["problem"], document):
-        console.print(line)
+        print_line(console, line)
     if document["finished_now"]:
-        console.print(f"finished the move to {document['finished_now']}, which had been cut off")
-    table = Table("when (UTC)", "event", "version", "before", "verdict", "by", "reason", box=box.SIMPLE_HEAD)
-    for entry in document["record"]:
-        table.add_row(
+        print_line(console, f"finished the move to {document['finished_now']}, which had been cut off")
+    rows = [
+        [
             entry["at"][:19].replace("T", " "), entry["event"], entry["version"], entry["previous"] or "–",
             entry["verdict"] or "–", entry["who"], entry["reason"],
-        )  # fmt: skip
-    console.print(table)
+        ]
+        for entry in document["record"]
+    ]  # fmt: skip
+    if rows:
+        results.write("\n")
+        print_table(console, rows, head=("when (UTC)", "event", "version", "before", "verdict", "by", "reason"))
 
 
 def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
