@@ -67,11 +67,11 @@ with mlflow.start_run() as run:
     effects = {name: item.effect for name, item in importance.items()}
     profile = fit_profile(development, problem, out_of_fold=out_of_fold, effects=effects, threshold=trained.threshold)
     current, seen, window = newest_window(holdout, problem)
-    analysis, drift_page = check_drift(
+    analysis, drift_pages = check_drift(
         current, problem, profile=profile, scorer=Scorer(onnx, contract), threshold=trained.threshold, seen=seen,
         window=window,
     )  # fmt: skip
-    tracker.log_drift(analysis, drift_page)
+    tracker.log_drift(analysis, drift_pages.interactive)
     checks = [
         *contract_checks(violations, rows=len(frame)),
         *gate.leakage_checks(leaks, problem),

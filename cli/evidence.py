@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from driftgate.evidence.page import number, state_of
-from driftgate.verdict import Check
+from driftgate.verdict import Check, CheckGroup
+from driftgate.words import number
 from pipelines.documents import verdict_of
 
 SUMMARY, DOCUMENT, FACTS = "summary.md", "document.json", "facts.txt"
@@ -49,19 +49,19 @@ def facts(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def markdown(document: Mapping[str, Any]) -> str:
-    """What a job came to, as GitHub's Markdown: what failed and why first, all checks below."""
+    """What a job came to, as GitHub's Markdown: what failed and why first, all checks by group below."""
     if ERROR in document:
         told = document[ERROR]
         return f"### Driftgate: error\n\n{_text(told['cause'])} {_text(told['remedy'])}\n"
     verdict = verdict_of(dict(document))
     parts = [f"### {_text(document['problem'])}: {_headline(document)}"]
     if verdict.failed:
-        parts.append("\n".join(f"- **{state_of(check)}** {_sentence(check)}" for check in verdict.failed))
+        failed = [check for group in verdict.groups for check in group.checks if not check.passed]
+        parts.append("\n".join(f"- **{check.state}** {_sentence(check)}" for check in failed))
     parts.append("  \n".join(_lines(document)))
-    if verdict.checks:
-        passed = len(verdict.checks) - len(verdict.failed)
-        title = f"<summary>{passed} of {len(verdict.checks)} checks passed</summary>"
-        parts += [f"<details>{title}", _table(verdict.checks), "</details>"]
+    for group in verdict.groups:
+        title = f"<summary><b>{group.state}</b> {group.name}: {group.summary}</summary>"
+        parts += [f"<details>{title}", _table(group), "</details>"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -75,7 +75,7 @@ def _headline(document: Mapping[str, Any]) -> str:
 
 
 def _sentence(check: Check) -> str:
-    return f"`{check.name}` {_text(number(check.observed))} against {_text(number(check.limit))}: {_text(check.why)}"
+    return f"`{check.name}` {_text(number(check.observed))}, limit {_text(check.limit_text)}: {_text(check.why)}"
 
 
 def _lines(document: Mapping[str, Any]) -> list[str]:
@@ -94,13 +94,13 @@ def _lines(document: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _table(checks: tuple[Check, ...]) -> str:
+def _table(group: CheckGroup) -> str:
     rows = [
-        f"| {state_of(check)} | {_text(check.name)} | {_text(number(check.observed))} | {_text(number(check.limit))} "
-        f"| {_text(check.why)} |"
-        for check in checks
+        f"| {check.state} | {_text(check.name)} | {_text(number(check.observed))} "
+        f"| {f'`{check.bar.text}`' if check.bar else ''} | {_text(check.limit_text)} | {_text(check.why)} |"
+        for check in group.checks
     ]
-    return "\n".join(["| | check | observed | limit | why |", "| --- | --- | ---: | ---: | --- |", *rows])
+    return "\n".join(["| | check | observed | | limit | why |", "| --- | --- | ---: | --- | ---: | --- |", *rows])
 
 
 def _text(value: object) -> str:

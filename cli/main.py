@@ -261,12 +261,13 @@ def reproduce(version: str, remote: str | None, **options: Any) -> None:
 
 
 @main.command()
+@click.option("--all", "every_run", is_flag=True, help="Every run; by default the newest five.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def status(as_json: bool) -> None:
+def status(every_run: bool, as_json: bool) -> None:
     """What serves where, and what the newest runs came to."""
     from cli.status import show_status
 
-    show_status(as_json=as_json)
+    show_status(as_json=as_json, every_run=every_run)
 
 
 @main.command()

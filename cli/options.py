@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from cli.tables import verbose_option
 from driftgate.workspace import PROJECT
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -17,6 +18,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 def common(command: Any) -> Any:
     """The options that every job on a problem takes."""
     for option in (
+        verbose_option,
         click.option("--debug", is_flag=True, help="Show what libraries log, and tracebacks."),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
         click.option(

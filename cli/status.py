@@ -6,42 +6,63 @@ import json
 import sys
 from typing import Any
 
+from cli.tables import COLOURS, make_console, print_table
 from cli.terminal import state_lines
 from driftgate.production.deployments import all_states
+from driftgate.words import plural
 from driftgate.workspace import Workspace, show_path
 
 NEWEST = 5
 
 
-def newest_runs(workspace: Workspace) -> list[dict[str, Any]]:
-    """The records of the newest runs, newest first; `kind` says what each was."""
+def newest_runs(workspace: Workspace, *, number: int | None = NEWEST) -> tuple[list[dict[str, Any]], int]:
+    """The records of the newest runs, newest first; `kind` says what each was.
+
+    Args:
+        workspace: Where they are.
+        number: How many; None: all.
+
+    Returns:
+        The records, and how many older ones are left out.
+    """
     paths = sorted(workspace.runs.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [{"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())} for path in paths[:NEWEST]]
+    shown = paths[:number]
+    runs = [{"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())} for path in shown]
+    return runs, len(paths) - len(shown)
 
 
-def show_status(*, as_json: bool) -> None:
+def show_status(*, as_json: bool, every_run: bool = False) -> None:
     """Print what serves where, and the newest runs: when, of what, the verdict, the version and where its release is."""
     workspace = Workspace.current()
-    runs, states = newest_runs(workspace), all_states(workspace)
+    runs, left_out = newest_runs(workspace, number=None if every_run else NEWEST)
+    states = all_states(workspace)
     if as_json:
-        print(json.dumps({"workspace": str(workspace.root), "channels": states, "runs": runs}, indent=2))
+        document = {"workspace": str(workspace.root), "channels": states, "runs": runs, "runs_left_out": left_out}
+        print(json.dumps(document, indent=2))
         return
     for problem, state in states.items():
         print("\n".join(state_lines(problem, state)))
     if not runs:
         print("No run yet. Start one with `python run.py`.")
         return
-    width = 120 if not sys.stdout.isatty() else None
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    if states:
+        print()
+    _print_runs(runs)
+    if left_out:
+        print(f"{len(runs)} of {plural(len(runs) + left_out, 'run')} shown; all: python run.py status --all")
 
-    table = Table("finished (UTC)", "kind", "problem", "data until", "verdict", "model", "kept in", box=box.SIMPLE_HEAD)
+
+def _print_runs(runs: list[dict[str, Any]]) -> None:
+    rows = []
     for run in runs:
         until = run["data"].get("as_of") or run["data"].get("until") or "–"
         kept = run.get("release") or run.get("report")
-        table.add_row(
-            run["finished_at"][:16], run["kind"], run["problem"], until[:10], run["verdict"],
-            run["model"]["version"] or "–", show_path(kept) if kept else "–",
+        rows.append(
+            [
+                run["finished_at"][:16].replace("T", " "), run["kind"], run["problem"], until[:10], run["verdict"],
+                run["model"]["version"] or "–", show_path(kept) if kept else "–",
+            ]
         )  # fmt: skip
-    Console(width=width, highlight=False).print(table)
+    head = ("finished (UTC)", "kind", "problem", "data until", "verdict", "model", "kept in")
+    styles = {(row, 4): COLOURS.get(run["verdict"], "") for row, run in enumerate(runs)}
+    print_table(make_console(sys.stdout), rows, head=head, styles=styles, wrap=False)

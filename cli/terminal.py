@@ -13,17 +13,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from driftgate.drift.limits import STATES
+from cli.checks_table import print_checks, print_columns
+from cli.tables import COLOURS, make_console, print_line, print_table
+from driftgate.drift.compare import windows_text
 from driftgate.errors import DriftgateError
-from driftgate.evidence.page import number, state_of
 from driftgate.verdict import Verdict
+from driftgate.words import number
 from driftgate.workspace import PROJECT, show_path
 
-COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
-STATE_COLOURS = {"stable": "green", "drifted": "yellow", "severe": "bold red"}
 SHOWN_ESTIMATES = ("roc_auc", "accuracy")
-CLOSEST = 5
-BAR_CELLS = 24
 COMMAND = re.compile(
     r"\brun\.py (?:(?:data|experiment) [a-z]+|train|contract|drift|deploy|prove|rollback|releases|reproduce)\b(?! --config)"
 )
@@ -135,37 +133,20 @@ def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -
 
 def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
     """The page of a drift check: the verdict's table, the columns that drifted, or came closest to it, and the estimate."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     console = make_console(results)
     print_checks(verdict, console)
-    columns = sorted(document["columns"], key=lambda found: (-STATES.index(found["state"]), -_nearness(found)))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (
-        ("column", "left"), ("distance", "right"), ("limit", "right"), ("", "left"), ("missing", "right"), ("state", "left")
-    ):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    shown = [found for found in columns if found["state"] != "stable"] or columns[:CLOSEST]
-    for found in shown:
-        colour = STATE_COLOURS[found["state"]]
-        table.add_row(
-            found["name"], f"{found['distance']:.3f}", f"{found['limit']:.3f}", Text(_bar(found), style=colour),
-            f"{found['missing']:.1%}", Text(found["state"], style=colour),
-        )  # fmt: skip
-    console.print(table)
-    rest = len(columns) - len(shown)
-    if rest:
-        console.print(f"{rest} more columns are stable")
+    print_columns(document["columns"], console)
     for name in SHOWN_ESTIMATES:
         if name in document["estimate"]:
-            console.print(f"{name:<8} {_estimate_text(document['estimate'][name])}")
+            print_line(console, f"{name:<8} {_estimate_text(document['estimate'][name])}")
     data, windows = document["data"], document["windows"]
-    console.print(f"rows     {data['rows']:,} of {data['source']}")
-    console.print(
-        f"against  {document['model']['name']} {document['model']['version']}: {windows['compared']} windows of "
-        f"{windows['days']} days, {windows['joined']} of them seen since its training"
+    print_line(console, f"rows     {data['rows']:,} of {data['source']}")
+    print_line(
+        console,
+        f"against  {document['model']['name']} {document['model']['version']}: "
+        + windows_text(windows=windows["compared"], days=windows["days"], joined=windows["joined"]),
     )
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
 
@@ -212,21 +193,21 @@ def print_move(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> Non
 
 def print_releases(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
     """What serves where, and the record of deployments."""
-    from rich import box
-    from rich.table import Table
-
     console = make_console(results)
     for line in state_lines(document["problem"], document):
-        console.print(line)
+        print_line(console, line)
     if document["finished_now"]:
-        console.print(f"finished the move to {document['finished_now']}, which had been cut off")
-    table = Table("when (UTC)", "event", "version", "before", "verdict", "by", "reason", box=box.SIMPLE_HEAD)
-    for entry in document["record"]:
-        table.add_row(
+        print_line(console, f"finished the move to {document['finished_now']}, which had been cut off")
+    rows = [
+        [
             entry["at"][:19].replace("T", " "), entry["event"], entry["version"], entry["previous"] or "–",
             entry["verdict"] or "–", entry["who"], entry["reason"],
-        )  # fmt: skip
-    console.print(table)
+        ]
+        for entry in document["record"]
+    ]  # fmt: skip
+    if rows:
+        results.write("\n")
+        print_table(console, rows, head=("when (UTC)", "event", "version", "before", "verdict", "by", "reason"))
 
 
 def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
@@ -300,47 +281,10 @@ def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -
     results.writelines(f"{key:<12} {value}\n" for key, value in lines.items())
 
 
-def make_console(results: IO[str]) -> Any:
-    from rich.console import Console
-
-    return Console(file=results, width=None if results.isatty() else 120, highlight=False)
-
-
-def print_checks(verdict: Verdict, console: Any) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("", "left"), ("check", "left"), ("observed", "right"), ("limit", "right"), ("why", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for check in verdict.checks:
-        state = state_of(check)
-        table.add_row(
-            Text(state, style=COLOURS[state]), check.name, number(check.observed), number(check.limit), Text(check.why)
-        )
-    console.print(table)
-
-
-def _nearness(found: Mapping[str, Any]) -> float:
-    """How close a column comes to a limit: the nearest one where it is over any, else that of its distance."""
-    measures = found["measures"].values() if found["state"] != "stable" else [found["measures"]["distance"]]
-    return max(float(measure["value"] / measure["limit"]) for measure in measures)
-
-
-def _bar(found: Mapping[str, Any]) -> str:
-    """The distance as a bar, its limit as a mark: ████▌   │ is stable, ██████│███ is over."""
-    length = round(found["distance"] * BAR_CELLS)
-    at = min(BAR_CELLS - 1, round(found["limit"] * BAR_CELLS))
-    cells = ["█" if cell < length else " " for cell in range(BAR_CELLS)]
-    cells[at] = "│"
-    return "".join(cells)
-
-
 def _estimate_text(found: Mapping[str, Any]) -> str:
     estimate, realised = found["estimate"], found["realised"]
-    text = f"expected {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
-    return f"{text}, from the labels {realised['value']:.3f}" if realised else f"{text}; no labels yet"
+    text = f"estimated without labels {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+    return f"{text}, measured with labels {realised['value']:.3f}" if realised else f"{text}; no labels yet"
 
 
 def _print_metrics(document: Mapping[str, Any], console: Any) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from cli.terminal import COLOURS, make_console, print_checks
+from cli.checks_table import print_checks
+from cli.tables import COLOURS, make_console, print_line, print_table
 from driftgate.verdict import Verdict
 
 WIDTH = 11
@@ -37,22 +38,22 @@ def print_status(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> N
 
 def print_versions(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
     """The table of versions."""
-    from rich import box
-    from rich.table import Table
-
-    console = make_console(results)
-    table = Table("", "md5", "commit", "date", "rows", "where", "subject", box=box.SIMPLE_HEAD, pad_edge=False)
+    console, rows = make_console(results), []
     for found in document["versions"]:
         size = f"{found['rows']:,}" if found["rows"] is not None else f"{(found['size'] or 0) / 1e6:.1f} MB"
-        table.add_row(
-            "now" if found["current"] else "", found["md5"][:8], (found["commit"] or "–")[:8],
-            (found["at"] or "–")[:10], size, ", ".join(found["where"]) or "nowhere", found["subject"],
+        rows.append(
+            [
+                "now" if found["current"] else "", found["md5"][:8], (found["commit"] or "–")[:8],
+                (found["at"] or "–")[:10], size, ", ".join(found["where"]) or "nowhere", found["subject"],
+            ]
         )  # fmt: skip
-    console.print(table)
+    if rows:
+        head = ("", "md5", "commit", "date", "rows", "where", "subject")
+        print_table(console, rows, head=head, right=(4,))
     if document["changed"]:
-        console.print(f"{document['file']} is another version than the promised one: md5 {document['present']}")
+        print_line(console, f"{document['file']} is another version than the promised one: md5 {document['present']}")
     if document["remote_error"]:
-        console.print(f"not looked for on the remote: {document['remote_error']}")
+        print_line(console, f"not looked for on the remote: {document['remote_error']}")
 
 
 def print_use(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:

@@ -11,6 +11,7 @@ from driftgate.training.evaluation import Evaluation
 from driftgate.training.leakage import ColumnLeak
 from driftgate.training.parity import ParityResult
 from driftgate.verdict import Check, make_check
+from driftgate.words import plural
 
 
 def leakage_checks(leaks: list[ColumnLeak], problem: Problem) -> list[Check]:
@@ -20,17 +21,18 @@ def leakage_checks(leaks: list[ColumnLeak], problem: Problem) -> list[Check]:
     strongest = max(leaks, key=lambda leak: leak.auc)
     for leak in [found for found in leaks if found.auc > limit.single_column_auc] or [strongest]:
         passed = leak.auc <= limit.single_column_auc
-        why = f"{leak.column} alone reaches ROC AUC {leak.auc:.3f}"
-        why += ", the most of any column" if passed else ": is it known at the time of prediction?"
+        why = f"{leak.column} alone predicts the label with a ROC AUC of {leak.auc:.3f}"
+        why += ", the highest of all columns" if passed else ". Check that its value is known at prediction time"
         checks.append(make_check("leakage.single_column", "warn", leak.auc, limit.single_column_auc, passed, why))
     gaps = [leak for leak in leaks if leak.missing_purity is not None]
     worst = max((leak.missing_purity or 0.0 for leak in gaps), default=None)
     pure = [leak for leak in gaps if (leak.missing_purity or 0.0) > limit.missing_purity]
     for leak in pure:
-        why = f"the {leak.missing:,} rows without {leak.column} are nearly all of one class: why is it missing?"
+        why = f"nearly all of the {leak.missing:,} rows without {leak.column} have the same label. Check why it is missing"
         checks.append(make_check("leakage.missing", "warn", leak.missing_purity, limit.missing_purity, False, why))
     if not pure:
-        why = "missing values don't give the class away" if gaps else "no column misses enough values to tell"
+        why = "in no column do missing values predict the label"
+        why = why if gaps else "no column has enough missing values to check"
         checks.append(make_check("leakage.missing", "warn", worst, limit.missing_purity, True, why))
     return checks
 
@@ -43,8 +45,11 @@ def performance_checks(evaluation: Evaluation, problem: Problem) -> list[Check]:
         lower_is_better = name in LOWER_IS_BETTER
         bound = found.high if lower_is_better else found.low
         passed = bound <= limit if lower_is_better else bound >= limit
-        side = "upper" if lower_is_better else "lower"
-        why = f"{side} {evaluation.confidence:.0%} bound of {found.value:.4f} on {evaluation.rows:,} holdout rows"
+        end = "upper" if lower_is_better else "lower"
+        why = (
+            f"{name} is {found.value:.4f} on {evaluation.rows:,} holdout rows. "
+            f"The check compares the {end} end of its {evaluation.confidence:.0%} confidence interval with the limit"
+        )
         checks.append(make_check(f"performance.{name}", "block", bound, limit, passed, why))
     return checks
 
@@ -53,13 +58,14 @@ def champion_check(evaluation: Evaluation, problem: Problem) -> Check:
     """Not worse than the champion by more than the margin: the interval's lower end of the gain says so."""
     rule, found = problem.gate.champion, evaluation.comparison
     if found is None:
-        return make_check("champion", "block", None, -rule.margin, True, "there is no champion to compare with yet")
+        return make_check("champion", "block", None, -rule.margin, True, "there is no champion yet to compare with")
     why = (
-        f"{found.metric} gain over {found.champion}: {found.gain.value:+.4f}, "
-        f"{evaluation.confidence:.0%} interval {found.gain.low:+.4f} to {found.gain.high:+.4f}, paired on the same rows"
+        f"gain in {found.metric} over the champion {found.champion}, on the same rows: {found.gain.value:+.4f}, "
+        f"{evaluation.confidence:.0%} confidence interval {found.gain.low:+.4f} to {found.gain.high:+.4f}. "
+        "The check compares the lower end with the limit"
     )
     if found.seen_rows:
-        why += f"; the champion was trained on {found.seen_rows:,} of them, which favours it"
+        why += f". The champion was trained on {found.seen_rows:,} of these rows, which favours it"
     return make_check("champion", "block", found.gain.low, -rule.margin, found.gain.low >= -rule.margin, why)
 
 
@@ -70,12 +76,12 @@ def slice_check(evaluation: Evaluation, problem: Problem) -> Check:
     sign = -1.0 if rule.metric in LOWER_IS_BETTER else 1.0
     known = [(sign * (whole - part.metric), part) for part in evaluation.slices if part.metric is not None]
     if not known:
-        why = f"no slice of {rule.min_rows:,} rows or more to look at"
+        why = f"no slice has {rule.min_rows:,} rows or more"
         return make_check("slices", "warn", None, rule.max_gap, True, why)
     gap, worst = max(known, key=lambda pair: pair[0])
     why = (
-        f"worst of {len(known)} slices: {worst.column}={worst.value}, {rule.metric} {worst.metric:.4f} on "
-        f"{worst.rows:,} rows against {whole:.4f} on all"
+        f"the worst of {plural(len(known), 'slice')} is {worst.column}={worst.value}: {rule.metric} is {worst.metric:.4f} "
+        f"on its {worst.rows:,} rows, and {whole:.4f} on all rows"
     )
     return make_check("slices", "warn", gap, rule.max_gap, gap <= rule.max_gap, why)
 
@@ -93,8 +99,12 @@ def calibration_checks(evaluation: Evaluation, problem: Problem) -> list[Check]:
             f"{text} on {evaluation.rows:,} holdout rows",
         )
         for name, limit, text in (
-            ("expected_calibration_error", limits.expected_calibration_error, "probability against frequency"),
-            ("brier", limits.brier, "mean squared error of the probability"),
+            (
+                "expected_calibration_error",
+                limits.expected_calibration_error,
+                "mean gap between the predicted probability and the observed frequency",
+            ),
+            ("brier", limits.brier, "mean squared error of the predicted probability"),
         )
     ]
 
@@ -105,36 +115,50 @@ def parity_checks(parity: ParityResult, problem: Problem) -> list[Check]:
     same = parity.labels_differ == 0
     close = parity.largest_difference <= limit
     return [
-        make_check("parity.labels", "block", parity.labels_differ, 0, same, f"labels that differ from ONNX, of {rows}"),
-        make_check("parity.probability", "block", parity.largest_difference, limit, close, f"largest gap over {rows}"),
+        make_check(
+            "parity.labels",
+            "block",
+            parity.labels_differ,
+            0,
+            same,
+            f"how many of {rows} get another label from the ONNX model than from the trained model",
+        ),
+        make_check(
+            "parity.probability",
+            "block",
+            parity.largest_difference,
+            limit,
+            close,
+            f"largest difference between the probabilities of the ONNX model and the trained model, on {rows}",
+        ),
     ]
 
 
 def latency_check(p99_ms: float, problem: Problem) -> Check:
     """Single-row p99 of the exported model under its budget."""
     limit = problem.gate.latency_ms
-    return make_check("latency", "block", p99_ms, limit, p99_ms <= limit, "p99 in ms of one row in the exported model")
+    why = "time that the ONNX model takes to predict one row: 99th percentile, in milliseconds"
+    return make_check("latency", "block", p99_ms, limit, p99_ms <= limit, why)
 
 
 def proof_checks(proof: Proof, problem: Problem) -> list[Check]:
     """What the service showed on staging; each must hold before production moves."""
-    golden = f"of {proof.golden_rows} golden probabilities, served, differ from those at training"
-    probes = ", ".join(proof.probes_failed) or f"all {proof.probes} bad requests got the status that they should"
     limit, asked = problem.gate.service_latency_ms, proof.answered + proof.failed
+    log = "how many answered predictions are missing from the prediction log"
+    probes = f"all {plural(proof.probes, 'invalid request')} got the expected error status"
+    if proof.probes_failed:
+        probes = f"these invalid requests did not get the expected error status: {', '.join(proof.probes_failed)}"
+    load = f"how many of {plural(asked, 'request')} failed, sent by several clients at once"
     quick = proof.p99_ms <= limit
+    latency = "time that the service takes to predict one row over HTTP: 99th percentile, in milliseconds"
     return [
-        make_check("staging.golden", "block", proof.golden_differ, 0, proof.golden_differ == 0, golden),
-        make_check("staging.probes", "block", len(proof.probes_failed), 0, not proof.probes_failed, probes),
-        make_check("staging.latency", "block", proof.p99_ms, limit, quick, "p99 in ms of one row over HTTP"),
         make_check(
-            "staging.load",
-            "block",
-            proof.failed,
-            0,
-            proof.failed == 0 < proof.answered,
-            f"requests failed, of {asked:,} by several callers at once",
+            "staging.golden", "block", proof.golden_differ, 0, proof.golden_differ == 0, _golden(proof.golden_rows)
         ),
-        make_check("staging.log", "block", proof.lost, 0, proof.lost == 0, "answered predictions missing in the log"),
+        make_check("staging.probes", "block", len(proof.probes_failed), 0, not proof.probes_failed, probes),
+        make_check("staging.latency", "block", proof.p99_ms, limit, quick, latency),
+        make_check("staging.load", "block", proof.failed, 0, proof.failed == 0 < proof.answered, load),
+        make_check("staging.log", "block", proof.lost, 0, proof.lost == 0, log),
     ]
 
 
@@ -146,11 +170,10 @@ def production_checks(*, rows: int, differ: int, said: Mapping[str, Any] | None)
         differ: How many of their probabilities differ from those at training.
         said: What a running service told of the version that it serves: `address`, `answers`, `version`, `error`.
     """
-    why = f"of {rows} golden probabilities, served as production is, differ from those at training"
-    checks = [make_check("production.golden", "block", differ, 0, differ == 0 < rows, why)]
+    checks = [make_check("production.golden", "block", differ, 0, differ == 0 < rows, _golden(rows))]
     if said:
         right = said["answers"] and said["error"] is None
-        told = said["error"] or ("it serves the version" if right else "it does not answer")
+        told = said["error"] or ("serves this version" if right else "does not answer")
         why = f"{said['address']}: {told}"
         checks.append(
             Check(
@@ -158,3 +181,9 @@ def production_checks(*, rows: int, differ: int, said: Mapping[str, Any] | None)
             )
         )
     return checks
+
+
+def _golden(rows: int) -> str:
+    if not rows:
+        return "no golden prediction could be compared"
+    return f"how many of {plural(rows, 'golden prediction')}, stored at training, differ when this service makes them"

@@ -13,6 +13,6 @@ def deployment(problem: Problem, model: str) -> None:
     """Prove a version on staging, hold the newest data against its reference, and decide."""
     release, bento = prepare_release(problem, model)
     proof = prove_on_staging(release, bento, problem, model)
-    contract, analysis, _ = check_newest_data(problem, model, after=[proof])
+    contract, analysis, _, _ = check_newest_data(problem, model, after=[proof])
     verdict, _ = decide_deployment(proof, contract, analysis, problem, model)
     enforce(verdict, id="enforce_verdict")

@@ -38,7 +38,7 @@ def training_document(
         },
         "release": found.get("release"),
         "bento": found.get("bento"),
-        "report": _write_report(found["drift_report"], name, workspace) if "drift_report" in found else None,
+        "report": _write_report(found["drift_page"], name, workspace) if "drift_page" in found else None,
     }
 
 
@@ -94,7 +94,7 @@ def drift_document(
         "windows": {
             "days": analysis.drift.window_days, "compared": analysis.drift.windows, "joined": analysis.drift.joined,
         },
-        "report": _write_report(found["drift_report"], name, workspace),
+        "report": _write_report(found["drift_page"], name, workspace),
     }  # fmt: skip
 
 

@@ -15,6 +15,6 @@ def drift(
     """Hold a file, or a window of the problem's data or of the prediction log, against what a model was trained on."""
     rows, seen, batch = load_batch(problem, model, current, log, since, until)
     contract_verdict = check_batch(rows, batch, problem)
-    analysis, _ = compare_batch(rows, seen, batch, contract_verdict, problem)
+    analysis, _, _ = compare_batch(rows, seen, batch, contract_verdict, problem)
     verdict, _ = decide_drift(contract_verdict, analysis, batch, problem)
     enforce(verdict, id="enforce_verdict")

@@ -116,7 +116,7 @@ WANTED = (
     "batch",
     "proof",
     "drift",
-    "drift_report",
+    "drift_page",
 )
 
 

@@ -27,7 +27,7 @@ def training(problem: Problem, as_of: str | None) -> None:
     onnx, parity, latency, model_uri = export_model(model, trained, holdout, problem)
 
     profile = profile_reference(development, out_of_fold, importance, trained, problem)
-    analysis, _ = check_newest(holdout, profile, onnx, trained, problem)
+    analysis, _, _ = check_newest(holdout, profile, onnx, trained, problem)
 
     verdict, _ = decide(contract_verdict, leaks, evaluation, plots, parity, latency, analysis, version, problem)
     passed = enforce(verdict, id="enforce_verdict")

@@ -27,6 +27,7 @@ from driftgate.production.proof import Proof
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
+from steps.pages import InteractivePage, kept_page
 
 
 @step(experiment_tracker=True)
@@ -62,13 +63,14 @@ def check_newest_data(
     Annotated[Verdict | None, "contract_verdict"],
     Annotated[DriftAnalysis | None, "drift"],
     Annotated[HTMLString, "drift_report"],
+    Annotated[InteractivePage | None, "drift_page"],
 ]:
-    """Hold the newest window of the problem's data against contract and reference; nothing where there is no timestamp.
+    """Check the newest window of the problem's data against contract and reference; nothing without a timestamp.
 
     The model is asked only for rows that keep the contract.
     """
     if problem.data.timestamp is None:
-        return None, None, HTMLString("<p>The problem has no timestamp: there is no newest window.</p>")
+        return None, None, HTMLString("<p>The problem has no timestamp, so there is no newest window.</p>"), None
     workspace = Workspace.current()
     release = registry.release_of(problem.name, model, workspace=workspace)
     rows, seen, batch = batches.read_window(problem, release=release, since=None, until=None, workspace=workspace)
@@ -77,12 +79,14 @@ def check_newest_data(
     violations = find_batch_violations(rows, problem, classes=profile.classes)
     contract = contract_verdict(violations, problem, rows=len(rows))
     scorer = release.scorer() if contract.outcome != "block" else None
-    analysis, page = check_drift(
+    tracker = Tracker.of_active_run(workspace=workspace)
+    analysis, pages = check_drift(
         rows, problem, profile=profile, scorer=scorer, threshold=release.card.threshold, seen=seen,
         window=(batch.since, batch.until) if batch.since and batch.until else None,
+        interactive=kept_page(tracker, report=False),
     )  # fmt: skip
-    Tracker.of_active_run(workspace=workspace).log_drift(analysis, page)
-    return contract, analysis, HTMLString(page)
+    tracker.log_drift(analysis, pages.interactive)
+    return contract, analysis, HTMLString(pages.static), InteractivePage(pages.interactive)
 
 
 @step(experiment_tracker=True)

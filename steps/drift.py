@@ -24,6 +24,7 @@ from driftgate.training.tuning import Trained
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 from steps import announce
+from steps.pages import InteractivePage, kept_page
 
 
 @step
@@ -42,17 +43,21 @@ def profile_reference(
 @step(experiment_tracker=True)
 def check_newest(
     holdout: pd.DataFrame, profile: Profile, onnx: bytes, trained: Trained, problem: Problem
-) -> tuple[Annotated[DriftAnalysis, "drift"], Annotated[HTMLString, "drift_report"]]:
-    """Hold the newest window before as-of, or the whole holdout where there is no timestamp, against the reference."""
+) -> tuple[
+    Annotated[DriftAnalysis, "drift"],
+    Annotated[HTMLString, "drift_report"],
+    Annotated[InteractivePage, "drift_page"],
+]:
+    """Compare the newest window before as-of, or the whole holdout where there is no timestamp, with the reference."""
     current, seen, window = newest_window(holdout, problem)
     announce("drift", f"{len(current):,} newest rows against the reference")
-    scorer = Scorer(onnx, problem.contract)
-    analysis, page = check_drift(
+    scorer, tracker = Scorer(onnx, problem.contract), Tracker.of_active_run(workspace=Workspace.current())
+    analysis, pages = check_drift(
         current, problem, profile=profile, scorer=scorer, threshold=trained.threshold, seen=seen,
-        window=window,
+        window=window, interactive=kept_page(tracker),
     )  # fmt: skip
-    Tracker.of_active_run(workspace=Workspace.current()).log_drift(analysis, page)
-    return analysis, HTMLString(page)
+    tracker.log_drift(analysis, pages.interactive)
+    return analysis, HTMLString(pages.static), InteractivePage(pages.interactive)
 
 
 @step(experiment_tracker=True)
@@ -88,12 +93,17 @@ def check_batch(current: pd.DataFrame, batch: BatchInfo, problem: Problem) -> An
 @step(experiment_tracker=True)
 def compare_batch(
     current: pd.DataFrame, seen: pd.DataFrame, batch: BatchInfo, contract_verdict: Verdict, problem: Problem
-) -> tuple[Annotated[DriftAnalysis, "drift"], Annotated[HTMLString, "drift_report"]]:
-    """Hold the rows against the reference. The model is asked only for rows that keep the contract."""
+) -> tuple[
+    Annotated[DriftAnalysis, "drift"],
+    Annotated[HTMLString, "drift_report"],
+    Annotated[InteractivePage, "drift_page"],
+]:
+    """Compare the rows with the reference. The model is asked only for rows that keep the contract."""
     announce("drift", f"against {problem.name} {batch.model}, {len(seen):,} rows seen since its training")
     workspace = Workspace.current()
     release = registry.release_of(problem.name, batch.model, workspace=workspace)
-    analysis, page = check_drift(
+    tracker = Tracker.of_active_run(workspace=workspace)
+    analysis, pages = check_drift(
         current,
         problem,
         profile=profile_of(release),
@@ -101,12 +111,12 @@ def compare_batch(
         threshold=release.card.threshold,
         seen=seen,
         window=(batch.since, batch.until) if batch.since and batch.until else None,
+        interactive=kept_page(tracker),
     )
-    tracker = Tracker.of_active_run(workspace=workspace)
-    tracker.log_drift(analysis, page)
+    tracker.log_drift(analysis, pages.interactive)
     kind = "windows" if batch.since else "files"
     tracker.log_timeline(analysis, name=f"{problem.name} {batch.model}, {kind}")
-    return analysis, HTMLString(page)
+    return analysis, HTMLString(pages.static), InteractivePage(pages.interactive)
 
 
 @step(experiment_tracker=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -41,6 +42,14 @@ class DriftAnalysis(BaseModel):
         return [*drift_checks(self.drift, rule=problem.gate.drift), *estimate_checks(self.expected, problem)]
 
 
+@dataclass(frozen=True)
+class DriftPages:
+    """A drift check as two HTML files: `interactive` is Evidently's and needs scripts, `static` needs none."""
+
+    interactive: str
+    static: str
+
+
 def check_drift(
     current: pd.DataFrame,
     problem: Problem,
@@ -50,7 +59,8 @@ def check_drift(
     threshold: float,
     seen: pd.DataFrame | None = None,
     window: tuple[dt.datetime, dt.datetime] | None = None,
-) -> tuple[DriftAnalysis, str]:
+    interactive: str = "",
+) -> tuple[DriftAnalysis, DriftPages]:
     """Compare rows with the reference.
 
     Args:
@@ -62,11 +72,13 @@ def check_drift(
         seen: Rows dated after the reference and before `current`: window after window, what isn't severely off joins.
         window: Start and end of the days that `current` holds all rows of, so that their number says something; None: its
             rows alone tell its time.
+        interactive: Where the interactive page will be kept, in words; the static page says so.
 
     Returns:
-        What was found, and the Evidently page.
+        What was found, and its two pages.
     """
     from driftgate.drift.report import drift_page
+    from driftgate.drift.static_page import static_page
 
     first, last, stray = span_of(current, problem.data.timestamp)
     days = (last.date() - first.date()).days + 1 if first and last else profile.rule.window_days
@@ -88,7 +100,8 @@ def check_drift(
             confidence=problem.gate.confidence, seed=problem.seed,
         )  # fmt: skip
     page, _ = drift_page(drift, history, counts)
-    return DriftAnalysis(drift=drift, expected=expected), page
+    static = static_page(drift, history, counts, expected, problem=problem.name, interactive=interactive)
+    return DriftAnalysis(drift=drift, expected=expected), DriftPages(interactive=page, static=static)
 
 
 def newest_window(

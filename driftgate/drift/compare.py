@@ -16,6 +16,7 @@ from driftgate.drift.limits import STATES, Measurement, Ordinary, State, measure
 from driftgate.drift.profile import Profile
 from driftgate.training.evaluation import Estimate
 from driftgate.verdict import Check, Severity
+from driftgate.words import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,19 @@ FEWEST_OF_WINDOW, MOST_OF_WINDOW = 0.5, 2.0
 SHORTEST_BATCH = dt.timedelta(hours=12)
 FAR = ("distance", "refused")
 BLIND = 0.95  # a limit beyond this is hardly ever passed
+COMPARED_WITH = {
+    "ever": "the most similar past window",
+    "recent": "the most similar of the recent windows",
+    "reference": "all rows of the reference",
+    "refused": "a recent window that was refused",
+}
+MEASURE_NAMES = {
+    "distance": "distance",
+    "missing": "change of missing share",
+    "commonest": "share of one value",
+    "refused": "similarity to a refused window",
+    "unseen": "share of unseen categories",
+}
 
 
 class ColumnDrift(BaseModel):
@@ -230,16 +244,29 @@ class History:
         """Why a column can't block."""
         profile = self.profile
         if name == PREDICTION:
-            return "what the model says only warns"
+            return "drift of the predictions never blocks"
         if not profile.matters(name):
-            return "the model hardly uses the column"
+            return "the model hardly uses this column"
         if rows < profile.rule.least_rows:
-            return "too few rows to block"
+            return "the batch has too few rows to block"
         if short:
-            return "rows of a few hours are not like those of whole days"
+            return "the batch covers only a few hours, which differ from whole days"
         if profile.first_day is not None and self._past[name].ordinary is None:
-            return "the reference is too short to know what is ordinary"
+            return "the reference is too short to derive a limit from its past"
         return None
+
+
+def windows_text(*, windows: int, days: int, joined: int) -> str:
+    """What a batch is compared with, in words; a single window is the whole reference.
+
+    Args:
+        windows: How many there are.
+        days: How long each is.
+        joined: How many of them were seen since the training.
+    """
+    if windows <= 1:
+        return "all rows of the reference together"
+    return f"{plural(windows, 'window')} of {plural(days, 'day')}, {joined:,} of them seen since the training"
 
 
 def drift_checks(drift: Drift, *, rule: DriftRule) -> list[Check]:
@@ -264,7 +291,10 @@ def drift_checks(drift: Drift, *, rule: DriftRule) -> list[Check]:
         )  # fmt: skip
     if not drift.drifted and drift.columns:
         nearest = drift.worst_first[0]
-        why = f"closest to a limit of {len(drift.columns)} columns: {nearest.name}, {_words(nearest.worst)}"
+        why = (
+            f"none of {plural(len(drift.columns), 'column')} is over a limit. "
+            f"The closest is {nearest.name}: {_words(nearest.worst)}"
+        )
         measurement = nearest.worst
         checks.append(
             Check(
@@ -286,10 +316,22 @@ def estimate_checks(expected: dict[str, Expected], problem: Problem) -> list[Che
         found = expected.get(name)
         if found is None:
             continue
-        checks.append(_floor_check("estimate", name, found.estimate, floor, source="the probabilities, without labels"))
+        checks.append(
+            _floor_check(
+                "estimate",
+                name,
+                found.estimate,
+                floor,
+                source="estimated from the predicted probabilities, without labels",
+            )
+        )
         if found.realised is None:
             continue
-        checks.append(_floor_check("realised", name, found.realised, floor, source=f"{found.labelled:,} labels"))
+        checks.append(
+            _floor_check(
+                "realised", name, found.realised, floor, source=f"measured on {plural(found.labelled, 'labelled row')}"
+            )
+        )
         checks.append(_concept_check(name, found, found.realised))
     return checks
 
@@ -300,13 +342,13 @@ def _concept_check(metric: str, found: Expected, realised: Estimate) -> Check:
     limit = promised.high if lower else promised.low
     passed = realised.value <= limit if lower else realised.value >= limit
     why = (
-        f"labels say {realised.value:.4f}, probabilities promised {promised.value:.4f} "
-        f"({promised.low:.4f} to {promised.high:.4f})"
+        f"{metric} is {realised.value:.4f} on the labelled rows. From the predicted probabilities, "
+        f"{promised.value:.4f} was expected ({promised.low:.4f} to {promised.high:.4f})"
     )
     if not passed:
-        why += ": what the features mean has changed (concept drift)"
+        why += ". The relation between features and label has changed (concept drift)"
     elif not found.inside:
-        why += ": better than promised"
+        why += ". It is better than expected"
     return Check(
         name=f"concept.{metric}", severity="warn", observed=realised.value, limit=limit, passed=passed, why=why
     )
@@ -316,23 +358,26 @@ def _floor_check(kind: str, metric: str, found: Estimate, floor: float, *, sourc
     """Below the floor beyond doubt: the favourable end of the interval is."""
     lower = metric in LOWER_IS_BETTER
     end = found.low if lower else found.high
-    why = f"{'lower' if lower else 'upper'} end of the interval of {found.value:.4f}, from {source}"
+    why = (
+        f"{metric} {source}: {found.value:.4f}, with an interval of {found.low:.4f} to {found.high:.4f}. "
+        f"The check fails only if the whole interval is {'above' if lower else 'below'} the limit"
+    )
     passed = end <= floor if lower else end >= floor
     return Check(name=f"{kind}.{metric}", severity="warn", observed=end, limit=floor, passed=passed, why=why)
 
 
 def _rows_check(drift: Drift, *, rule: DriftRule) -> Check:
     low, high = rule.least_rows, None
-    why = f"{drift.rows:,} rows"
+    why = f"{plural(drift.rows, 'row')} arrived"
     if drift.whole_window:
         low, high = int(FEWEST_OF_WINDOW * drift.fewest_rows), int(MOST_OF_WINDOW * drift.most_rows)
-        why += f"; windows of {drift.window_days} days held {drift.fewest_rows:,} to {drift.most_rows:,}"
+        why += f". Past windows of {plural(drift.window_days, 'day')} had {drift.fewest_rows:,} to {drift.most_rows:,} rows"
     if drift.rows == 0:
-        why = "nothing arrived"
+        why = "no rows arrived"
     elif drift.rows < rule.least_rows:
-        why += f"; fewer than {rule.least_rows:,} say little, and never block"
+        why += f". With fewer than {rule.least_rows:,}, drift of a column only warns"
     if drift.stray:
-        why += f"; {drift.stray:,} of them are dated far from all others"
+        why += f". {drift.stray:,} of them {'is' if drift.stray == 1 else 'are'} dated far from all others"
     passed = drift.rows >= max(low, 1) and (high is None or drift.rows <= high) and not drift.stray
     limit = f"{low:,} to {high:,}" if high is not None else low
     severity: Severity = "warn" if drift.rows else "block"
@@ -345,7 +390,7 @@ def _blind_checks(drift: Drift) -> list[Check]:
     if not blind or drift.rows < 1:
         return []
     names = ", ".join(name for name, _ in blind)
-    why = f"windows of the past are so unlike each other that hardly any distance is over a limit: {names}"
+    why = f"past windows differ so much that the distance can hardly detect drift in these columns: {names}"
     worst = max(limit for _, limit in blind)
     return [Check(name="limits", severity="warn", observed=worst, limit=BLIND, passed=False, why=why)]
 
@@ -353,22 +398,17 @@ def _blind_checks(drift: Drift) -> list[Check]:
 def _why(column: ColumnDrift) -> str:
     text = _words(column.worst)
     if column.blocks:
-        return f"{text}: severely over, in a column that the model uses"
-    return f"{text}: severely over, but {column.excuse}" if column.state == "severe" else text
+        return f"{text}. Severe, in a column that the model uses"
+    return f"{text}. Severe, but only a warning: {column.excuse}" if column.state == "severe" else text
 
 
 def _words(measurement: Measurement) -> str:
-    """A measure in words: how far over which limit, and against what."""
-    against = {
-        "ever": "the nearest window ever seen",
-        "recent": "the nearest of the recent windows",
-        "reference": "the reference as a whole",
-        "refused": "a window that was refused",
-    }[measurement.question]
+    """A measure in words: what was measured, and compared with what."""
+    other = COMPARED_WITH[measurement.question]
     return {
-        "distance": f"distance {measurement.value:.3f} from {against}",
-        "missing": f"missing share {measurement.value:.1%} off that of {against}",
-        "commonest": f"{measurement.value:.1%} of the values lie in one cell, as if stuck",
-        "refused": f"distance {1 - measurement.value:.3f} from {against}: the same fault still",
-        "unseen": f"{measurement.value:.1%} of the rows hold a category never seen before",
+        "distance": f"its distribution is at distance {measurement.value:.3f} from {other} (0: equal, 1: nothing in common)",
+        "missing": f"its share of missing values differs by {100 * measurement.value:.1f} points from {other}",
+        "commonest": f"{measurement.value:.1%} of its values are nearly the same, as if it were stuck",
+        "refused": f"it is at distance {1 - measurement.value:.3f} from {other}: the same fault seems to go on",
+        "unseen": f"{measurement.value:.1%} of the rows have a category that was never seen before",
     }[measurement.measure]

@@ -20,8 +20,9 @@ from evidently.legacy.renderers.html_widgets import CounterData, counter, plotly
 from evidently.tests import lte
 
 from driftgate.contract import PREDICTION
-from driftgate.drift.compare import ColumnDrift, Drift, History
+from driftgate.drift.compare import COMPARED_WITH, MEASURE_NAMES, ColumnDrift, Drift, History
 from driftgate.drift.counting import Counts, Layout
+from driftgate.words import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
 INK, CURRENT, SOFT = "#1f2937", "#2563eb", "#9ca3af"
 STATE_COLOURS = {"stable": "#15803d", "drifted": "#b45309", "severe": "#b91c1c"}
 SHOWN_CATEGORIES = 12
-MEASURES = {
-    "distance": "distance",
-    "missing": "change of the missing share",
-    "commonest": "share of the commonest value",
-    "refused": "closeness to a window that was refused",
-    "unseen": "share of unseen categories",
-}
 
 
 class Overview(SingleValueMetric):
@@ -59,7 +53,7 @@ class OverviewCalculation(SingleValueCalculation[Overview]):
 
 
 class Calibrated(SingleValueMetric):
-    """One measure of one column, already taken; its test holds it against the calibrated limit."""
+    """One measure of one column, already taken; its test compares it with the calibrated limit."""
 
     column: str
     measure: str
@@ -79,7 +73,7 @@ class CalibratedCalculation(SingleValueCalculation[Calibrated]):
         return result
 
     def display_name(self) -> str:
-        return f"{self.metric.column}: {MEASURES[self.metric.measure]}"
+        return f"{self.metric.column}: {MEASURE_NAMES[self.metric.measure]}"
 
 
 def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dict[tuple[str, str], str]]:
@@ -87,7 +81,7 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
 
     Args:
         drift: What was found.
-        history: What the batch was held against.
+        history: What the batch was compared with.
         counts: Of the batch.
 
     Returns:
@@ -133,25 +127,30 @@ def _facts(drift: Drift) -> BaseWidgetInfo:
     blocking = sum(column.blocks for column in drift.columns)
     facts = {
         "rows" if drift.rows else "rows: nothing arrived, which blocks": f"{drift.rows:,}",
-        f"windows of {drift.window_days} days to compare with, {drift.joined} of them seen since the training": drift.windows,
+        _windows(drift): drift.windows,
         "columns over a limit": len(drift.drifted),
         "columns that block": blocking,
-        "the model was asked" if asked else "the model was not asked: the rows break the contract, or there are none": (
-            "yes" if asked else "no"
-        ),
+        "the model predicted these rows"
+        if asked
+        else "no predictions: the rows break the contract, or there are none": ("yes" if asked else "no"),
     }
     counters = [CounterData(label=label, value=str(value)) for label, value in facts.items()]
     return counter(title=times, counters=counters)
 
 
+def _windows(drift: Drift) -> str:
+    length = f" of {plural(drift.window_days, 'day')}" if drift.windows > 1 else ": the whole reference"
+    return f"windows{length} to compare with, {drift.joined} of them seen since the training"
+
+
 def _overview(columns: list[ColumnDrift]) -> BaseWidgetInfo:
     return table_data(
         title="Columns, the worst first",
-        column_names=["column", "state", "decided by", "value", "limit", "held against", "missing now"],
+        column_names=["column", "state", "measure", "value", "limit", "compared with", "missing now"],
         data=[
             [
-                column.name, column.state + (", blocks" if column.blocks else ""), MEASURES[column.worst.measure],
-                f"{column.worst.value:.3f}", f"{column.worst.limit:.3f}", column.worst.question, f"{column.missing:.1%}",
+                column.name, column.state + (", blocks" if column.blocks else ""), MEASURE_NAMES[column.worst.measure],
+                f"{column.worst.value:.3f}", f"{column.worst.limit:.3f}", COMPARED_WITH[column.worst.question], f"{column.missing:.1%}",
             ]
             for column in columns
         ],
@@ -161,7 +160,8 @@ def _overview(columns: list[ColumnDrift]) -> BaseWidgetInfo:
 def _widgets(column: ColumnDrift, history: History, counts: np.ndarray) -> list[BaseWidgetInfo]:
     counters = [
         CounterData(
-            label=f"{MEASURES[measurement.measure]}, limit {measurement.limit:.3f}", value=f"{measurement.value:.3f}"
+            label=f"{MEASURE_NAMES[measurement.measure]}, limit {measurement.limit:.3f}",
+            value=f"{measurement.value:.3f}",
         )
         for measurement in column.measurements
     ]

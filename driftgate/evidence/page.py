@@ -1,4 +1,4 @@
-"""The verdict as a page: one HTML file that needs no other."""
+"""The verdict as a page: one HTML file that needs no other, and no scripts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ import base64
 import html
 from collections.abc import Mapping
 
+from driftgate.markup import bar_picture, definitions, fold, mark, page, table
 from driftgate.training.evaluation import Evaluation
-from driftgate.verdict import Check, Verdict
-
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;background:#fff;max-width:1080px;margin:2em auto;padding:0 1em}
-h1{font-size:1.5em;margin-bottom:.2em}h2{font-size:1.1em;margin-top:2em}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35em .8em .35em 0;border-bottom:1px solid #e5e7eb;
-vertical-align:top}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.mark{display:inline-block;padding:.05em .7em;border-radius:1em;color:#fff;font-weight:600}
-.pass{background:#15803d}.warn{background:#b45309}.block{background:#b91c1c}
-figure{display:inline-block;margin:.5em 1em .5em 0}img{max-width:100%}.soft{color:#6b7280}
-"""
+from driftgate.verdict import GROUPS, CheckGroup, Verdict
+from driftgate.words import number, one_line, plural
 
 
 def verdict_page(
@@ -35,67 +27,52 @@ def verdict_page(
         plots: PNG bytes by name.
         facts: Lines of lineage, such as the commit and the data's md5.
     """
+    failed, total = len(verdict.failed), plural(len(verdict.checks), "check")
+    told = f"{failed} of {total} failed" if failed else f"{total} passed"
     parts = [
-        f"<h1>{html.escape(verdict.problem)}: {_mark(verdict.outcome)}</h1>",
-        f"<p class=soft>decided at {verdict.decided_at:%Y-%m-%d %H:%M:%S} UTC</p>",
-        _table(
-            ["", "check", "observed", "limit", "why"],
-            [
-                [_mark(state_of(check))]
-                + [html.escape(part) for part in (check.name, number(check.observed), number(check.limit), check.why)]
-                for check in verdict.checks
-            ],
-            numbers={2, 3},
-        ),
+        f"<h1>{html.escape(verdict.problem)}: {mark(verdict.outcome)}</h1>",
+        f"<p class=soft>{told}. Decided at {verdict.decided_at:%Y-%m-%d %H:%M:%S} UTC.</p>",
+        *(_group(group) for group in verdict.groups),
     ]
     if evaluation is not None:
         rival = evaluation.comparison.metrics if evaluation.comparison else {}
         parts += [
             f"<h2>Holdout: {evaluation.rows:,} rows, {evaluation.positives:,} positive</h2>",
-            _table(
-                ["metric", "value", f"{evaluation.confidence:.0%} interval", "champion"],
+            table(
+                ["metric", "value", f"{evaluation.confidence:.0%} confidence interval", "champion"],
                 [
                     [name, number(found.value), f"{found.low:.4f} – {found.high:.4f}", number(rival.get(name))]
                     for name, found in evaluation.metrics.items()
                 ],
-                numbers={1, 2, 3},
+                classes=dict.fromkeys((1, 2, 3), "number"),
             ),
         ]
     if plots:
         parts.append("<h2>Plots</h2>")
         for name, picture in plots.items():
             source = base64.b64encode(picture).decode()
-            parts.append(f'<figure><img alt="{name.replace("_", " ")}" src="data:image/png;base64,{source}"></figure>')
+            parts.append(
+                '<figure style="display:inline-block;margin:.5em 1em .5em 0">'
+                f'<img style="max-width:100%" alt="{name.replace("_", " ")}" src="data:image/png;base64,{source}"></figure>'
+            )
     if facts:
-        rows = [[html.escape(key), html.escape(value)] for key, value in facts.items()]
-        parts += ["<h2>Where it comes from</h2>", _table(["", ""], rows, numbers=set())]
-    title = f"{html.escape(verdict.problem)}: {verdict.outcome}"
-    head = f"<meta charset=utf-8><title>{title}</title><style>{STYLE}</style>"
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>"
+        parts += ["<h2>Where it comes from</h2>", definitions(facts)]
+    return page(f"{verdict.problem}: {verdict.outcome}", parts)
 
 
-def state_of(check: Check) -> str:
-    """`pass`, or the severity of a failed check."""
-    return "pass" if check.passed else check.severity
-
-
-def number(value: float | int | str | None) -> str:
-    """A value as a person reads it: four decimals, or two digits of something small."""
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.1e}" if value and abs(value) < 5e-4 else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _mark(state: str) -> str:
-    return f'<span class="mark {state}">{state}</span>'
-
-
-def _table(head: list[str], rows: list[list[str]], *, numbers: set[int]) -> str:
-    def cell(tag: str, at: int, text: str) -> str:
-        return f"<{tag} class=number>{text}</{tag}>" if at in numbers else f"<{tag}>{text}</{tag}>"
-
-    top = "".join(cell("th", at, text) for at, text in enumerate(head))
-    body = "".join("<tr>" + "".join(cell("td", at, text) for at, text in enumerate(row)) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
+def _group(group: CheckGroup) -> str:
+    """One line where all checks passed, which opens by a click; else the checks, the failed ones first."""
+    summary = f"{mark(group.state)}<b>{group.name}</b>{group.summary} <span class=soft>{GROUPS[group.name]}</span>"
+    rows = [
+        [
+            mark(check.state), html.escape(check.name), html.escape(number(check.observed)),
+            bar_picture(check.bar, check.state), html.escape(check.limit_text), html.escape(one_line(check.why)),
+        ]
+        for check in group.checks
+    ]  # fmt: skip
+    head = ["", "check", "observed", "", "limit", "why"]
+    # Texts, such as the name of a category, may be long: only numbers stay on one line.
+    texts = any(isinstance(value, str) for check in group.checks for value in (check.observed, check.limit))
+    numbers = {} if texts else {2: "number", 4: "number"}
+    content = table(head, rows, classes={1: "name", 3: "bar", 5: "why", **numbers})
+    return fold(summary, content, opened=group.state != "pass")

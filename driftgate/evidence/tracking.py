@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("driftgate.mlflow")
 
 RELEASE_ARTIFACT = "release"
+DRIFT_PAGE = "drift.html"
 EXAMPLE_ROWS = 5
 MOST_METRICS, MOST_PARAMETERS = 500, 100  # in one request to MLflow
 EPOCH_ORDINAL = 719_163  # of 1970-01-01
@@ -123,7 +124,7 @@ class Tracker:
         """The Evidently page, what was found as JSON, and each column's distance, limit and missing share as metrics."""
         self._log_batch(metrics=drift_metrics(analysis))
         self._client.log_dict(self.run_id, analysis.model_dump(mode="json"), "drift.json")
-        self._client.log_text(self.run_id, page, "drift.html")
+        self._client.log_text(self.run_id, page, DRIFT_PAGE)
 
     def log_timeline(self, analysis: DriftAnalysis, *, name: str) -> None:
         """The same metrics on one lasting run a model, so that MLflow charts them over time: a step is a day since 1970.

@@ -1,6 +1,7 @@
 """`run.py drift` as its user runs it: on a small problem with a season, trained by the real pipeline."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,12 @@ def test_ordinary_week_passes_and_tells_in_one_document(shop: Shop) -> None:
     assert found["estimate"]["low"] <= found["realised"]["value"] <= found["estimate"]["high"]
     page = Path(document["report"]).read_text()
     assert "Columns, the worst first" in page
+    assert "<script" in page  # Evidently's
+    shown = list((shop.trained.home / "zenml").rglob("compare_batch/drift_report/**/output.html"))
+    assert shown
+    for static in (path.read_text() for path in shown):
+        assert "<script" not in static
+        assert re.search("artifact drift.html of MLflow run [0-9a-f]{32}, and reports/drift-shop-[0-9-]+.html", static)
     assert "windows of 7 days to compare with, 3 of them seen since the training" in page
 
 
@@ -162,8 +169,10 @@ def test_any_file_gets_a_clear_result(name: str, shop: Shop, tmp_path: Path) -> 
 def test_terminal_page_names_columns_and_report(shop: Shop) -> None:
     ran = shop.drift("--since", NEXT_WEEK, "--until", "2022-01-22")
     assert ran.code == 3
-    for text in ("drift.x.missing", "severe", "█", "report", "BLOCK", "shop 1"):
+    for text in ("drift.x.missing", "severe", "█", "report", "BLOCK", "shop 1", "change of missing share"):
         assert text in ran.out
+    assert "contract.x" not in ran.out
+    assert "\x1b" not in ran.out
 
 
 ERRORS: dict[str, tuple[list[str], str]] = {

@@ -24,7 +24,7 @@ def test_passes_and_tells_in_one_document(main_job: Ran) -> None:
     assert main_job.code == 0, main_job.err
     document = main_job.document
     assert document["verdict"] in ("pass", "warn")
-    assert {"name", "severity", "observed", "limit", "passed", "why"} == set(document["checks"][0])
+    assert {"name", "group", "severity", "observed", "limit", "passed", "why"} == set(document["checks"][0])
     assert document["model"]["aliases"] == ["candidate"]
     assert document["service"]["rows"] == document["service"]["equal"] > 200
     assert document["data"]["md5"] in (PROJECT / "dvc.lock").read_text()

@@ -19,15 +19,17 @@ def document(*checks: Check, **more: Any) -> dict[str, Any]:
 
 
 def check(*, passed: bool, why: str = "because", severity: Any = "block") -> Check:
-    return Check(name="performance.accuracy", severity=severity, observed=0.9, limit=0.97, passed=passed, why=why)
+    observed = 0.98 if passed else 0.9
+    return Check(name="performance.accuracy", severity=severity, observed=observed, limit=0.97, passed=passed, why=why)
 
 
 def test_what_failed_comes_first_and_says_why() -> None:
     told = markdown(document(check(passed=True), check(passed=False, why="too low")))
     assert told.startswith(
-        "### rules: blocked by the gate\n\n- **block** `performance.accuracy` 0.9000 against 0.9700: too low\n"
+        "### rules: blocked by the gate\n\n- **block** `performance.accuracy` 0.9000, limit ≥ 0.9700: too low\n"
     )
-    assert "1 of 2 checks passed" in told
+    assert "<summary><b>block</b> model: 1 of 2 checks failed</summary>" in told
+    assert "| block | performance.accuracy | 0.9000 | `███████░│░░░` | ≥ 0.9700 | too low |\n| pass |" in told
     assert "model: rules 3 (candidate)" in told
     assert "MLflow run: `abc`" in told
     assert "ZenML run" not in told
