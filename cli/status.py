@@ -1,47 +1,63 @@
-"""What the newest runs came to, from their records; quick, since it imports no framework."""
+"""The command `run.py status`; it is quick, since it imports no framework."""
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cli.terminal import state_lines
-from driftgate.production.deployments import all_states
-from driftgate.workspace import Workspace, show_path
+import click
+
+from cli.options import json_option
+
+if TYPE_CHECKING:
+    from driftgate.results.status import RunRecord, StatusResult
+    from driftgate.workspace import Workspace
 
 NEWEST = 5
 
 
-def newest_runs(workspace: Workspace) -> list[dict[str, Any]]:
-    """The records of the newest runs, newest first; `kind` says what each was."""
-    paths = sorted(workspace.runs.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [{"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())} for path in paths[:NEWEST]]
+@click.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Show what serves where, and the newest runs."""
+    from cli.output.status import print_status
+    from cli.terminal import print_json
+    from driftgate.workspace import Workspace
 
-
-def show_status(*, as_json: bool) -> None:
-    """Print what serves where, and the newest runs: when, of what, the verdict, the version and where its release is."""
-    workspace = Workspace.current()
-    runs, states = newest_runs(workspace), all_states(workspace)
+    result = read_status(Workspace.current())
     if as_json:
-        print(json.dumps({"workspace": str(workspace.root), "channels": states, "runs": runs}, indent=2))
-        return
-    for problem, state in states.items():
-        print("\n".join(state_lines(problem, state)))
-    if not runs:
-        print("No run yet. Start one with `python run.py`.")
-        return
-    width = 120 if not sys.stdout.isatty() else None
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+        print_json(result, sys.stdout)
+    else:
+        print_status(result, sys.stdout)
 
-    table = Table("finished (UTC)", "kind", "problem", "data until", "verdict", "model", "kept in", box=box.SIMPLE_HEAD)
-    for run in runs:
-        until = run["data"].get("as_of") or run["data"].get("until") or "–"
-        kept = run.get("release") or run.get("report")
-        table.add_row(
-            run["finished_at"][:16], run["kind"], run["problem"], until[:10], run["verdict"],
-            run["model"]["version"] or "–", show_path(kept) if kept else "–",
-        )  # fmt: skip
-    Console(width=width, highlight=False).print(table)
+
+def read_status(workspace: Workspace) -> StatusResult:
+    """What serves where, and the newest runs."""
+    from driftgate.production.deployments import all_states
+    from driftgate.results.status import StatusResult
+
+    return StatusResult(workspace=str(workspace.root), channels=all_states(workspace), runs=newest_runs(workspace))
+
+
+def newest_runs(workspace: Workspace) -> tuple[RunRecord, ...]:
+    """The records of the newest runs, the newest first; one that can't be read is left out, with a warning."""
+    paths = sorted(workspace.runs.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    found: list[RunRecord] = []
+    for path in paths:
+        if len(found) < NEWEST and (record := _read_record(path)):
+            found.append(record)
+    return tuple(found)
+
+
+def _read_record(path: Path) -> RunRecord | None:
+    import json
+
+    from driftgate.results.status import RunRecord
+    from driftgate.workspace import show_path
+
+    try:
+        return RunRecord.model_validate({"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())})
+    except (OSError, ValueError, TypeError):
+        click.echo(f"warning: the record {show_path(path)} can't be read, and is left out.", err=True)
+        return None

@@ -151,8 +151,6 @@ def production_checks(*, rows: int, differ: int, said: ServiceState | None) -> l
         told = said.error or ("it serves the version" if right else "it does not answer")
         why = f"{said.address}: {told}"
         checks.append(
-            Check(
-                name="production.service", severity="block", observed=said.version, limit=None, passed=right, why=why
-            )
+            Check(name="production.service", severity="block", observed=said.version, limit=None, passed=right, why=why)
         )
     return checks

@@ -12,11 +12,12 @@ from driftgate.config import Problem
 from driftgate.errors import DriftgateError, first_line
 from driftgate.production import experiments
 from driftgate.production.channel import Channel, release_in
-from driftgate.production.move import Follow, Production
+from driftgate.production.deployments import releases_result
+from driftgate.production.move import Busy, Follow, Production
 from driftgate.production.record import Entry, Event, append, production_history, staged
 from driftgate.production.release import Release
 from driftgate.results.base import now
-from driftgate.results.production import DeploymentResult, MoveResult, ServiceState
+from driftgate.results.production import DeploymentResult, MoveResult, ReleasesResult, ServiceState
 from driftgate.workspace import Workspace
 from operations import canary
 from operations.running_service import require_service, wait_for_version
@@ -165,6 +166,24 @@ def roll_back(
         production.move(release, entry, follow=followers(production, workspace=workspace))
         said = wait_for_version(service, release.card.version) if service else None
         return _move_result(production, entry, started, service=said)
+
+
+def read_releases(name: str, *, workspace: Workspace) -> ReleasesResult:
+    """What serves where, and the record of deployments; finishes or undoes what an interrupted command left.
+
+    Args:
+        name: Of the problem.
+        workspace: Where everything is.
+    """
+    production, started = Production(name, workspace=workspace), time.monotonic()
+    finished, serving = None, production.serving()
+    if production.unfinished() is not None or (serving and serving.challenger and serving.challenger.canary):
+        try:
+            with production.exclusive():
+                finished = recover(production, workspace=workspace)
+        except Busy:
+            pass  # nothing was interrupted: it is under way
+    return releases_result(production, finished=finished, seconds=round(time.monotonic() - started, 1))
 
 
 def recover(production: Production, *, workspace: Workspace) -> Entry | None:

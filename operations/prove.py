@@ -83,8 +83,8 @@ def prove_service(trained: TrainingResult, problem: Problem, *, workspace: Works
     Raises:
         DriftgateError: If an answer differs.
     """
-    assert trained.release
-    assert trained.bento
+    if trained.release is None or trained.bento is None:
+        raise DriftgateError("The run made no release that could be served.", "Its verdict says why.")
     release, bento = read_release(Path(trained.release)), Path(trained.bento)
     as_of = trained.data.as_of
     frame, version = read_rows(problem, md5=trained.data.md5, as_of=as_of.date() if as_of else None)

@@ -20,7 +20,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.errors import DriftgateError
-from driftgate.verdict import Check
 
 log = logging.getLogger("driftgate.step")
 
@@ -31,13 +30,23 @@ PATIENCE_SECONDS = 10
 FOREMOST_CLOCK = "LINT-14"  # as POSIX writes it: 14 hours ahead of UTC
 
 
+class CheckAgain(BaseModel):
+    """What is read of a check."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    severity: str
+    passed: bool
+
+
 class TrainedAgain(BaseModel):
-    """What the training printed, as far as it is compared: the commit's version of Driftgate may print other keys, too."""
+    """What is read of the training's result: the Driftgate of that commit may print other keys than this one."""
 
     model_config = ConfigDict(frozen=True)
 
     release: str | None
-    checks: tuple[Check, ...]
+    checks: tuple[CheckAgain, ...]
 
 
 @dataclass(frozen=True)

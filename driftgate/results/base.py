@@ -45,7 +45,9 @@ class ProblemResult(Result):
 class CheckedResult(ProblemResult):
     """A result with a verdict."""
 
-    verdict: Decision = Field(description="`block`, `warn` or `pass`, from the checks; `none` where nothing was checked.")
+    verdict: Decision = Field(
+        description="`block`, `warn` or `pass`, from the checks; `none` where nothing was checked."
+    )
     checks: tuple[Check, ...] = Field(description="Every check: one measured value and its limit.")
 
     @property

@@ -63,7 +63,9 @@ class DataUseResult(ProblemResult):
     md5: str = Field(description="Version of the file now.")
     previous: str = Field(description="Version that DVC tracked before.")
     commit: str | None = Field(description="Commit that names the version.")
-    source: str = Field(alias="from", description="Where the bytes came from: `cache`, `workspace`, `remote` or `stage`.")
+    source: str = Field(
+        alias="from", description="Where the bytes came from: `cache`, `workspace`, `remote` or `stage`."
+    )
     uncommitted: tuple[str, ...] = Field(description="Versions that no commit names; only DVC's cache has them.")
     pointer: str = Field(description="File in which DVC records the version.")
     pointer_differs: bool = Field(description="Whether that file differs from the last commit.")

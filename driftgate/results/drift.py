@@ -67,6 +67,6 @@ class DriftResult(PipelineResult):
     columns: tuple[DriftColumn, ...] = Field(description="Every column, with its drift.")
     estimate: dict[str, EstimatedMetric] = Field(description="Estimated performance, by metric.")
     model: ModelVersion = Field(description="The model whose training data is the reference.")
-    data: CurrentData = Field(description="The rows that were checked.")
-    windows: ComparedWindows = Field(description="The past windows that the limits come from.")
+    data: CurrentData = Field(description="The current rows.")
+    windows: ComparedWindows = Field(description="The past windows that the current rows are compared with.")
     report: str = Field(description="File of the drift report.")

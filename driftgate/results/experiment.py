@@ -48,7 +48,9 @@ class ExperimentResult(CheckedResult):
     previous: str | None = Field(description="Version in production before, where this command moved it.")
     champion: str = Field(description="Version of the champion during the experiment.")
     challenger: str = Field(description="Version of the challenger.")
-    mode: Literal["split", "shadow"] = Field(description="Whether the challenger answers requests or only predicts them.")
+    mode: Literal["split", "shadow"] = Field(
+        description="Whether the challenger answers requests or only predicts them."
+    )
     share: float | None = Field(description="Share of the requests that the challenger answers; null in shadow.")
     labels_needed: dict[str, int | None] | None = Field(
         None, description="After `start`: labels needed to find a gain, by gain; null where it takes more than 100,000."
