@@ -19,7 +19,12 @@ class Frozen(BaseModel):
     """A part of a result: it can't be changed, and unknown keys are refused."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", from_attributes=True, populate_by_name=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        from_attributes=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        json_schema_serialization_defaults_required=True,  # every key is always printed
     )
 
 

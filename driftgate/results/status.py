@@ -13,10 +13,10 @@ from driftgate.results.production import ChannelState
 class RunRecord(BaseModel):
     """One run, as it was written when it ended: its result, and its kind.
 
-    Records of earlier and later versions may have other keys, so each key may be missing, and unknown ones are kept.
+    Records of earlier and later versions may have other keys: what is missing is null, and unknown keys are kept.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", json_schema_serialization_defaults_required=True)
 
     kind: str = Field(description="`training`, `drift` or `deployment`.")
     problem: str | None = Field(None, description="Name of the problem.")

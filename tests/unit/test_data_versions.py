@@ -101,7 +101,7 @@ def test_replace_takes_the_file_as_it_is(place: Repository) -> None:
 def test_a_changed_file_that_becomes_a_version_tells_how_many_rows_were_before(place: Repository) -> None:
     pd.concat([place.rows, renamed(place.rows.head(7), "mine")]).to_parquet(place.data)
     told = data_add.add(place.problem, place.data, replace=True, workspace=place.workspace)
-    assert (told["rows"], told["rows_before"]) == (207, 250)
+    assert (told.rows, told.rows_before) == (207, 250)
 
 
 def test_untracked_data_becomes_the_first_version_where_it_lies(tmp_path: Path, rows: pd.DataFrame) -> None:
@@ -280,7 +280,7 @@ def test_push_and_pull_by_a_folder(place: Repository, tmp_path: Path) -> None:
     told, remote = {"workspace": place.workspace}, str(tmp_path / "remote")
     assert push(place.problem, every=False, remote=remote, **told).pushed == (place.second,)
     found = push(place.problem, every=True, remote=remote, **told)
-    assert (found["pushed"], found["there"]) == ([place.first], [place.second])
+    assert (found.pushed, found.there) == ((place.first,), (place.second,))
     place.forget(place.first)
     assert place.use("HEAD~1", remote=remote)["from"] == "remote"
     place.require_whole(place.first)

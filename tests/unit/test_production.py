@@ -65,7 +65,7 @@ def test_a_move_that_was_cut_off_counts_before_the_way_back_is_looked_for(
     workspace = Workspace(production.channel.parents[2])
     told = {"who": "w", "reason": "r", "service": None, "workspace": workspace}
     found = deploy.roll_back(production.name, to=None, leaving="3", **told)
-    assert (found["version"], serves(production)) == ("2", "2")
+    assert (found.version, serves(production)) == ("2", "2")
     assert [entry.version for entry in production.record()] == ["1", "2", "3", "2"]
 
 
