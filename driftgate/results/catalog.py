@@ -27,7 +27,7 @@ RESULTS: dict[str, Entry] = {
     "releases": Entry(production.ReleasesResult, ("run.py releases",)),
     "experiment": Entry(experiment.ExperimentResult, ("run.py experiment",)),
     "predictions": Entry(predictions.PredictionsResult, ("run.py predictions",)),
-    "predictions-file": Entry(predictions.PredictionsFileResult, ("run.py predictions --out",)),
+    "predictions-file": Entry(predictions.PredictionsFileResult, ("run.py predictions --out FILE",)),
     "reproduction": Entry(training.ReproductionResult, ("run.py reproduce",)),
     "data-status": Entry(data.DataStatusResult, ("run.py data status",)),
     "data-versions": Entry(data.DataVersionsResult, ("run.py data versions",)),
