@@ -27,14 +27,17 @@ if TYPE_CHECKING:
     "  python run.py data use v1.2\n  python run.py data push --remote /mnt/share/data"
 )
 def data() -> None:
-    """List, add, restore, push and pull versions of a problem's data."""
+    """Manage the versions of a problem's data."""
 
 
 @data.command("status", epilog="\b\nExample: python run.py data status --config configs/rules.yaml")
 @remote_option
 @common
 def data_status(remote: str | None, **options: Any) -> None:
-    """Show the version of the data file, and whether it is tracked, committed and pushed."""
+    """Show the state of the data file.
+
+    The command says which version the file is, and whether that version is tracked, committed and pushed.
+    """
     from cli.output.data import print_data_status
 
     def work(problem: Problem, workspace: Workspace) -> DataStatusResult:
@@ -89,7 +92,7 @@ def data_use(revision: str, force: bool, remote: str | None, **options: Any) -> 
 @click.option("--replace", is_flag=True, help="The file is the whole table; don't append its rows.")
 @common
 def data_add(file: Path, replace: bool, **options: Any) -> None:
-    """Append the rows of a file to the data as a new version, if they satisfy the contract."""
+    """Append rows that satisfy the contract as a new version."""
     from cli.output.data import print_data_add
 
     def work(problem: Problem, workspace: Workspace) -> DataAddResult:

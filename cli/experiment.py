@@ -36,9 +36,9 @@ def experiment(
     action: str, challenger: str | None, share: float | None, shadow: bool, reason: str, folder: Path | None,
     who: str | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Try a challenger beside the champion, and compare them by the labels that come back.
+    """Try a challenger beside the champion in production.
 
-    The confidence interval of the challenger's gain holds at all times at once, so you can read `status` as often as you
+    The labels that come back compare the two models. The confidence interval of the challenger's gain holds at all times at once, so you can read `status` as often as you
     like. `promote` deploys the challenger to production if the whole interval is above zero.
     """
     if action == "start" and (not challenger or shadow == (share is not None)):

@@ -68,7 +68,10 @@ def main(context: click.Context, /, as_of: dt.datetime | None, **options: Any) -
 @click.option("--mlflow-port", default=5000, show_default=True, help="Port of MLflow.")
 @click.option("--zenml-port", default=8237, show_default=True, help="Port of ZenML's dashboard.")
 def ui(mlflow_port: int, zenml_port: int) -> None:
-    """Start MLflow and ZenML's dashboard on this machine; Ctrl-C stops both."""
+    """Start MLflow and ZenML's dashboard on this machine.
+
+    Ctrl-C stops both.
+    """
     from cli.terminal import print_error
     from cli.ui import show
     from driftgate.errors import DriftgateError

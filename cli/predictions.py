@@ -36,7 +36,10 @@ def predictions(
     folder: Path | None, since: dt.datetime | None, until: dt.datetime | None, label: Which, out: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Count the predictions in the log, or with --out write them to a file, each with its label."""
+    """Count the predictions in the log, or export them.
+
+    With --out, the command writes each prediction with its label to a file.
+    """
     if since and until and since >= until:
         raise click.UsageError("Give a --since before --until.")
     from driftgate.workspace import Workspace

@@ -39,7 +39,7 @@ def deploy(
     to: str, model: str | None, reason: str | None, canary: str | None, hold: float, who: str | None, wait: float,
     service: str | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Deploy a version to staging and test it there, or deploy a tested version to production.
+    """Deploy a version to staging or production.
 
     On staging, Driftgate starts the service, sends it requests, and checks its answers, its latency and its log.
     Production needs an approval, and takes only a release that passed on staging and hasn't changed since.
@@ -80,9 +80,10 @@ def deploy(
 @service_option
 @common
 def prove(service: str | None, **options: Any) -> None:
-    """Test what production serves: start its service on this machine, and compare its answers with the golden predictions.
+    """Test what production serves.
 
-    With --service, the command also checks that the running service serves the same version.
+    The command starts the service of production on this machine, and compares its answers with the golden predictions.
+    With --service, it also checks that the running service serves the same version.
     """
     from cli.output.production import print_proof
 
@@ -122,7 +123,7 @@ def rollback(
 @click.command()
 @common
 def releases(**options: Any) -> None:
-    """Show what serves in production and on staging, and the record of all deployments."""
+    """Show what serves where, and the record of deployments."""
     from cli.output.production import print_releases
 
     def work(problem: Problem, workspace: Workspace) -> ReleasesResult:

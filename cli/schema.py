@@ -10,9 +10,9 @@ import click
 @click.command(epilog="\b\nExamples:\n  python run.py schema\n  python run.py schema drift")
 @click.argument("result", required=False)
 def schema(result: str | None) -> None:
-    """Print the JSON schema of a result: of what a command prints with --json.
+    """Print the JSON schema of a result.
 
-    Without RESULT, the command lists all results and the commands that print them.
+    A result is what a command prints with --json. Without RESULT, the command lists all results and the commands that print them.
     """
     from driftgate.results.catalog import RESULTS, schema_of
 

@@ -22,7 +22,10 @@ as_of_option = click.option("--as-of", type=MOMENT, help="Use only rows dated be
 @as_of_option
 @common
 def train(as_of: dt.datetime | None, **options: Any) -> None:
-    """Train a model, check it at the gate, and package it if it passes."""
+    """Train a model, check it at the gate, and package it.
+
+    A model that the gate blocks is not packaged.
+    """
     run_training(serve=False, as_of=as_of, **options)
 
 
@@ -67,9 +70,9 @@ def contract(**options: Any) -> None:
 @click.option("--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote that may have the data.")
 @common
 def reproduce(version: str, remote: str | None, **options: Any) -> None:
-    """Train a registered version again from its commit, data and lock file, and compare the two models.
+    """Train a registered version again, and compare the models.
 
-    VERSION is a number or an alias. The training runs in a temporary folder.
+    VERSION is a number or an alias. The training uses the version's commit, data and lock file, in a temporary folder.
     """
     from cli.output.training import print_reproduction
 
