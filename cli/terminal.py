@@ -87,9 +87,9 @@ class _CommandWriter:
         self._stream, self._config = stream, config
 
     def write(self, text: str) -> int:
-        told = name_problem(text, self._config)
+        named = name_problem(text, self._config)
         # `uv run` says so by this variable; outside its environment, `python` lacks the packages.
-        return self._stream.write(told.replace("python run.py", "uv run run.py") if "UV" in os.environ else told)
+        return self._stream.write(named.replace("python run.py", "uv run run.py") if "UV" in os.environ else named)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
