@@ -53,8 +53,7 @@ def print_releases(result: ReleasesResult, results: IO[str]) -> None:
     from rich.table import Table
 
     console = make_console(results)
-    for line in state_lines(result.problem, result.json_document()):
-        console.print(line)
+    results.writelines(f"{line}\n" for line in state_lines(result.problem, result.json_document()))
     if result.finished_now:
         console.print(f"finished the move to {result.finished_now}, which had been interrupted")
     table = Table("when (UTC)", "event", "version", "before", "verdict", "by", "reason", box=box.SIMPLE_HEAD)
