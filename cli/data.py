@@ -1,13 +1,25 @@
-"""The verbs of `run.py data`."""
+"""The commands of `run.py data`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import common, remote_option, run
+
+if TYPE_CHECKING:
+    from driftgate.config import Problem
+    from driftgate.results.data import (
+        DataAddResult,
+        DataPullResult,
+        DataPushResult,
+        DataStatusResult,
+        DataUseResult,
+        DataVersionsResult,
+    )
+    from driftgate.workspace import Workspace
 
 
 @click.group(
@@ -15,68 +27,112 @@ from cli.options import common, remote_option, run
     "  python run.py data use v1.2\n  python run.py data push --remote /mnt/share/data"
 )
 def data() -> None:
-    """The versions of a problem's data: which there are, where their bytes are, adding one, going back to one."""
+    """Manage the versions of a problem's data."""
 
 
 @data.command("status", epilog="\b\nExample: python run.py data status --config configs/rules.yaml")
 @remote_option
 @common
 def data_status(remote: str | None, **options: Any) -> None:
-    """Which version is there, and whether it is as promised, committed and pushed."""
-    _data("status", remote=remote, options=options)
+    """Show the state of the data file.
+
+    The command says which version the file is, and whether that version is tracked, committed and pushed.
+    """
+    from cli.output.data import print_data_status
+
+    def work(problem: Problem, workspace: Workspace) -> DataStatusResult:
+        from driftgate.data import remote as sharing
+
+        return sharing.status(problem, remote=remote, workspace=workspace)
+
+    run(work, print_data_status, **options)
 
 
 @data.command("versions", epilog="\b\nExample: python run.py data versions --json")
 @remote_option
 @common
 def data_versions(remote: str | None, **options: Any) -> None:
-    """Every version that git's history names, the newest first."""
-    _data("versions", remote=remote, options=options)
+    """List the versions in git's history, the newest first."""
+    from cli.output.data import print_data_versions
+
+    def work(problem: Problem, workspace: Workspace) -> DataVersionsResult:
+        from driftgate.data import versions
+
+        return versions.versions(problem, remote=remote, workspace=workspace)
+
+    run(work, print_data_versions, **options)
 
 
 @data.command("use", epilog="\b\nExamples:\n  python run.py data use v1.2\n  python run.py data use dd38dc3d")
 @click.argument("revision")
-@click.option("--force", is_flag=True, help="Also where no commit names the present version.")
+@click.option("--force", is_flag=True, help="Restore also if no commit names the current version.")
 @remote_option
 @common
 def data_use(revision: str, force: bool, remote: str | None, **options: Any) -> None:
-    """Bring back a version: by a revision of git, or the first digits of an md5."""
-    _data("use", revision=revision, force=force, remote=remote, options=options)
+    """Restore a version of the data.
+
+    REVISION is a git revision, or the first digits of an md5.
+    """
+    from cli.output.data import print_data_use
+
+    def work(problem: Problem, workspace: Workspace) -> DataUseResult:
+        from driftgate.data import versions
+
+        return versions.use(problem, revision, force=force, remote=remote, workspace=workspace)
+
+    run(work, print_data_use, **options)
 
 
 @data.command(
     "add",
     epilog="\b\nExamples:\n  python run.py data add january.parquet\n  python run.py data add whole.parquet --replace\n\n"
-    "\b\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the contract is broken.",
+    "\b\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the rows break the contract, 130 stopped by Ctrl-C.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="The file is the whole table, rather than rows to append.")
+@click.option("--replace", is_flag=True, help="The file is the whole table; don't append its rows.")
 @common
 def data_add(file: Path, replace: bool, **options: Any) -> None:
-    """Append rows, once they keep the contract: a new version."""
-    _data("add", file=file, replace=replace, options=options)
+    """Append rows that satisfy the contract as a new version."""
+    from cli.output.data import print_data_add
+
+    def work(problem: Problem, workspace: Workspace) -> DataAddResult:
+        from driftgate.data import add
+
+        return add.add(problem, file, replace=replace, workspace=workspace)
+
+    run(work, print_data_add, **options)
 
 
 @data.command(
     "push", epilog="\b\nExamples:\n  python run.py data push\n  python run.py data push --all --remote /mnt/share/data"
 )
-@click.option("--all", "every", is_flag=True, help="Every version that git's history names, if its bytes are at hand.")
+@click.option(
+    "--all", "every", is_flag=True, help="Push every version in git's history whose bytes are on this machine."
+)
 @remote_option
 @common
 def data_push(every: bool, remote: str | None, **options: Any) -> None:
-    """Bring the present version to the remote."""
-    _data("push", every=every, remote=remote, options=options)
+    """Push the current version to the remote."""
+    from cli.output.data import print_data_push
+
+    def work(problem: Problem, workspace: Workspace) -> DataPushResult:
+        from driftgate.data import remote as sharing
+
+        return sharing.push(problem, every=every, remote=remote, workspace=workspace)
+
+    run(work, print_data_push, **options)
 
 
 @data.command("pull", epilog="\b\nExample: python run.py data pull --remote s3://bucket/data")
 @remote_option
 @common
 def data_pull(remote: str | None, **options: Any) -> None:
-    """Bring the promised version from the remote."""
-    _data("pull", remote=remote, options=options)
+    """Pull the tracked version from the remote."""
+    from cli.output.data import print_data_pull
 
+    def work(problem: Problem, workspace: Workspace) -> DataPullResult:
+        from driftgate.data import versions
 
-def _data(verb: str, *, options: dict[str, Any], **arguments: Any) -> None:
-    from cli.jobs import data_job
+        return versions.pull(problem, remote=remote, workspace=workspace)
 
-    run(data_job(verb, **arguments), **options)
+    run(work, print_data_pull, **options)

@@ -1,29 +1,40 @@
-"""What verbs of the command line share: their options, and the run of the job that a verb stands for."""
+"""Options that several commands share, and the start of a command on a problem."""
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cli.tables import verbose_option
 from driftgate.workspace import PROJECT
 
+if TYPE_CHECKING:
+    from driftgate.config import Problem
+    from driftgate.results.base import Result
+    from driftgate.workspace import Workspace
+
+    R = TypeVar("R", bound=Result)
+
 DAY = click.DateTime(["%Y-%m-%d"])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (see run.py schema).")
 
 
 def common(command: Any) -> Any:
-    """The options that every job on a problem takes."""
+    """The options that every command on a problem takes."""
     for option in (
         verbose_option,
         click.option("--debug", is_flag=True, help="Show what libraries log, and tracebacks."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+        json_option,
         click.option(
             "--evidence", type=click.Path(path_type=Path),
-            help="A folder for summary.md, document.json, facts.txt, report, release and bento.",
+            help="Write summary.md, document.json, facts.txt, report, release and bento to this folder.",
         ),
         click.option(
             "--config", type=click.Path(path_type=Path),
@@ -47,20 +58,36 @@ def seconds(_context: click.Context, _option: click.Parameter, value: str | None
         raise click.BadParameter(f"{error}.") from error
 
 
+def day_of(moment: dt.datetime | None) -> dt.date | None:
+    """The day of a moment that an option gave."""
+    return moment.date() if moment else None
+
+
 who_option = click.option("--by", "who", help="Who approves; by default the user of this machine.")
 wait_option = click.option(
-    "--wait", callback=seconds, help="How long to wait for another deployment to end: 30s, 10m; by default not at all."
+    "--wait",
+    callback=seconds,
+    help="How long to wait for another deployment to end, such as 30s or 10m; by default the command doesn't wait.",
 )
 service_option = click.option(
-    "--service", envvar="DRIFTGATE_SERVICE", help="Address of a running service: wait until it serves the version."
+    "--service", envvar="DRIFTGATE_SERVICE", help="Address of a running service; wait until it serves the version."
 )
 remote_option = click.option(
-    "--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote; by default the one configured."
+    "--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote; by default the configured one."
 )
 
 
-def run(job: Any, *, config: Path, as_json: bool, debug: bool, evidence: Path | None) -> None:
-    """Do a job on a problem, and end the process with its exit code."""
+def run(
+    work: Callable[[Problem, Workspace], R], show: Callable[[R, IO[str]], None], *, config: Path, as_json: bool,
+    debug: bool, evidence: Path | None,
+) -> None:  # fmt: skip
+    """Do the work of a command on a problem, and end the process with its exit code.
+
+    Args:
+        work: Returns the result. It imports what it needs itself, so that libraries find their settings.
+        show: Prints the result for people.
+        config: As of `common`, like the others.
+    """
     from cli.jobs import run_job
     from driftgate.workspace import Workspace
 
@@ -68,6 +95,7 @@ def run(job: Any, *, config: Path, as_json: bool, debug: bool, evidence: Path | 
     workspace.set_environment()
     log_name = f"{time.strftime('%Y%m%d-%H%M%S')}.log"
     code = run_job(
-        job, config=config, as_json=as_json, debug=debug, evidence=evidence, workspace=workspace, log_name=log_name
-    )
+        work, show, config=config, as_json=as_json, debug=debug, evidence=evidence, workspace=workspace,
+        log_name=log_name,
+    )  # fmt: skip
     sys.exit(code)

@@ -1,68 +1,77 @@
-"""What the newest runs came to, from their records; quick, since it imports no framework."""
+"""The command `run.py status`; it is quick, since it imports no framework."""
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cli.tables import COLOURS, make_console, print_table
-from cli.terminal import state_lines
-from driftgate.production.deployments import all_states
-from driftgate.words import plural
-from driftgate.workspace import Workspace, show_path
+import click
+
+from cli.options import json_option
+
+if TYPE_CHECKING:
+    from driftgate.results.status import RunRecord, StatusResult
+    from driftgate.workspace import Workspace
 
 NEWEST = 5
 
 
-def newest_runs(workspace: Workspace, *, number: int | None = NEWEST) -> tuple[list[dict[str, Any]], int]:
-    """The records of the newest runs, newest first; `kind` says what each was.
+@click.command()
+@click.option("--all", "every_run", is_flag=True, help="Show every run; by default the newest five.")
+@json_option
+def status(every_run: bool, as_json: bool) -> None:
+    """Show what serves where, and the newest runs."""
+    from cli.output.status import print_status
+    from cli.terminal import print_json
+    from driftgate.workspace import Workspace
+
+    result = read_status(Workspace.current(), number=None if every_run else NEWEST)
+    if as_json:
+        print_json(result, sys.stdout)
+    else:
+        print_status(result, sys.stdout)
+
+
+def read_status(workspace: Workspace, *, number: int | None) -> StatusResult:
+    """What serves where, and the newest runs: so many of them; None: all."""
+    from driftgate.production.deployments import all_states
+    from driftgate.results.status import StatusResult
+
+    runs, left_out = newest_runs(workspace, number=number)
+    return StatusResult(
+        workspace=str(workspace.root), channels=all_states(workspace), runs=runs, runs_left_out=left_out
+    )
+
+
+def newest_runs(workspace: Workspace, *, number: int | None) -> tuple[tuple[RunRecord, ...], int]:
+    """The records of the newest runs, the newest first; one that can't be read is left out, with a warning.
 
     Args:
-        workspace: Where they are.
-        number: How many; None: all.
+        workspace: Its records are read.
+        number: How many to read; None: all.
 
     Returns:
-        The records, and how many older ones are left out.
+        The records, and the number of older ones that were not read.
     """
     paths = sorted(workspace.runs.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    shown = paths[:number]
-    runs = [{"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())} for path in shown]
-    return runs, len(paths) - len(shown)
+    found: list[RunRecord] = []
+    for at, path in enumerate(paths):
+        if len(found) == number:
+            return tuple(found), len(paths) - at
+        if record := _read_record(path):
+            found.append(record)
+    return tuple(found), 0
 
 
-def show_status(*, as_json: bool, every_run: bool = False) -> None:
-    """Print what serves where, and the newest runs: when, of what, the verdict, the version and where its release is."""
-    workspace = Workspace.current()
-    runs, left_out = newest_runs(workspace, number=None if every_run else NEWEST)
-    states = all_states(workspace)
-    if as_json:
-        document = {"workspace": str(workspace.root), "channels": states, "runs": runs, "runs_left_out": left_out}
-        print(json.dumps(document, indent=2))
-        return
-    for problem, state in states.items():
-        print("\n".join(state_lines(problem, state)))
-    if not runs:
-        print("No run yet. Start one with `python run.py`.")
-        return
-    if states:
-        print()
-    _print_runs(runs)
-    if left_out:
-        print(f"{len(runs)} of {plural(len(runs) + left_out, 'run')} shown; all: python run.py status --all")
+def _read_record(path: Path) -> RunRecord | None:
+    import json
 
+    from driftgate.results.status import RunRecord
+    from driftgate.workspace import show_path
 
-def _print_runs(runs: list[dict[str, Any]]) -> None:
-    rows = []
-    for run in runs:
-        until = run["data"].get("as_of") or run["data"].get("until") or "–"
-        kept = run.get("release") or run.get("report")
-        rows.append(
-            [
-                run["finished_at"][:16].replace("T", " "), run["kind"], run["problem"], until[:10], run["verdict"],
-                run["model"]["version"] or "–", show_path(kept) if kept else "–",
-            ]
-        )  # fmt: skip
-    head = ("finished (UTC)", "kind", "problem", "data until", "verdict", "model", "kept in")
-    styles = {(row, 4): COLOURS.get(run["verdict"], "") for row, run in enumerate(runs)}
-    print_table(make_console(sys.stdout), rows, head=head, styles=styles, wrap=False)
+    try:
+        return RunRecord.model_validate({"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())})
+    except (OSError, ValueError, TypeError):
+        click.echo(f"warning: the record {show_path(path)} can't be read, and is left out.", err=True)
+        return None

@@ -1,4 +1,4 @@
-"""What a person sees: progress lines, the verdict's table, errors. One JSON document is all that machines see."""
+"""What a terminal shows while a command runs: progress, errors, and commands that can be copied. Results go to standard output alone."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from cli.checks_table import print_checks, print_columns
-from cli.tables import COLOURS, make_console, print_line, print_table
-from driftgate.drift.compare import windows_text
 from driftgate.errors import DriftgateError
-from driftgate.verdict import Verdict
-from driftgate.words import number
+from driftgate.results.base import Result
 from driftgate.workspace import PROJECT, show_path
 
-SHOWN_ESTIMATES = ("roc_auc", "accuracy")
 COMMAND = re.compile(
     r"\brun\.py (?:(?:data|experiment) [a-z]+|train|contract|drift|deploy|prove|rollback|releases|reproduce)\b(?! --config)"
 )
@@ -72,9 +67,9 @@ class _Progress(logging.Formatter):
         return f"{time.monotonic() - self.started:6.1f} s  {topic}{record.getMessage()}"
 
 
-def print_json(document: Mapping[str, Any], results: IO[str]) -> None:
-    """Write one JSON document."""
-    results.write(json.dumps(document, indent=2) + "\n")
+def print_json(result: Result, results: IO[str]) -> None:
+    """Write the JSON document of a result."""
+    results.write(json.dumps(result.json_document(), indent=2) + "\n")
     results.flush()
 
 
@@ -92,9 +87,9 @@ class _CommandWriter:
         self._stream, self._config = stream, config
 
     def write(self, text: str) -> int:
-        told = name_problem(text, self._config)
+        named = name_problem(text, self._config)
         # `uv run` says so by this variable; outside its environment, `python` lacks the packages.
-        return self._stream.write(told.replace("python run.py", "uv run run.py") if "UV" in os.environ else told)
+        return self._stream.write(named.replace("python run.py", "uv run run.py") if "UV" in os.environ else named)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -113,128 +108,6 @@ def print_error(error: DriftgateError, errors: IO[str]) -> None:
     """One line: the cause and the remedy."""
     errors.write(f"error: {error.cause} {error.remedy}\n")
     errors.flush()
-
-
-def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
-    """The short page at the end of a run: the verdict's table and the model's figures."""
-    from rich.text import Text
-
-    console = make_console(results)
-    print_checks(verdict, console)
-    _print_metrics(document, console)
-    model = document["model"]
-    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
-    if model["version"]:
-        aliases = ", ".join(model["aliases"]) or "no alias"
-        console.print(f"model    {model['name']} {model['version']} ({model['family']}), {aliases}")
-    if service := document.get("service"):
-        console.print(f"service  {service['equal']:,} of {service['rows']:,} answers equal the offline predictions")
-
-
-def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
-    """The page of a drift check: the verdict's table, the columns that drifted, or came closest to it, and the estimate."""
-    from rich.text import Text
-
-    console = make_console(results)
-    print_checks(verdict, console)
-    print_columns(document["columns"], console)
-    for name in SHOWN_ESTIMATES:
-        if name in document["estimate"]:
-            print_line(console, f"{name:<8} {_estimate_text(document['estimate'][name])}")
-    data, windows = document["data"], document["windows"]
-    print_line(console, f"rows     {data['rows']:,} of {data['source']}")
-    print_line(
-        console,
-        f"against  {document['model']['name']} {document['model']['version']}: "
-        + windows_text(windows=windows["compared"], days=windows["days"], joined=windows["joined"]),
-    )
-    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
-
-
-def print_verdict(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
-    """The verdict's table, and what it was about."""
-    from rich.text import Text
-
-    console = make_console(results)
-    print_checks(verdict, console)
-    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
-    about = f"version {document['version']}" if "version" in document else f"data md5 {document['data']['md5']}"
-    console.print(f"of       {document['problem']}, {about} ({document['seconds']:.1f} s)")
-
-
-def print_proof(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:
-    """The verdict of a proof on staging, and what comes next."""
-    from rich.text import Text
-
-    console = make_console(results)
-    print_checks(verdict, console)
-    console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
-    console.print(f"staging  {document['problem']} {document['version']}")
-    if verdict.outcome != "block":
-        console.print('approve  python run.py deploy --to production --approve "why"')
-
-
-def print_move(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
-    """What production serves now, and what served before."""
-    lines = {
-        "now": f"{document['problem']} {document['version']} in production",
-        "before": document["previous"] or "nothing",
-        "by": f"{document['who']}: {document['reason']}",
-        "channel": show_path(document["document"]),
-    }
-    if document["verdict"] != "none":
-        lines["verdict"] = document["verdict"]
-    if service := document["service"]:
-        lines["service"] = f"{service['address']} {'serves it' if service['version'] else 'does not answer'}"
-        lines["service"] = service["error"] or lines["service"]
-    results.writelines(f"{key:<9}{value}\n" for key, value in lines.items())
-    results.write(f"         {document['seconds']:.1f} s; `python run.py rollback --reason …` goes back\n")
-
-
-def print_releases(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
-    """What serves where, and the record of deployments."""
-    console = make_console(results)
-    for line in state_lines(document["problem"], document):
-        print_line(console, line)
-    if document["finished_now"]:
-        print_line(console, f"finished the move to {document['finished_now']}, which had been cut off")
-    rows = [
-        [
-            entry["at"][:19].replace("T", " "), entry["event"], entry["version"], entry["previous"] or "–",
-            entry["verdict"] or "–", entry["who"], entry["reason"],
-        ]
-        for entry in document["record"]
-    ]  # fmt: skip
-    if rows:
-        results.write("\n")
-        print_table(console, rows, head=("when (UTC)", "event", "version", "before", "verdict", "by", "reason"))
-
-
-def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) -> None:
-    """Where an experiment stands, or what was begun or ended."""
-    lines = {
-        "experiment": f"{document['problem']} {document['challenger']} beside {document['champion']}, {document['mode']}"
-    }
-    if standing := document.get("standing"):
-        gain, requests = standing["gain"], standing["requests"]
-        lines["requests"] = ", ".join(f"{name} {number:,}" for name, number in requests.items())
-        if standing["observed_share"] is not None:
-            low, high = standing["share_low"], standing["share_high"]
-            lines["share"] = (
-                f"{standing['observed_share']:.1%} ({low:.1%} to {high:.1%}) of {sum(standing['draws'].values()):,} draws, "
-                f"asked for {standing['share']:.0%}"
-            )
-        lines["labels"] = f"{gain['labels']:,}"
-        if standing["labelled"] > gain["labels"]:
-            lines["labels"] += f", the first of each draw; {standing['labelled']:,} in all"
-        lines["gain"] = (
-            f"{gain['mean']:+.4f} in squared error ({gain['low']:+.4f} to {gain['high']:+.4f}, at all times 95 %)"
-        )
-        lines["decision"] = standing["decision"]
-    if power := document.get("labels_needed"):
-        told = "; ".join(f"{gain}: {'more than 100,000' if n is None else f'{n:,}'}" for gain, n in power.items())
-        lines["labels"] = f"needed to find a gain, with a power of 80 %: {told}"
-    results.writelines(f"{key:<11}{value}\n" for key, value in lines.items())
 
 
 def _file_of(problem: str) -> Path:
@@ -267,38 +140,3 @@ def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
             + name_problem('run.py deploy --to production --approve "why"', _file_of(problem))
         )
     return lines
-
-
-def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -> None:
-    """The counts of a prediction log."""
-    number, labelled = told["predictions"], told["labelled"]
-    lines = {"log": f"{show_path(folder)}, {told['segments']:,} segments", "predictions": f"{number:,}"}
-    if number:
-        first, last = (told[end][:16].replace("T", " ") for end in ("first", "last"))
-        lines["predictions"] += f", from {first} to {last} UTC"
-        lines["labelled"] = f"{labelled:,} ({labelled / number:.1%})"
-    lines |= {version: f"{count:,}" for version, count in told["by_version"].items()}
-    results.writelines(f"{key:<12} {value}\n" for key, value in lines.items())
-
-
-def _estimate_text(found: Mapping[str, Any]) -> str:
-    estimate, realised = found["estimate"], found["realised"]
-    text = f"estimated without labels {estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
-    return f"{text}, measured with labels {realised['value']:.3f}" if realised else f"{text}; no labels yet"
-
-
-def _print_metrics(document: Mapping[str, Any], console: Any) -> None:
-    from rich import box
-    from rich.table import Table
-
-    if not document["metrics"]:
-        return
-    champion = (document.get("champion") or {}).get("metrics", {})
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("holdout metric")
-    for name in ("value", "low", "high", "champion"):
-        table.add_column(name, justify="right")
-    for name, found in document["metrics"].items():
-        values = [number(found[key]) for key in ("value", "low", "high")]
-        table.add_row(name, *values, number(champion.get(name)) if champion else "none yet")
-    console.print(table)

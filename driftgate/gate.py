@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from driftgate.config import LOWER_IS_BETTER, Problem
 from driftgate.production.proof import Proof
+from driftgate.results.production import ServiceState
 from driftgate.training.evaluation import Evaluation
 from driftgate.training.leakage import ColumnLeak
 from driftgate.training.parity import ParityResult
@@ -162,23 +160,21 @@ def proof_checks(proof: Proof, problem: Problem) -> list[Check]:
     ]
 
 
-def production_checks(*, rows: int, differ: int, said: Mapping[str, Any] | None) -> list[Check]:
+def production_checks(*, rows: int, differ: int, said: ServiceState | None) -> list[Check]:
     """What a service that follows production showed.
 
     Args:
         rows: Golden rows that the version in production answered.
         differ: How many of their probabilities differ from those at training.
-        said: What a running service told of the version that it serves: `address`, `answers`, `version`, `error`.
+        said: What a running service said about the version that it serves.
     """
     checks = [make_check("production.golden", "block", differ, 0, differ == 0 < rows, _golden(rows))]
     if said:
-        right = said["answers"] and said["error"] is None
-        told = said["error"] or ("serves this version" if right else "does not answer")
-        why = f"{said['address']}: {told}"
+        right = said.answers and said.error is None
+        told = said.error or ("serves this version" if right else "does not answer")
+        why = f"{said.address}: {told}"
         checks.append(
-            Check(
-                name="production.service", severity="block", observed=said["version"], limit=None, passed=right, why=why
-            )
+            Check(name="production.service", severity="block", observed=said.version, limit=None, passed=right, why=why)
         )
     return checks
 

@@ -7,15 +7,17 @@ import getpass
 import logging
 import os
 import time
-from typing import Any
 
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError, first_line
 from driftgate.production import experiments
 from driftgate.production.channel import Channel, release_in
-from driftgate.production.move import Follow, Production
+from driftgate.production.deployments import releases_result
+from driftgate.production.move import Busy, Follow, Production
 from driftgate.production.record import Entry, Event, append, production_history, staged
 from driftgate.production.release import Release
+from driftgate.results.base import now
+from driftgate.results.production import DeploymentResult, MoveResult, ReleasesResult, ServiceState
 from driftgate.workspace import Workspace
 from operations import canary
 from operations.running_service import require_service, wait_for_version
@@ -25,7 +27,7 @@ log = logging.getLogger("driftgate.deploy")
 
 def deploy_to_staging(
     problem: Problem, *, model: str | None, who: str | None, workspace: Workspace, wait: float = 0.0
-) -> dict[str, Any]:
+) -> DeploymentResult:
     """Prove a version on staging, and put the verdict on record.
 
     Args:
@@ -41,7 +43,7 @@ def deploy_to_staging(
     """
     from driftgate.drift import batches
     from driftgate.evidence import registry
-    from pipelines import documents, launch, runs
+    from pipelines import launch, outcome, runs
 
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
@@ -54,18 +56,20 @@ def deploy_to_staging(
         from pipelines.deployment import deployment
 
         name = launch.run_name(runs.DEPLOYMENT, problem)
-        launch.run(deployment, name, workspace=workspace, problem=problem, model=version)
-        found, ids = runs.outcome(name)
-        verdict = found["verdict"]
+        launch.run_pipeline(deployment, name, workspace=workspace, problem=problem, model=version)
+        run = runs.read_outcome(name)
+        verdict = run.verdict
         channel = Channel.of(release)
         entry = Entry(
             event="refused" if verdict.outcome == "block" else "staged", version=channel.version, previous=None,
-            who=who or user(), reason="proved on staging", verdict=verdict.outcome, runs=ids,
+            who=who or user(), reason="proved on staging", verdict=verdict.outcome, runs=run.ids.model_dump(),
             release=channel.release, manifest_sha256=channel.manifest_sha256,
         )  # fmt: skip
         append(production.record_path, entry)
-        document = documents.deployment_document(problem, found, ids, production=production, version=version)
-        return launch.kept(document, name, started, workspace=workspace)
+        result = outcome.deployment_result(
+            problem, run, production=production, version=version, seconds=launch.elapsed(started)
+        )
+        return launch.recorded(result, name, workspace=workspace)
 
 
 def deploy_to_production(
@@ -79,7 +83,7 @@ def deploy_to_production(
     steps: tuple[int, ...] = (),
     hold: float = 600.0,
     wait: float = 0.0,
-) -> dict[str, Any]:
+) -> MoveResult:
     """Move production to a version that passed its proof on staging, by somebody's approval.
 
     Args:
@@ -115,22 +119,22 @@ def deploy_to_production(
         entry = movement_entry(production, release, event="production", who=who, reason=reason)
         production.move(release, entry, follow=follow)
         said = wait_for_version(service, release.card.version) if service else None
-        if said and said["error"] and before:
+        if said and said.error and before:
             back = release_in(before, production.channel)
-            reason = f"the service did not take it over: {said['error']}"
+            reason = f"the service did not take it over: {said.error}"
             undo = movement_entry(production, back, event="rollback", who="driftgate", reason=reason)
             production.move(back, undo, follow=follow)
             raise DriftgateError(
-                f"The service at {service} did not take {problem.name} {release.card.version} over: {said['error']}",
+                f"The service at {service} did not take {problem.name} {release.card.version} over: {said.error}",
                 f"Production serves {before.version} again.",
             )
-        return _document(production, entry, started, service=said)
+        return _move_result(production, entry, started, service=said)
 
 
 def roll_back(
     name: str, *, to: str | None, leaving: str | None, reason: str, who: str | None, service: str | None,
     workspace: Workspace, wait: float = 0.0,
-) -> dict[str, Any]:  # fmt: skip
+) -> MoveResult:  # fmt: skip
     """Go back to a release that was in production.
 
     Args:
@@ -161,7 +165,25 @@ def roll_back(
         entry = movement_entry(production, release, event="rollback", who=who, reason=reason)
         production.move(release, entry, follow=followers(production, workspace=workspace))
         said = wait_for_version(service, release.card.version) if service else None
-        return _document(production, entry, started, service=said)
+        return _move_result(production, entry, started, service=said)
+
+
+def read_releases(name: str, *, workspace: Workspace) -> ReleasesResult:
+    """What serves where, and the record of deployments; finishes or undoes what an interrupted command left.
+
+    Args:
+        name: Of the problem.
+        workspace: Where everything is.
+    """
+    production, started = Production(name, workspace=workspace), time.monotonic()
+    finished, serving = None, production.serving()
+    if production.unfinished() is not None or (serving and serving.challenger and serving.challenger.canary):
+        try:
+            with production.exclusive():
+                finished = recover(production, workspace=workspace)
+        except Busy:
+            pass  # nothing was interrupted: it is under way
+    return releases_result(production, finished=finished, seconds=round(time.monotonic() - started, 1))
 
 
 def recover(production: Production, *, workspace: Workspace) -> Entry | None:
@@ -271,22 +293,19 @@ def user() -> str:
     return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
 
 
-def _document(
-    production: Production, entry: Entry, started: float, *, service: dict[str, Any] | None
-) -> dict[str, Any]:
-    """What came of a move, for terminal and machines."""
-    return {
-        "problem": production.name,
-        "verdict": entry.verdict or "none",
-        "checks": [],
-        "event": entry.event,
-        "channel": "production",
-        "version": entry.version,
-        "previous": entry.previous,
-        "who": entry.who,
-        "reason": entry.reason,
-        "document": str(production.channel),
-        "service": service,
-        "seconds": round(time.monotonic() - started, 1),
-        "finished_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }
+def _move_result(production: Production, entry: Entry, started: float, *, service: ServiceState | None) -> MoveResult:
+    """The result of a move of production."""
+    return MoveResult(
+        problem=production.name,
+        verdict=entry.verdict or "none",
+        checks=(),
+        event=entry.event,
+        version=entry.version,
+        previous=entry.previous,
+        who=entry.who,
+        reason=entry.reason,
+        document=str(production.channel),
+        service=service,
+        seconds=round(time.monotonic() - started, 1),
+        finished_at=now(),
+    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import Any
 
 from driftgate.config import Problem
 from driftgate.production import experiments
 from driftgate.production.move import Production
+from driftgate.results.experiment import ExperimentProgress, ExperimentResult
 from driftgate.workspace import Workspace
 from operations.deploy import followers, movement_entry, publish_challenger, recover, user
 
@@ -24,7 +24,7 @@ def experiment(
     reason: str,
     log_folder: Path,
     workspace: Workspace,
-) -> dict[str, Any]:
+) -> ExperimentResult:
     """Start, look at, stop or promote an experiment.
 
     Args:
@@ -41,19 +41,16 @@ def experiment(
         DriftgateError: As of `driftgate.production.experiments`.
     """
     production, started = Production(problem.name, workspace=workspace), time.monotonic()
-    told: dict[str, Any] = {}
+    needed: dict[str, int | None] | None = None
     with contextlib.nullcontext() if action == "status" else production.exclusive():
         if action != "status":
             recover(production, workspace=workspace)
         if action == "start":
-            told["labels_needed"] = _start(
-                production, problem, challenger or "", share=share, who=who or user(), reason=reason
-            )
+            needed = _start(production, problem, challenger or "", share=share, who=who or user(), reason=reason)
         serving, tried = experiments.running(production)
         standing = None
         if action in ("status", "promote"):
             standing = experiments.standing(production, log_folder)
-            told["standing"] = {**standing.model_dump(mode="json"), "decision": standing.decision}
         if action == "stop":
             experiments.stop(production, who=who or user(), reason=reason)
         if standing and action == "promote":
@@ -61,21 +58,21 @@ def experiment(
         elif action != "status":
             publish_challenger(production, workspace=workspace)
         now = production.serving() or serving
-    return {
-        "problem": problem.name,
-        "verdict": "none",
-        "checks": [],
-        "action": action,
-        "channel": "production",
-        "version": now.version,
-        "previous": serving.version if now.version != serving.version else None,
-        "champion": serving.version,
-        "challenger": tried.version,
-        "mode": "split" if tried.share else "shadow",
-        "share": tried.share,
-        **told,
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    return ExperimentResult(
+        problem=problem.name,
+        verdict="none",
+        checks=(),
+        action=action,
+        version=now.version,
+        previous=serving.version if now.version != serving.version else None,
+        champion=serving.version,
+        challenger=tried.version,
+        mode="split" if tried.share else "shadow",
+        share=tried.share,
+        labels_needed=needed,
+        standing=ExperimentProgress.model_validate(standing) if standing else None,
+        seconds=round(time.monotonic() - started, 1),
+    )
 
 
 def _start(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from bentos.build import ensure_bento
 from bentos.proof import differing, golden_answers
@@ -19,11 +17,13 @@ from driftgate.gate import production_checks
 from driftgate.production.channel import release_in, write_channel
 from driftgate.production.move import Production
 from driftgate.production.release import read_release
+from driftgate.results.base import now
+from driftgate.results.production import ProofResult
+from driftgate.results.training import ServedAnswers, TrainingResult
 from driftgate.training.splitting import split
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from operations.running_service import require_service, wait_for_version
-from pipelines.documents import production_document
 
 log = logging.getLogger("driftgate.deploy")
 
@@ -31,7 +31,7 @@ PROOF_ROWS = 1_000
 SINGLE_ROWS = 20
 
 
-def prove_production(problem: Problem, *, service: str | None, workspace: Workspace) -> dict[str, Any]:
+def prove_production(problem: Problem, *, service: str | None, workspace: Workspace) -> ProofResult:
     """Prove what production serves: start its bento as a follower of production, and ask it the golden rows.
 
     Args:
@@ -63,38 +63,45 @@ def prove_production(problem: Problem, *, service: str | None, workspace: Worksp
     verdict = Verdict(
         problem=problem.name, checks=tuple(production_checks(rows=len(answers), differ=differ, said=said))
     )
-    document = production_document(problem, verdict, version=channel.version, service=said)
-    return {**document, "seconds": round(time.monotonic() - started, 1)}
+    return ProofResult(
+        problem=problem.name, verdict=verdict.outcome, checks=verdict.checks, finished_at=now(),
+        version=channel.version, service=said, seconds=round(time.monotonic() - started, 1),
+    )  # fmt: skip
 
 
-def prove_service(document: dict[str, Any], problem: Problem, *, workspace: Workspace) -> dict[str, int]:
+def prove_service(trained: TrainingResult, problem: Problem, *, workspace: Workspace) -> ServedAnswers:
     """Serve the run's bento with the real `bentoml serve`, send it holdout rows, and compare with offline predictions.
 
+    Args:
+        trained: With a release and a bento.
+        problem: Whose model.
+        workspace: Where everything is.
+
     Returns:
-        `rows`: sent; `equal`: how many answers were equal to the last bit, which is all of them.
+        How many rows were sent, and how many answers were equal to the last bit, which is all of them.
 
     Raises:
         DriftgateError: If an answer differs.
     """
-    release = read_release(Path(document["release"]))
-    as_of = document["data"]["as_of"]
-    frame, version = read_rows(
-        problem, md5=document["data"]["md5"], as_of=dt.datetime.fromisoformat(as_of).date() if as_of else None
-    )
+    if trained.release is None or trained.bento is None:
+        raise DriftgateError("The run made no release that could be served.", "Its verdict says why.")
+    release, bento = read_release(Path(trained.release)), Path(trained.bento)
+    as_of = trained.data.as_of
+    frame, version = read_rows(problem, md5=trained.data.md5, as_of=as_of.date() if as_of else None)
     _, holdout = split(frame, problem, as_of=version.as_of)
     rows = rows_of(holdout.head(PROOF_ROWS), problem.contract)
     scorer, singles = release.scorer(), rows[:SINGLE_ROWS]
     expected = [float(value) for value in scorer.probability_of_rows(rows)]
     # A row by itself may differ in its last bit from the same row among others: each is compared with its like.
     expected += [float(scorer.probability_of_rows([row])[0]) for row in singles]
-    log.info("serving %s with bentoml serve", Path(document["bento"]).name)
-    with serving(Path(document["bento"]), workspace=workspace) as served:
+    log.info("serving %s with bentoml serve", bento.name)
+    with serving(bento, workspace=workspace) as served:
         answers = served.post("/predict/batch", {"instances": rows})["predictions"]
         answers += [served.post("/predict", row) for row in singles]
     return compare_answers(expected, [answer["probability"] for answer in answers])
 
 
-def compare_answers(expected: list[float], served: list[float]) -> dict[str, int]:
+def compare_answers(expected: list[float], served: list[float]) -> ServedAnswers:
     """Count the served probabilities that equal the offline ones to the last bit.
 
     Raises:
@@ -108,4 +115,4 @@ def compare_answers(expected: list[float], served: list[float]) -> dict[str, int
             f"{max(gaps):.1e}.",
             "Compare the versions of onnxruntime and numpy in the bento with those of this environment.",
         )
-    return {"rows": len(gaps), "equal": equal}
+    return ServedAnswers(rows=len(gaps), equal=equal)

@@ -10,6 +10,7 @@ import urllib.request
 from typing import Any
 
 from driftgate.errors import DriftgateError
+from driftgate.results.production import ServiceState
 
 log = logging.getLogger("driftgate.deploy")
 
@@ -46,7 +47,7 @@ def require_service(service: str, name: str) -> None:
         raise DriftgateError(f"The service at {service} serves {serves}, not {name}.", "Give the address of its own.")
 
 
-def wait_for_version(service: str, version: str) -> dict[str, Any]:
+def wait_for_version(service: str, version: str) -> ServiceState:
     """Wait until a service serves a version and is ready; `error` is None if it is, or if nothing answers at all."""
     deadline, heard, problem = time.monotonic() + WITHIN_SECONDS, False, "it still serves another version"
     silent = time.monotonic() + SILENT_SECONDS
@@ -56,13 +57,13 @@ def wait_for_version(service: str, version: str) -> dict[str, Any]:
             heard, trouble = True, (told.get("channel") or {}).get("error")
             takes = _release(told).get("version") == version
             if takes and told.get("ready"):
-                return {"address": service, "answers": True, "version": version, "error": None}
+                return ServiceState(address=service, answers=True, version=version, error=None)
             problem = "it can't write its prediction log" if takes else trouble or "it still serves another version"
         elif not heard and time.monotonic() > silent:
             log.warning("no service answers at %s; it takes the release over when it starts", service)
-            return {"address": service, "answers": False, "version": None, "error": None}
+            return ServiceState(address=service, answers=False, version=None, error=None)
         time.sleep(EVERY_SECONDS)
-    return {"address": service, "answers": True, "version": None, "error": problem}
+    return ServiceState(address=service, answers=True, version=None, error=problem)
 
 
 def _release(told: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Starting a pipeline as a person or CI does, and telling what came of it in one document."""
+"""How a person or CI starts a pipeline and gets its result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from driftgate.config import Problem
 from driftgate.data.contract_check import find_violations
@@ -18,13 +18,18 @@ from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
 from driftgate.evidence import registry
 from driftgate.production.predictions import require_log
+from driftgate.results.base import PipelineResult, now
+from driftgate.results.drift import DriftResult
+from driftgate.results.training import ContractResult, TrainingResult
 from driftgate.workspace import Workspace
-from pipelines import documents, runs
+from pipelines import outcome, runs
 
 log = logging.getLogger("driftgate.run")
 
+R = TypeVar("R", bound=PipelineResult)
 
-def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> dict[str, Any]:
+
+def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> TrainingResult:
     """Run the training pipeline.
 
     Args:
@@ -33,7 +38,7 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
         workspace: Where everything goes.
 
     Returns:
-        The document of the run; `verdict` says what the gate decided. It is also kept in the workspace's `runs`.
+        The result, with the verdict of the gate. It is also written to the workspace's `runs`.
 
     Raises:
         DriftgateError: If the run failed for another reason than the gate.
@@ -46,24 +51,22 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
     from pipelines.training import training
 
     name = run_name(runs.TRAINING, problem)
-    run(training, name, workspace=workspace, problem=problem, as_of=moment.isoformat() if moment else None)
-    found, ids = runs.outcome(name)
-    document = documents.training_document(problem, name, found, ids, workspace=workspace)
-    return kept(document, name, started, workspace=workspace)
+    run_pipeline(training, name, workspace=workspace, problem=problem, as_of=moment.isoformat() if moment else None)
+    run = runs.read_outcome(name)
+    result = outcome.training_result(problem, run, seconds=elapsed(started), workspace=workspace)
+    return recorded(result, name, workspace=workspace)
 
 
-def check_contract(problem: Problem, *, workspace: Workspace) -> dict[str, Any]:
-    """Hold every row of the problem's data against the contract; no pipeline runs, and nothing is recorded.
-
-    Returns:
-        The document of the check.
-    """
+def check_contract(problem: Problem, *, workspace: Workspace) -> ContractResult:
+    """Check every row of the problem's data against the contract; no pipeline runs, and nothing is recorded."""
     started = time.monotonic()
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=None)
     violations = find_violations(frame, problem, version=version)
     verdict = contract_verdict(violations, problem, rows=len(frame))
-    document = documents.contract_document(problem, verdict, version)
-    return {**document, "seconds": round(time.monotonic() - started, 1)}
+    return ContractResult(
+        problem=problem.name, verdict=verdict.outcome, checks=verdict.checks, finished_at=now(),
+        data=outcome.training_data(version), seconds=elapsed(started),
+    )  # fmt: skip
 
 
 def check_drift(
@@ -75,7 +78,7 @@ def check_drift(
     since: dt.date | None,
     until: dt.date | None,
     workspace: Workspace,
-) -> dict[str, Any]:
+) -> DriftResult:
     """Run the drift-check pipeline.
 
     Args:
@@ -88,7 +91,7 @@ def check_drift(
         workspace: Where everything is.
 
     Returns:
-        The document of the check; also kept in the workspace's `runs`.
+        The result. It is also written to the workspace's `runs`.
 
     Raises:
         DriftgateError: If there is no model, nothing to check, or the run failed for another reason than the gate.
@@ -113,15 +116,15 @@ def check_drift(
     from pipelines.drift import drift
 
     name = run_name(runs.DRIFT, problem)
-    run(
+    run_pipeline(
         drift, name, workspace=workspace, problem=problem, model=version,
         current=str(current.absolute()) if current else None,
         log=str(log_folder.absolute()) if log_folder else None,
         since=since.isoformat() if since else None, until=until.isoformat() if until else None,
     )  # fmt: skip
-    found, ids = runs.outcome(name)
-    document = documents.drift_document(problem, name, found, ids, workspace=workspace)
-    return kept(document, name, started, workspace=workspace)
+    run = runs.read_outcome(name)
+    result = outcome.drift_result(problem, run, seconds=elapsed(started), workspace=workspace)
+    return recorded(result, name, workspace=workspace)
 
 
 def set_up(workspace: Workspace) -> None:
@@ -131,21 +134,25 @@ def set_up(workspace: Workspace) -> None:
 
 
 def run_name(pipeline: str, problem: Problem) -> str:
-    """A name of its own for a run of a pipeline."""
+    """A unique name for a run of a pipeline."""
     return f"{pipeline}-{problem.name}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
-def run(pipeline: Any, name: str, *, workspace: Workspace, **parameters: Any) -> None:
-    """Run a pipeline; that the gate blocks is an outcome, no error."""
-    with runs.alive(name, workspace=workspace):
+def run_pipeline(pipeline: Any, name: str, *, workspace: Workspace, **parameters: Any) -> None:
+    """Run a pipeline; a block by the gate is an outcome, not an error."""
+    with runs.run_lock(name, workspace=workspace):
         try:
             pipeline.with_options(run_name=name)(**parameters)
         except GateBlocked as blocked:
             log.info("blocked: %s", blocked)
 
 
-def kept(document: dict[str, Any], name: str, started: float, *, workspace: Workspace) -> dict[str, Any]:
-    """Put a run's document into the workspace."""
-    document["seconds"] = round(time.monotonic() - started, 1)
-    documents.keep(document, name, workspace=workspace)
-    return document
+def recorded(result: R, name: str, *, workspace: Workspace) -> R:
+    """Write a run's result to the workspace's `runs`, and return it."""
+    outcome.write_record(result, name, workspace=workspace)
+    return result
+
+
+def elapsed(started: float) -> float:
+    """Seconds since a moment of the monotonic clock."""
+    return round(time.monotonic() - started, 1)

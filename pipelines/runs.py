@@ -6,13 +6,21 @@ import datetime as dt
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
+from driftgate.data.table import DataVersion
+from driftgate.drift.batches import BatchInfo
+from driftgate.drift.check import DriftAnalysis
 from driftgate.errors import DriftgateError
 from driftgate.evidence import tracking
+from driftgate.production.proof import Proof
+from driftgate.results.base import RunIds
+from driftgate.training.evaluation import Evaluation
+from driftgate.training.tuning import Trained
+from driftgate.verdict import Verdict
 from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.run")
@@ -25,6 +33,28 @@ TRAINING, DRIFT, DEPLOYMENT = (
 STACK = PROJECT / "stacks" / "local.yaml"
 
 
+@dataclass(frozen=True)
+class RunOutcome:
+    """A run's verdict and ids, and its artifacts under their names in ZenML; None where the run ended before."""
+
+    name: str
+    ids: RunIds
+    verdict: Verdict
+    data_version: DataVersion | None = None
+    evaluation: Evaluation | None = None
+    trained: Trained | None = None
+    model_version: str | None = None
+    release: str | None = None
+    bento: str | None = None
+    batch: BatchInfo | None = None
+    proof: Proof | None = None
+    drift: DriftAnalysis | None = None
+    drift_page: str | None = None
+
+
+ARTIFACTS = {"contract_verdict", *RunOutcome.__dataclass_fields__} - {"name", "ids"}
+
+
 def set_up(workspace: Workspace) -> None:
     """Apply the stack, make the experiment, and mark runs whose process died as failed; one process at a time."""
     from stacks.apply import apply_stack
@@ -34,7 +64,7 @@ def set_up(workspace: Workspace) -> None:
             tracking.ensure_experiment(experiment, workspace=workspace)
         apply_stack(STACK, workspace=workspace)
         _skip_survey()
-        for name in reap(workspace):
+        for name in fail_dead_runs(workspace):
             log.warning("the run %s was killed: marked as failed", name)
 
 
@@ -51,7 +81,7 @@ def _skip_survey() -> None:
 
 
 @contextmanager
-def alive(name: str, *, workspace: Workspace) -> Iterator[None]:
+def run_lock(name: str, *, workspace: Workspace) -> Iterator[None]:
     """Hold the run's lock; the system lets go of it when the process dies, however it dies."""
     path = _lock_path(name, workspace)
     with FileLock(path):
@@ -61,13 +91,13 @@ def alive(name: str, *, workspace: Workspace) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def reap(workspace: Workspace) -> list[str]:
+def fail_dead_runs(workspace: Workspace) -> list[str]:
     """Mark the runs of dead processes as failed, in ZenML and MLflow.
 
     Returns:
         Their names.
     """
-    reaped = []
+    failed = []
     for path in sorted(workspace.runs.glob("*.lock")):
         lock = FileLock(path, timeout=0)
         try:
@@ -76,15 +106,15 @@ def reap(workspace: Workspace) -> list[str]:
             continue
         try:
             _mark_failed(path.stem, workspace=workspace)
-            reaped.append(path.stem)
+            failed.append(path.stem)
             path.unlink(missing_ok=True)
         finally:
             lock.release()
-    return reaped
+    return failed
 
 
-def outcome(name: str) -> tuple[dict[str, Any], dict[str, str | None]]:
-    """A run's artifacts by name, and its ids in MLflow and ZenML.
+def read_outcome(name: str) -> RunOutcome:
+    """What a run left behind.
 
     Raises:
         DriftgateError: If the run got no verdict.
@@ -95,29 +125,15 @@ def outcome(name: str) -> tuple[dict[str, Any], dict[str, str | None]]:
     found = {}
     for step in run.steps.values():
         for output, versions in step.outputs.items():
-            if output in WANTED and versions:
+            if output in ARTIFACTS and versions:
                 found[output] = versions[0].load()
-    found.setdefault("verdict", found.get("contract_verdict"))
+    contract_verdict = found.pop("contract_verdict", None)
+    found.setdefault("verdict", contract_verdict)
     if found["verdict"] is None:
         raise DriftgateError(f"The run {name} ended without a verdict.", "Run again with --debug.")
-    first = next((step for step in run.steps.values() if "mlflow_run_id" in step.run_metadata), None)
-    return found, {"mlflow": str(first.run_metadata["mlflow_run_id"]) if first else None, "zenml": str(run.id)}
-
-
-WANTED = (
-    "contract_verdict",
-    "verdict",
-    "data_version",
-    "evaluation",
-    "trained",
-    "model_version",
-    "release",
-    "bento",
-    "batch",
-    "proof",
-    "drift",
-    "drift_page",
-)
+    tracked = next((step for step in run.steps.values() if "mlflow_run_id" in step.run_metadata), None)
+    mlflow = str(tracked.run_metadata["mlflow_run_id"]) if tracked else None
+    return RunOutcome(name=name, ids=RunIds(mlflow=mlflow, zenml=str(run.id)), **found)
 
 
 def _lock_path(name: str, workspace: Workspace) -> Path:

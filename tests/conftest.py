@@ -17,6 +17,7 @@ from driftgate.config import Problem, load_problem
 from driftgate.data.table import DataVersion
 from driftgate.datasets import rules
 from driftgate.workspace import PROJECT
+from tests.results import require_schema
 
 
 @pytest.fixture
@@ -36,16 +37,19 @@ def version() -> DataVersion:
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished command: its exit code, what it wrote, and the workspace it wrote to."""
+    """A finished command: its exit code, what it wrote, the workspace it wrote to, and its arguments."""
 
     code: int
     out: str
     err: str
     home: Path
+    arguments: tuple[str, ...]
 
     @property
     def document(self) -> dict[str, Any]:
+        """What it printed as JSON; valid by the schema of its result."""
         found: dict[str, Any] = json.loads(self.out)
+        require_schema(self.arguments, found)
         return found
 
 
@@ -65,7 +69,7 @@ def run_cli(*arguments: str, home: Path, cwd: Path = PROJECT, project: Path = PR
         env={**clean_environment(home), **environment},
         timeout=500,
     )
-    return Ran(done.returncode, done.stdout, done.stderr, home)
+    return Ran(done.returncode, done.stdout, done.stderr, home, arguments)
 
 
 @pytest.fixture(scope="session")

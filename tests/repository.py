@@ -96,16 +96,18 @@ class Repository:
         return path
 
     def add(self, rows: pd.DataFrame, *, replace: bool = False, name: str = "arrived.parquet") -> dict[str, Any]:
-        return data_add.add(self.problem, self.file(rows, name), replace=replace, workspace=self.workspace)
+        return data_add.add(
+            self.problem, self.file(rows, name), replace=replace, workspace=self.workspace
+        ).json_document()
 
     def use(self, revision: str, *, force: bool = False, remote: str | None = None) -> dict[str, Any]:
-        return data_versions.use(self.problem, revision, force=force, remote=remote, workspace=self.workspace)
+        return data_versions.use(
+            self.problem, revision, force=force, remote=remote, workspace=self.workspace
+        ).json_document()
 
     def versions(self, remote: str | None = None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = data_versions.versions(self.problem, remote=remote, workspace=self.workspace)[
-            "versions"
-        ]
-        return found
+        result = data_versions.versions(self.problem, remote=remote, workspace=self.workspace)
+        return [version.model_dump(mode="json") for version in result.versions]
 
     def state(self) -> tuple[bytes | None, bytes]:
         return self.data.read_bytes() if self.data.exists() else None, self.pointer.read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from driftgate import git
 from driftgate.config import Problem
@@ -17,6 +17,7 @@ from driftgate.data.table import columns_of, count_rows, date_span, read_columns
 from driftgate.data.violations import Violation, contract_verdict
 from driftgate.errors import DriftgateError, first_line
 from driftgate.files import replace_text
+from driftgate.results.data import DataAddResult
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 
@@ -27,7 +28,7 @@ EXAMPLES = 3
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # written where rows were filtered; it says nothing
 
 
-def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) -> dict[str, Any]:
+def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) -> DataAddResult:
     """Make a new version of the data.
 
     Args:
@@ -37,8 +38,8 @@ def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) ->
         workspace: Takes DVC's scratch files.
 
     Returns:
-        The document: old and new md5, rows, dates, what comes next. Its verdict is `block` where the contract is
-        broken; nothing was changed then.
+        The old and the new version. The verdict is `block` where the rows break the contract; nothing was changed
+        then.
 
     Raises:
         DriftgateError: If the file doesn't fit the data, or something can't be written; nothing was changed.
@@ -62,10 +63,10 @@ def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) ->
             _require_kind(file, pointer.data)
             shutil.copyfile(file, draft)
         verdict = _judge(draft, file, problem, added_to=pointer.data if append else None)
-        told = _tell(problem, pointer, file, draft, verdict, workspace=workspace)
-        if verdict.outcome != "block" and told["md5"] != told["previous"]:
-            _make_version(problem, pointer, draft, told["md5"], itself=itself, workspace=workspace)
-        return told
+        result = _result(problem, pointer, file, draft, verdict, workspace=workspace)
+        if verdict.outcome != "block" and result.md5 != result.previous:
+            _make_version(problem, pointer, draft, result.md5, itself=itself, workspace=workspace)
+        return result
 
 
 def _has_data(pointer: Pointer, problem: Problem) -> bool:
@@ -173,9 +174,9 @@ def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) 
     return contract_verdict(violations, problem, rows=len(frame))
 
 
-def _tell(
+def _result(
     problem: Problem, pointer: Pointer, file: Path, draft: Path, verdict: Verdict, *, workspace: Workspace
-) -> dict[str, Any]:
+) -> DataAddResult:
     rows, kind = count_rows(draft, kind=draft.suffix), pointer.data.suffix
     before = pointer.promised()
     was: int | None = 0
@@ -184,19 +185,19 @@ def _tell(
         path = pointer.data if there else Store(pointer.root or Path(), workspace=workspace).cached(before.md5)
         was = count_rows(path, kind=kind) if path else None
     blocked = verdict.outcome == "block"
-    return {
-        "problem": problem.name,
-        "verdict": verdict.outcome,
-        "checks": [check.model_dump(mode="json") for check in verdict.checks],
-        "file": show_path(pointer.data),
-        "added": show_path(file),
-        "md5": found_md5(draft),
-        "previous": before.md5 if before else None,
-        "rows": rows,
-        "rows_before": was,
-        "dates": None if blocked else date_span(draft, problem),
-        "pointer": show_path(pointer.file),
-    }
+    return DataAddResult(
+        problem=problem.name,
+        verdict=verdict.outcome,
+        checks=verdict.checks,
+        file=show_path(pointer.data),
+        added=show_path(file),
+        md5=found_md5(draft),
+        previous=before.md5 if before else None,
+        rows=rows,
+        rows_before=was,
+        dates=None if blocked else date_span(draft, problem),
+        pointer=show_path(pointer.file),
+    )
 
 
 def _make_version(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import NamedTuple
 
 from driftgate.config import Problem
 from driftgate.data.pointer import Pointer
@@ -12,12 +12,13 @@ from driftgate.data.store import Store
 from driftgate.data.table import count_rows, date_span
 from driftgate.data.versions import history, tracked
 from driftgate.errors import DriftgateError
+from driftgate.results.data import DataPushResult, DataStatusResult
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
 
 
-def push(problem: Problem, *, every: bool, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+def push(problem: Problem, *, every: bool, remote: str | None, workspace: Workspace) -> DataPushResult:
     """Bring the present version to the remote, or every version whose bytes are at hand.
 
     Args:
@@ -27,13 +28,15 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
         workspace: Takes DVC's scratch files.
 
     Returns:
-        The document: the md5s that were pushed, were there already, or are not at hand.
+        The md5s that were pushed, were there already, or are not at hand.
 
     Raises:
         DriftgateError: If the present file is another version or missing, there is no remote, or it refuses.
     """
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
-    told: dict[str, list[str]] = {"pushed": [], "there": [], "not_at_hand": []}
+    pushed: list[str] = []
+    there: list[str] = []
+    not_at_hand: list[str] = []
     if not pointer.data.exists() and not store.cached(promised.md5):
         raise DriftgateError(
             f"There are no bytes of {promised.md5} on this machine to push.",
@@ -45,39 +48,59 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
     md5s = {promised.md5: None} | {version.promise.md5: None for version in (history(pointer) if every else ())}
     for md5 in md5s:
         if store.on_remote(md5):
-            told["there"].append(md5)
+            there.append(md5)
             continue
         log.info("pushing %s to %s", md5[:8], store.remote())
-        told["pushed" if store.push(md5) else "not_at_hand"].append(md5)
-    if promised.md5 in told["not_at_hand"]:
+        (pushed if store.push(md5) else not_at_hand).append(md5)
+    if promised.md5 in not_at_hand:
         raise DriftgateError(
             f"DVC's cache doesn't have the bytes of {promised.md5} whole.",
             "`run.py data pull` where a remote has them.",
         )
-    return {"problem": problem.name, "file": show_path(pointer.data), "remote": store.remote(), **told}
+    return DataPushResult(
+        problem=problem.name, file=show_path(pointer.data), remote=store.remote(), pushed=tuple(pushed),
+        there=tuple(there), not_at_hand=tuple(not_at_hand),
+    )  # fmt: skip
 
 
-def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> DataStatusResult:
     """How the data stands: its version, whether it is as promised, committed, cached and pushed; and what to do."""
     pointer = Pointer.of(problem)
     promised, there = pointer.promised(), pointer.data.exists()
     present = found_md5(pointer.data) if there else None
-    told: dict[str, Any] = {
-        "problem": problem.name, "file": show_path(pointer.data), "md5": present,
-        "promised": promised.md5 if promised else None,
-        "rows": count_rows(pointer.data, kind=pointer.data.suffix) if there else None,
-        "dates": date_span(pointer.data, problem) if there else None,
-        "pointer": show_path(pointer.file) if promised else None, "stage": pointer.stage,
-        "state": "untracked" if promised is None else "missing" if not there
-        else "as promised" if present == promised.md5 else "changed",
-        "committed": None, "cached": None, "pushed": None, "remote": None, "remote_error": None,
-    }  # fmt: skip
+    committed, cached, shared = None, None, _OnRemote()
     if promised and pointer.root:
         store = Store(pointer.root, workspace=workspace, remote=remote)
-        told["cached"] = store.cached(promised.md5) is not None
-        told["committed"] = _committed(pointer, promised.md5)
-        told |= _on_remote(promised.md5, store)
-    return {**told, "next": _advice(pointer, told)}
+        cached = store.cached(promised.md5) is not None
+        committed = _committed(pointer, promised.md5)
+        shared = _on_remote(promised.md5, store)
+    found = DataStatusResult(
+        problem=problem.name,
+        file=show_path(pointer.data),
+        md5=present,
+        promised=promised.md5 if promised else None,
+        rows=count_rows(pointer.data, kind=pointer.data.suffix) if there else None,
+        dates=date_span(pointer.data, problem) if there else None,
+        pointer=show_path(pointer.file) if promised else None,
+        stage=pointer.stage,
+        state="untracked" if promised is None else "missing" if not there
+        else "as promised" if present == promised.md5 else "changed",
+        committed=committed,
+        cached=cached,
+        pushed=shared.pushed,
+        remote=shared.name,
+        remote_error=shared.error,
+        next=(),
+    )  # fmt: skip
+    return found.model_copy(update={"next": tuple(_next_commands(pointer, found))})
+
+
+class _OnRemote(NamedTuple):
+    """The remote's name, whether it has a version, and why that isn't known."""
+
+    name: str | None = None
+    pushed: bool | None = None
+    error: str | None = None
 
 
 def _committed(pointer: Pointer, md5: str) -> bool | None:
@@ -90,40 +113,40 @@ def _committed(pointer: Pointer, md5: str) -> bool | None:
         return None
 
 
-def _on_remote(md5: str, store: Store) -> dict[str, Any]:
+def _on_remote(md5: str, store: Store) -> _OnRemote:
     try:
         name = store.remote()
-        return {"remote": name, "pushed": store.on_remote(md5) if name else None}
+        return _OnRemote(name, store.on_remote(md5) if name else None)
     except DriftgateError as error:
-        return {"remote_error": error.cause}
+        return _OnRemote(error=error.cause)
 
 
-def _advice(pointer: Pointer, told: dict[str, Any]) -> list[str]:
+def _next_commands(pointer: Pointer, found: DataStatusResult) -> list[str]:
     """What to do about each thing that is not as it should be."""
     data, file, advice = show_path(pointer.data), show_path(pointer.file), []
     if pointer.root is None:
         return ["move it into a folder of the project, and change data.path    so that DVC can track it"]
-    if told["state"] == "untracked":
-        return [f"run.py data add {data if told['md5'] else 'FILE'}    makes it the first version"]
-    if told["state"] == "missing":
-        how = "from the cache" if told["cached"] else "from the remote" if told["pushed"] else "by its stage"
-        nowhere = not (told["cached"] or told["pushed"] or told["stage"])
+    if found.state == "untracked":
+        return [f"run.py data add {data if found.md5 else 'FILE'}    makes it the first version"]
+    if found.state == "missing":
+        how = "from the cache" if found.cached else "from the remote" if found.pushed else "by its stage"
+        nowhere = not (found.cached or found.pushed or found.stage)
         advice.append(
             "run.py data pull --remote ADDRESS    its bytes are not on this machine"
             if nowhere
             else f"the next run brings the file {how}"
         )
-    if told["state"] == "changed":
+    if found.state == "changed":
         advice.append(
-            f"run.py data use {told['promised'][:8]} --force    brings the promised version back; this one stays in the cache"
+            f"run.py data use {(found.promised or '')[:8]} --force    brings the promised version back; this one stays in the cache"
         )
         advice.append(f"run.py data add {data} --replace    makes a version of the file as it is")
-    if told["committed"] is False:
+    if found.committed is False:
         advice.append(f"git add {file} && git commit    so that the version has a name")
-    if told["remote_error"]:
+    if found.remote_error:
         advice.append("see that the remote can be reached: whether the version is pushed is not known")
-    elif told["remote"] is None:
+    elif found.remote is None:
         advice.append("dvc remote add -d NAME ADDRESS    so that others can have the data")
-    elif not told["pushed"]:
+    elif not found.pushed:
         advice.append("run.py data push")
     return advice

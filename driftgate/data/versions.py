@@ -7,7 +7,6 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from driftgate import git
 from driftgate.config import Problem
@@ -16,6 +15,7 @@ from driftgate.data.present import exclusive, found_md5, switch
 from driftgate.data.store import Store
 from driftgate.data.table import columns_of, count_rows
 from driftgate.errors import DriftgateError
+from driftgate.results.data import DataPullResult, DataUseResult, DataVersionInfo, DataVersionsResult
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
@@ -80,7 +80,7 @@ def history(pointer: Pointer) -> list[Version]:
     return list(found.values())
 
 
-def use(problem: Problem, revision: str, *, force: bool, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+def use(problem: Problem, revision: str, *, force: bool, remote: str | None, workspace: Workspace) -> DataUseResult:
     """Bring back a version: its promise in the pointer, and its bytes.
 
     Args:
@@ -91,7 +91,7 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
         workspace: Takes DVC's scratch files.
 
     Returns:
-        The document of the change.
+        What was changed.
 
     Raises:
         DriftgateError: If there is no such version, its bytes are nowhere, or the present one would be lost.
@@ -106,20 +106,20 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
         source = _obtain(pointer, wanted, store=store, workspace=workspace)
         text = pointer.rewritten(wanted.promise, without=pointer.text_at(wanted.commit) if wanted.commit else None)
         _put_in_place(pointer, text, wanted.promise.md5, store=store)
-    return {
-        "problem": problem.name,
-        "file": show_path(pointer.data),
-        "md5": wanted.promise.md5,
-        "previous": promised.md5,
-        "commit": wanted.commit,
-        "from": source,
-        "uncommitted": lost,
-        "pointer": show_path(pointer.file),
-        "pointer_differs": _promise_at(pointer, "HEAD") != wanted.promise,
-    }
+    return DataUseResult(
+        problem=problem.name,
+        file=show_path(pointer.data),
+        md5=wanted.promise.md5,
+        previous=promised.md5,
+        commit=wanted.commit,
+        source=source,
+        uncommitted=tuple(lost),
+        pointer=show_path(pointer.file),
+        pointer_differs=_promise_at(pointer, "HEAD") != wanted.promise,
+    )
 
 
-def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> DataPullResult:
     """Bring the promised version from the remote to the cache, and into its place.
 
     Args:
@@ -128,7 +128,7 @@ def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[
         workspace: Takes DVC's scratch files.
 
     Returns:
-        The document: the md5, and whether the remote was asked for it.
+        The md5, and whether the bytes came from the remote.
 
     Raises:
         DriftgateError: If the file was changed, there is no remote, or it doesn't have the version.
@@ -147,13 +147,12 @@ def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[
             )
         if not right:
             _put_in_place(pointer, pointer.file.read_text(encoding="utf-8"), promised.md5, store=store)
-    return {
-        "problem": problem.name, "file": show_path(pointer.data), "md5": promised.md5, "remote": store.remote(),
-        "fetched": fetched,
-    }  # fmt: skip
+    return DataPullResult(
+        problem=problem.name, file=show_path(pointer.data), md5=promised.md5, remote=store.remote(), fetched=fetched
+    )
 
 
-def versions(problem: Problem, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+def versions(problem: Problem, *, remote: str | None, workspace: Workspace) -> DataVersionsResult:
     """The versions of a problem's data, the newest first, with where their bytes are."""
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
     known = history(pointer)
@@ -172,16 +171,16 @@ def versions(problem: Problem, *, remote: str | None, workspace: Workspace) -> d
                 where += ["remote"] if store.on_remote(md5) else []
             except DriftgateError as error:
                 trouble = error.cause
-        rows.append({
-            "md5": md5, "commit": version.commit, "at": version.at, "subject": version.subject,
-            "current": md5 == promised.md5, "size": version.promise.size, "where": where,
-            "rows": count_rows(at_hand, kind=pointer.data.suffix) if at_hand else None,
-        })  # fmt: skip
+        rows.append(DataVersionInfo(
+            md5=md5, commit=version.commit, at=version.at, subject=version.subject, current=md5 == promised.md5,
+            size=version.promise.size, where=tuple(where),
+            rows=count_rows(at_hand, kind=pointer.data.suffix) if at_hand else None,
+        ))  # fmt: skip
     changed = present not in (None, promised.md5)
-    return {
-        "problem": problem.name, "file": show_path(pointer.data), "versions": rows, "remote": store.remote(),
-        "remote_error": trouble, "present": present, "changed": changed,
-    }  # fmt: skip
+    return DataVersionsResult(
+        problem=problem.name, file=show_path(pointer.data), versions=tuple(rows), remote=store.remote(),
+        remote_error=trouble, present=present, changed=changed,
+    )  # fmt: skip
 
 
 def _promise_at(pointer: Pointer, commit: str) -> Promise | None:

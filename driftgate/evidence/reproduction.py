@@ -27,8 +27,9 @@ from driftgate.data.store import Store, md5_of
 from driftgate.errors import DriftgateError
 from driftgate.evidence import registry
 from driftgate.evidence.provenance import lock_hash, provenance
-from driftgate.evidence.retraining import Place, set_up_environment, train_again
+from driftgate.evidence.retraining import Place, TrainedAgain, set_up_environment, train_again
 from driftgate.production.release import Lineage, Release
+from driftgate.results.training import ReproductionResult
 from driftgate.verdict import Check, Verdict
 from driftgate.workspace import PROJECT, Workspace
 
@@ -51,7 +52,7 @@ class Recorded:
         return self.release.card.lineage
 
 
-def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Workspace) -> dict[str, Any]:
+def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Workspace) -> ReproductionResult:
     """Train a version again, and compare the models.
 
     Args:
@@ -61,8 +62,7 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
         workspace: Where the version is.
 
     Returns:
-        The document. Its verdict is `block` where another model comes out; checks that only warn say what differs
-        without its having shown.
+        The checks. The verdict is `block` where another model comes out; checks that only warn name other differences.
 
     Raises:
         DriftgateError: If there is no such version, its commit, data or environment can't be had, or training fails.
@@ -77,17 +77,17 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
     with _temporary() as folder:
         checks = _train_and_compare(recorded, problem, Place(folder), remote=remote, workspace=workspace)
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
-    return {
-        "problem": problem.name,
-        "version": version,
-        "same": verdict.outcome != "block",
-        "verdict": verdict.outcome,
-        "checks": [check.model_dump(mode="json") for check in checks],
-        "commit": commit,
-        "data_md5": recorded.lineage.data_md5,
-        "as_of": recorded.lineage.as_of,
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    return ReproductionResult(
+        problem=problem.name,
+        version=version,
+        same=verdict.outcome != "block",
+        verdict=verdict.outcome,
+        checks=verdict.checks,
+        commit=commit,
+        data_md5=recorded.lineage.data_md5,
+        as_of=recorded.lineage.as_of,
+        seconds=round(time.monotonic() - started, 1),
+    )
 
 
 def _train_and_compare(
@@ -102,8 +102,8 @@ def _train_and_compare(
     log.info("data         %s", was.data_md5)
     data = obtain_data(recorded, problem, place, remote=remote, workspace=workspace)
     log.info("train        %s %s", problem.name, recorded.release.card.version)
-    document = train_again(place, problem=as_recorded(recorded, data), as_of=was.as_of, threads=was.threads)
-    return [*compare(recorded.release, document), *surroundings(recorded, place, python=python)]
+    trained = train_again(place, problem=as_recorded(recorded, data), as_of=was.as_of, threads=was.threads)
+    return [*compare(recorded.release, trained), *surroundings(recorded, place, python=python)]
 
 
 def read_recorded(name: str, version: str, *, workspace: Workspace) -> Recorded:
@@ -169,18 +169,18 @@ def obtain_data(
     )
 
 
-def compare(release: Release, document: dict[str, Any]) -> list[Check]:
+def compare(release: Release, trained: TrainedAgain) -> list[Check]:
     """The model that came out, against the one that is known: golden predictions to the last bit, and bytes.
 
     Args:
         release: The version's.
-        document: Of the training again.
+        trained: What the training again returned.
     """
-    if document["release"] is None:
-        failed = [check["name"] for check in document["checks"] if not check["passed"] and check["severity"] == "block"]
+    if trained.release is None:
+        failed = [check.name for check in trained.checks if not check.passed and check.severity == "block"]
         why = f"the gate let it pass at training, and now blocks by {', '.join(failed)}"
         return [Check(name="gate", severity="block", observed="block", limit="pass", passed=False, why=why)]
-    folder = Path(document["release"])
+    folder = Path(trained.release)
     golden, model = json.loads((folder / "golden.json").read_text()), (folder / "model.onnx").read_bytes()
     sums = [hashlib.sha256(content).hexdigest()[:SHOWN] for content in (release.model, model)]
     count = len(release.golden.rows)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from driftgate.errors import DriftgateError
 
@@ -27,6 +28,25 @@ OF_ANOTHER_ENVIRONMENT = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT
 SECONDS = re.compile(r"^\s*[\d.]+ s\s+")
 PATIENCE_SECONDS = 10
 FOREMOST_CLOCK = "LINT-14"  # as POSIX writes it: 14 hours ahead of UTC
+
+
+class CheckAgain(BaseModel):
+    """What is read of a check."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    severity: str
+    passed: bool
+
+
+class TrainedAgain(BaseModel):
+    """What is read of the training's result: the Driftgate of that commit may print other keys than this one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    release: str | None
+    checks: tuple[CheckAgain, ...]
 
 
 @dataclass(frozen=True)
@@ -76,7 +96,7 @@ def set_up_environment(place: Place, *, python: str) -> str:
     return _run([str(place.python), "-c", "import platform; print(platform.python_version())"], place)[1].strip()
 
 
-def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, threads: str | None) -> dict[str, Any]:
+def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, threads: str | None) -> TrainedAgain:
     """Run the checkout's own `run.py train`.
 
     Args:
@@ -100,15 +120,20 @@ def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, thr
     # The moment is on the clocks of then; where they were ahead of those here, it must not seem to lie in the future.
     code, out, said = _run(command, place, show=True, OMP_NUM_THREADS=threads, TZ=FOREMOST_CLOCK)
     try:
-        document: dict[str, Any] = json.loads(out)
-    except ValueError:
-        document = {"error": {"cause": f"exit code {code}: {_essence(said)}."}}
-    if "error" in document:
+        return TrainedAgain.model_validate_json(out)
+    except ValueError as error:
         raise DriftgateError(
-            f"The training failed where it passed before: {document['error']['cause']}",
+            f"The training failed where it passed before: {_cause(out) or f'exit code {code}: {_essence(said)}.'}",
             "What it says is above; a checkout of the commit shows more with --debug.",
-        )
-    return document
+        ) from error
+
+
+def _cause(out: str) -> str | None:
+    """The cause in the error that a command printed; None where it printed none."""
+    try:
+        return str(json.loads(out)["error"]["cause"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _interpreter(uv: str, python: str, place: Place) -> str:

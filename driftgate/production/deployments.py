@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from driftgate.production.channel import Channel
 from driftgate.production.move import Production
 from driftgate.production.record import Entry, production_history, staged
+from driftgate.results.production import (
+    ChallengerState,
+    ChannelState,
+    InProduction,
+    OnStaging,
+    RecordEntry,
+    ReleasesResult,
+)
 from driftgate.workspace import Workspace
 
 
-def releases_document(production: Production, *, finished: Entry | None = None) -> dict[str, Any]:
+def releases_result(production: Production, *, seconds: float = 0.0, finished: Entry | None = None) -> ReleasesResult:
     """The state of a problem's channels, what waits for approval, and the record, the newest entry first.
 
     Args:
         production: Of the problem.
+        seconds: How long the command took.
         finished: A move that was finished just now.
     """
     entries = production.record()
     unfinished = production.unfinished()
-    return {
-        "problem": production.name,
-        **state(production, entries),
-        "checks": [],
-        "unfinished": unfinished.entry.version if unfinished else None,
-        "finished_now": finished.version if finished else None,
-        "record": [entry.model_dump(mode="json") for entry in reversed(entries)],
-    }
+    return ReleasesResult(
+        problem=production.name,
+        **dict(channel_state(production, entries)),
+        unfinished=unfinished.entry.version if unfinished else None,
+        finished_now=finished.version if finished else None,
+        record=tuple(RecordEntry.model_validate(entry) for entry in reversed(entries)),
+        seconds=seconds,
+    )
 
 
-def state(production: Production, entries: list[Entry]) -> dict[str, Any]:
+def channel_state(production: Production, entries: list[Entry]) -> ChannelState:
     """What production and staging serve, and what waits for approval, by a problem's channels and its record."""
     history = production_history(entries)
     serving, staging = production.serving(), production.on_staging()
@@ -38,27 +46,30 @@ def state(production: Production, entries: list[Entry]) -> dict[str, Any]:
         proof is not None and proof.event == "staged" and (serving is None or proof.version != serving.version)
         and not any(entry.version == proof.version for entry in history)
     )  # fmt: skip
-    return {
-        "channel": "production",
-        "document": str(production.channel),
-        "version": serving.version if serving else None,
-        "previous": current.previous if current else None,
-        "verdict": (current.verdict if current else None) or "none",
-        "production": {
-            "version": serving.version,
-            "since": current.at.isoformat(timespec="seconds") if current else None,
-            "by": current.who if current else None,
-            "reason": current.reason if current else None,
-            "verdict": current.verdict if current else None,
-        } if serving else None,
-        "staging": {"version": staging.version, "verdict": proof.verdict if proof else None} if staging else None,
-        "waits_for_approval": proof.version if waits and proof else None,
-        "experiment": serving.challenger.model_dump() if serving and serving.challenger else None,
-    }  # fmt: skip
+    return ChannelState(
+        document=str(production.channel),
+        version=serving.version if serving else None,
+        previous=current.previous if current else None,
+        verdict=(current.verdict if current else None) or "none",
+        production=_in_production(serving, current) if serving else None,
+        staging=OnStaging(version=staging.version, verdict=proof.verdict if proof else None) if staging else None,
+        waits_for_approval=proof.version if waits and proof else None,
+        experiment=ChallengerState.model_validate(serving.challenger) if serving and serving.challenger else None,
+    )
 
 
-def all_states(workspace: Workspace) -> dict[str, dict[str, Any]]:
+def _in_production(serving: Channel, current: Entry | None) -> InProduction:
+    return InProduction(
+        version=serving.version,
+        since=current.at.replace(microsecond=0) if current else None,
+        by=current.who if current else None,
+        reason=current.reason if current else None,
+        verdict=current.verdict if current else None,
+    )
+
+
+def all_states(workspace: Workspace) -> dict[str, ChannelState]:
     """The state of every problem that has channels."""
     folders = sorted(workspace.channels.glob("*/")) if workspace.channels.exists() else []
     found = [Production(folder.name, workspace=workspace) for folder in folders]
-    return {production.name: state(production, production.record()) for production in found}
+    return {production.name: channel_state(production, production.record()) for production in found}

@@ -3,13 +3,18 @@
 import click
 
 from benchmarks import table
-from docs import cli_reference
+from docs import cli_reference, results_reference
 from run import main
 
 
 def test_command_line_reference_is_up_to_date() -> None:
     made = cli_reference.reference(main, "run.py")
     assert cli_reference.FILE.read_text() == made, f"Renew it: {cli_reference.COMMAND}"
+
+
+def test_results_reference_is_up_to_date() -> None:
+    made = results_reference.reference()
+    assert results_reference.FILE.read_text() == made, f"Renew it: {results_reference.COMMAND}"
 
 
 def test_table_of_figures_is_up_to_date() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cli.exit_codes import INTERRUPTED
 from driftgate.data.store import md5_of
 from driftgate.datasets import rules
 from driftgate.workspace import PROJECT
@@ -159,5 +160,5 @@ def test_a_reproduction_that_is_stopped_leaves_nothing(copy: Copy, tmp_path: Pat
             time.sleep(1)
             process.send_signal(how)
             process.stderr.read()
-        assert process.returncode == 1
+        assert process.returncode == INTERRUPTED
         assert list(scratch.iterdir()) == []

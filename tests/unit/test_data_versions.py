@@ -101,7 +101,7 @@ def test_replace_takes_the_file_as_it_is(place: Repository) -> None:
 def test_a_changed_file_that_becomes_a_version_tells_how_many_rows_were_before(place: Repository) -> None:
     pd.concat([place.rows, renamed(place.rows.head(7), "mine")]).to_parquet(place.data)
     told = data_add.add(place.problem, place.data, replace=True, workspace=place.workspace)
-    assert (told["rows"], told["rows_before"]) == (207, 250)
+    assert (told.rows, told.rows_before) == (207, 250)
 
 
 def test_untracked_data_becomes_the_first_version_where_it_lies(tmp_path: Path, rows: pd.DataFrame) -> None:
@@ -109,13 +109,13 @@ def test_untracked_data_becomes_the_first_version_where_it_lies(tmp_path: Path, 
     problem, workspace = rules_in(root / "sub" / "mine.csv"), Workspace(tmp_path / "var")
     problem.data_path.parent.mkdir()
     rows.to_csv(problem.data_path, index=False)
-    assert status(problem, remote=None, workspace=workspace)["state"] == "untracked"
+    assert status(problem, remote=None, workspace=workspace).state == "untracked"
     rows.head(9).to_csv(tmp_path / "more.csv", index=False)
     with pytest.raises(DriftgateError, match="doesn't track"):
         data_add.add(problem, tmp_path / "more.csv", replace=False, workspace=workspace)
-    md5 = data_add.add(problem, problem.data_path, replace=False, workspace=workspace)["md5"]
+    md5 = data_add.add(problem, problem.data_path, replace=False, workspace=workspace).md5
     assert md5 == md5_of(problem.data_path)
-    assert status(problem, remote=None, workspace=workspace)["state"] == "as promised"
+    assert status(problem, remote=None, workspace=workspace).state == "as promised"
 
 
 def test_versions_are_told_newest_first_and_each_once(place: Repository) -> None:
@@ -185,7 +185,7 @@ def test_a_file_changed_behind_dvcs_back_is_told_by_each_verb(place: Repository)
         with pytest.raises(DriftgateError, match="another version of the data"):
             verb()
     assert place.state() == before
-    assert status(place.problem, **everything)["state"] == "changed"
+    assert status(place.problem, **everything).state == "changed"
     place.use(place.second[:8], force=True)
     place.require_whole(place.second)
 
@@ -206,7 +206,7 @@ def test_after_a_pull_of_git_the_new_version_is_pulled(place: Repository, tmp_pa
     place.use("HEAD~1")
     place.forget(place.second)
     git(place.root, "checkout", "--quiet", "HEAD", "--", place.pointer.name)
-    assert pull(place.problem, remote=remote, workspace=place.workspace)["fetched"]
+    assert pull(place.problem, remote=remote, workspace=place.workspace).fetched
     place.require_whole(place.second)
 
 
@@ -244,10 +244,10 @@ def test_torn_bytes_in_the_cache_are_not_pushed(place: Repository, tmp_path: Pat
     with pytest.raises(DriftgateError, match="whole"):
         push(place.problem, every=False, remote=remote, **told)
     place.data.write_bytes(whole)
-    assert push(place.problem, every=False, remote=remote, **told)["pushed"] == [place.second]
+    assert push(place.problem, every=False, remote=remote, **told).pushed == (place.second,)
     place.data.unlink()
     place.forget(place.second)
-    assert pull(place.problem, remote=remote, **told)["fetched"]
+    assert pull(place.problem, remote=remote, **told).fetched
     place.require_whole(place.second)
 
 
@@ -278,17 +278,17 @@ def test_any_subject_of_a_commit_is_read(place: Repository) -> None:
 
 def test_push_and_pull_by_a_folder(place: Repository, tmp_path: Path) -> None:
     told, remote = {"workspace": place.workspace}, str(tmp_path / "remote")
-    assert push(place.problem, every=False, remote=remote, **told)["pushed"] == [place.second]
+    assert push(place.problem, every=False, remote=remote, **told).pushed == (place.second,)
     found = push(place.problem, every=True, remote=remote, **told)
-    assert (found["pushed"], found["there"]) == ([place.first], [place.second])
+    assert (found.pushed, found.there) == ((place.first,), (place.second,))
     place.forget(place.first)
     assert place.use("HEAD~1", remote=remote)["from"] == "remote"
     place.require_whole(place.first)
     place.data.unlink()
     place.forget(place.first)
-    assert pull(place.problem, remote=remote, **told)["fetched"]
+    assert pull(place.problem, remote=remote, **told).fetched
     place.require_whole(place.first)
-    assert status(place.problem, remote=remote, **told)["pushed"]
+    assert status(place.problem, remote=remote, **told).pushed
 
 
 REMOTES = {
@@ -335,7 +335,7 @@ def test_a_history_that_git_can_not_read_is_told(place: Repository) -> None:
     (place.root / ".git" / "HEAD").write_text("torn")
     with pytest.raises(DriftgateError, match="git can't read the history"):
         place.use(place.first)
-    assert status(place.problem, remote=None, workspace=place.workspace)["committed"] is None
+    assert status(place.problem, remote=None, workspace=place.workspace).committed is None
 
 
 def test_without_git_the_present_version_is_known(place: Repository) -> None:

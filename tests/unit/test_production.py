@@ -12,7 +12,7 @@ import pytest
 from driftgate.config import load_problem
 from driftgate.errors import DriftgateError
 from driftgate.production.channel import Channel, read_channel, write_channel
-from driftgate.production.deployments import releases_document
+from driftgate.production.deployments import releases_result
 from driftgate.production.move import Production
 from driftgate.production.record import Entry, append, read_record
 from driftgate.production.release import Release
@@ -65,7 +65,7 @@ def test_a_move_that_was_cut_off_counts_before_the_way_back_is_looked_for(
     workspace = Workspace(production.channel.parents[2])
     told = {"who": "w", "reason": "r", "service": None, "workspace": workspace}
     found = deploy.roll_back(production.name, to=None, leaving="3", **told)
-    assert (found["version"], serves(production)) == ("2", "2")
+    assert (found.version, serves(production)) == ("2", "2")
     assert [entry.version for entry in production.record()] == ["1", "2", "3", "2"]
 
 
@@ -149,7 +149,7 @@ def test_an_unreachable_registry_leaves_a_move_to_finish(production: Production,
     with pytest.raises(DriftgateError, match="registry doesn't say so yet"):
         move(production, releases["2"], follow=[unreachable])
     assert serves(production) == "2"
-    assert releases_document(production)["unfinished"] == "2"
+    assert releases_result(production).unfinished == "2"
     with production.exclusive():
         finished = production.recover([lambda moved: told.append(moved.version)])
     assert finished is not None
@@ -282,8 +282,10 @@ def test_a_clock_set_back_changes_no_order(production: Production, releases: dic
     with production.exclusive():
         production.move(releases["3"], late, follow=[])
     assert production.rollback_target(None).card.version == "2"
-    assert releases_document(production)["production"]["version"] == "3"
-    assert releases_document(production)["record"][0]["version"] == "3"
+    serving = releases_result(production).production
+    assert serving is not None
+    assert serving.version == "3"
+    assert releases_result(production).record[0].version == "3"
 
 
 def test_the_channel_is_replaced_whole(production: Production, releases: dict[str, Release]) -> None:

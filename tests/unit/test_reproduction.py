@@ -22,7 +22,7 @@ from driftgate.errors import DriftgateError
 from driftgate.evidence import reproduction
 from driftgate.evidence.provenance import lock_hash, provenance
 from driftgate.evidence.reproduction import Recorded, as_recorded, compare, obtain_data, surroundings
-from driftgate.evidence.retraining import Place, set_up_environment, train_again
+from driftgate.evidence.retraining import Place, TrainedAgain, set_up_environment, train_again
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
 from tests.repository import Repository, commit, small
@@ -44,30 +44,30 @@ def checkout(tmp_path: Path) -> Place:
     return made
 
 
-def _document(
+def _trained(
     folder: Path, release: Release, *, golden: dict[str, Any] | None = None, model: bytes = b""
-) -> dict[str, Any]:
+) -> TrainedAgain:
     folder.mkdir()
     (folder / "golden.json").write_text(json.dumps(golden or release.golden.model_dump()))
     (folder / "model.onnx").write_bytes(model or release.model)
-    return {"release": str(folder), "checks": []}
+    return TrainedAgain(release=str(folder), checks=())
 
 
 def test_the_same_model_passes(release: Release, tmp_path: Path) -> None:
-    assert all(check.passed for check in compare(release, _document(tmp_path / "new", release)))
+    assert all(check.passed for check in compare(release, _trained(tmp_path / "new", release)))
 
 
 def test_one_bit_of_one_prediction_is_told(release: Release, tmp_path: Path) -> None:
     golden = release.golden.model_dump()
     golden["probability"][3] += 2**-52
-    found = {check.name: check for check in compare(release, _document(tmp_path / "new", release, golden=golden))}
+    found = {check.name: check for check in compare(release, _trained(tmp_path / "new", release, golden=golden))}
     assert (found["predictions"].observed, found["predictions"].passed) == (1, False)
     assert "rows 3; by up to 2.2e-16, in row 3" in found["predictions"].why
     assert found["model"].passed
 
 
 def test_other_bytes_are_another_model(release: Release, tmp_path: Path) -> None:
-    found = {check.name: check for check in compare(release, _document(tmp_path / "new", release, model=b"other"))}
+    found = {check.name: check for check in compare(release, _trained(tmp_path / "new", release, model=b"other"))}
     assert found["predictions"].passed
     assert not found["model"].passed
 
@@ -75,12 +75,12 @@ def test_other_bytes_are_another_model(release: Release, tmp_path: Path) -> None
 def test_other_golden_rows_are_told(release: Release, tmp_path: Path) -> None:
     golden = release.golden.model_dump()
     golden["rows"] = golden["rows"][::-1]
-    assert "themselves" in compare(release, _document(tmp_path / "new", release, golden=golden))[0].why
+    assert "themselves" in compare(release, _trained(tmp_path / "new", release, golden=golden))[0].why
 
 
 def test_a_gate_that_blocks_now_is_told(release: Release) -> None:
     failed = {"name": "performance.accuracy", "passed": False, "severity": "block"}
-    found = compare(release, {"release": None, "checks": [failed]})
+    found = compare(release, TrainedAgain.model_validate({"release": None, "checks": [failed]}))
     assert "performance.accuracy" in found[0].why
 
 
@@ -153,18 +153,24 @@ def test_a_training_sees_nothing_of_this_process(checkout: Place, monkeypatch: p
         monkeypatch.setenv(name, "mine")
     (checkout.project / "run.py").write_text(
         "import datetime, json, os, sys\nclock = str(datetime.datetime.now())\n"
-        "print(json.dumps({'environment': dict(os.environ), 'arguments': sys.argv[1:], 'clock': clock}))"
+        "seen = {'environment': dict(os.environ), 'arguments': sys.argv[1:], 'clock': clock}\n"
+        "open('seen.json', 'w').write(json.dumps(seen))\n"
+        "print(json.dumps({'release': None, 'checks': [], 'of an older version': 1}))"
     )
-    told = train_again(checkout, problem={"name": "x"}, as_of="2013-08-01T00:00:00", threads="3")
+
+    def seen(as_of: str, threads: str | None) -> dict[str, Any]:
+        assert train_again(checkout, problem={"name": "x"}, as_of=as_of, threads=threads).release is None
+        found: dict[str, Any] = json.loads((checkout.project / "seen.json").read_text())
+        return found
+
+    told = seen("2013-08-01T00:00:00", "3")
     assert "mine" not in told["environment"].values()
     assert told["environment"]["DRIFTGATE_HOME"] == str(checkout.home)
     assert told["environment"]["OMP_NUM_THREADS"] == "3"
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     assert dt.datetime.fromisoformat(told["clock"]) > now + dt.timedelta(hours=13)  # ahead of wherever it was trained
     assert told["arguments"][-2:] == ["--as-of", "2013-08-01"]
-    assert train_again(checkout, problem={}, as_of="2013-08-01T10:00:00.5", threads=None)["arguments"][-1].endswith(
-        ".5"
-    )
+    assert seen("2013-08-01T10:00:00.5", None)["arguments"][-1].endswith(".5")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_what_a_service_says_of_itself(
 ) -> None:
     monkeypatch.setattr(running_service, "WITHIN_SECONDS", 1.0)
     found = wait_for_version(answers(status, says), "2")
-    assert (found["answers"], found["error"]) == (True, error)
+    assert (found.answers, found.error) == (True, error)
 
 
 def test_an_answer_that_is_cut_off_is_a_failed_request() -> None:

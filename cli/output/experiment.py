@@ -1,0 +1,37 @@
+"""How the terminal shows an experiment."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from cli.output.lines import write_lines
+from driftgate.results.experiment import ExperimentProgress, ExperimentResult
+
+
+def print_experiment(result: ExperimentResult, results: IO[str]) -> None:
+    """The experiment, what the labels say, and how many labels it needs."""
+    lines = {"experiment": f"{result.problem} {result.challenger} beside {result.champion}, {result.mode}"}
+    if result.standing:
+        lines |= _progress_lines(result.standing)
+    if result.labels_needed:
+        needed = "; ".join(
+            f"{gain}: {'more than 100,000' if labels is None else f'{labels:,}'}"
+            for gain, labels in result.labels_needed.items()
+        )
+        lines["labels"] = f"needed to find a gain, with a power of 80 %: {needed}"
+    write_lines(lines, results, width=11)
+
+
+def _progress_lines(progress: ExperimentProgress) -> dict[str, str]:
+    gain = progress.gain
+    lines = {"requests": ", ".join(f"{arm} {number:,}" for arm, number in progress.requests.items())}
+    if progress.observed_share is not None:
+        lines["share"] = (
+            f"{progress.observed_share:.1%} ({progress.share_low:.1%} to {progress.share_high:.1%}) of "
+            f"{sum(progress.draws.values()):,} draws, asked for {progress.share:.0%}"
+        )
+    lines["labels"] = f"{gain.labels:,}"
+    if progress.labelled > gain.labels:
+        lines["labels"] += f", the first of each draw; {progress.labelled:,} in all"
+    lines["gain"] = f"{gain.mean:+.4f} in squared error ({gain.low:+.4f} to {gain.high:+.4f}, at all times 95 %)"
+    return {**lines, "decision": progress.decision}

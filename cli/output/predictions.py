@@ -1,0 +1,25 @@
+"""How the terminal shows the prediction log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+from cli.output.lines import write_lines
+from driftgate.results.predictions import PredictionsFileResult, PredictionsResult
+from driftgate.workspace import show_path
+
+
+def print_counts(result: PredictionsResult, folder: Path, results: IO[str]) -> None:
+    """The counts of a prediction log."""
+    lines = {"log": f"{show_path(folder)}, {result.segments:,} segments", "predictions": f"{result.predictions:,}"}
+    if result.predictions:
+        lines["predictions"] += f", from {result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
+        lines["labelled"] = f"{result.labelled:,} ({result.labelled / result.predictions:.1%})"
+    lines |= {version: f"{count:,}" for version, count in result.by_version.items()}
+    write_lines(lines, results, width=13)
+
+
+def print_file(result: PredictionsFileResult, results: IO[str]) -> None:
+    """How many predictions were written to which file."""
+    results.write(f"{result.rows:,} predictions in {show_path(result.file)}\n")

@@ -1,0 +1,60 @@
+"""How the terminal shows a training run, a check of the contract, and a reproduction."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from cli.checks_table import print_checks
+from cli.output.lines import print_outcome, write_lines
+from cli.tables import make_console
+from driftgate.results.training import ContractResult, ReproductionResult, TrainingResult
+from driftgate.words import number
+
+
+def print_training(result: TrainingResult, results: IO[str]) -> None:
+    """The checks, the metrics, the verdict and the model."""
+    console = make_console(results)
+    print_checks(result.as_verdict(), console)
+    _print_metrics(result, console)
+    print_outcome(result.verdict, console)
+    model = result.model
+    if model.version:
+        aliases = ", ".join(model.aliases) or "no alias"
+        console.print(f"model    {model.name} {model.version} ({model.family}), {aliases}")
+    if service := result.service:
+        console.print(f"service  {service.equal:,} of {service.rows:,} answers equal the offline predictions")
+
+
+def print_contract(result: ContractResult, results: IO[str]) -> None:
+    """The checks, the verdict, and the version of the data."""
+    console = make_console(results)
+    print_checks(result.as_verdict(), console)
+    print_outcome(result.verdict, console)
+    console.print(f"of       {result.problem}, data md5 {result.data.md5} ({result.seconds:.1f} s)")
+
+
+def print_reproduction(result: ReproductionResult, results: IO[str]) -> None:
+    """The checks, and whether the same model came out."""
+    print_checks(result.as_verdict(), make_console(results))
+    same = "the same model, to the last bit" if result.same else "another model"
+    lines = {
+        "model": f"{result.problem} {result.version}: {same}", "commit": result.commit, "data": result.data_md5,
+        "time": f"{result.seconds:.0f} s",
+    }  # fmt: skip
+    write_lines(lines, results, width=11)
+
+
+def _print_metrics(result: TrainingResult, console: Any) -> None:
+    from rich import box
+    from rich.table import Table
+
+    if not result.metrics:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("holdout metric")
+    for name in ("value", "low", "high", "champion"):
+        table.add_column(name, justify="right")
+    for name, metric in result.metrics.items():
+        champion = number(result.champion.metrics.get(name)) if result.champion else "none yet"
+        table.add_row(name, number(metric.value), number(metric.low), number(metric.high), champion)
+    console.print(table)

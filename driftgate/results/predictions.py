@@ -1,0 +1,25 @@
+"""Results about the prediction log."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from driftgate.results.base import Moment, Result
+
+
+class PredictionsResult(Result):
+    """Counts of the prediction log."""
+
+    predictions: int = Field(description="Predictions.")
+    labelled: int = Field(description="Predictions with a label.")
+    by_version: dict[str, int] = Field(description="Predictions, by model and version.")
+    first: Moment | None = Field(description="Moment of the first prediction, in UTC.")
+    last: Moment | None = Field(description="Moment of the last prediction, in UTC.")
+    segments: int = Field(description="Files of the log.")
+
+
+class PredictionsFileResult(Result):
+    """A table of predictions that was written to a file."""
+
+    rows: int = Field(description="Rows in the file.")
+    file: str = Field(description="The file.")

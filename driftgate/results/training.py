@@ -1,0 +1,84 @@
+"""Results of training and of what is checked about a model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from driftgate.results.base import CheckedResult, Frozen, Moment, PipelineResult
+
+
+class MetricEstimate(Frozen):
+    """A metric and its confidence interval."""
+
+    value: float = Field(description="Value on the rows.")
+    low: float = Field(description="Lower end of the interval.")
+    high: float = Field(description="Upper end of the interval.")
+
+
+class ChampionComparison(Frozen):
+    """The champion on the same holdout rows."""
+
+    champion: str = Field(description="Name and version of the champion.")
+    metric: str = Field(description="Metric by which the models are compared.")
+    gain: MetricEstimate = Field(description="By how much the new model is better, with its interval.")
+    metrics: dict[str, float] = Field(description="The champion's metrics on these rows.")
+    seen_rows: int = Field(description="Holdout rows that the champion was trained on.")
+
+
+class TrainedModel(Frozen):
+    """The model of a training run."""
+
+    name: str = Field(description="Name of the model: that of its problem.")
+    version: str | None = Field(description="Version in the MLflow registry; null where the gate blocked.")
+    aliases: tuple[str, ...] = Field(description="Its MLflow aliases.")
+    family: str | None = Field(description="Family of the estimator; null where nothing was trained.")
+
+
+class TrainingData(Frozen):
+    """The data that a run read."""
+
+    md5: str = Field(description="Version of the data file.")
+    rows: int = Field(description="Rows that were read.")
+    as_of: Moment | None = Field(description="The as-of date; null where the problem has no timestamp.")
+
+
+class ServedAnswers(Frozen):
+    """The comparison of the service's answers with offline predictions."""
+
+    rows: int = Field(description="Rows that were sent.")
+    equal: int = Field(description="Answers that equal the offline prediction to the last bit.")
+
+
+class TrainingResult(PipelineResult):
+    """A training run: the model, its metrics, and the verdict of the gate."""
+
+    metrics: dict[str, MetricEstimate] = Field(description="Metrics on the holdout rows, by name.")
+    champion: ChampionComparison | None = Field(description="The champion on the same rows; null where there is none.")
+    model: TrainedModel = Field(description="The model.")
+    data: TrainingData = Field(description="The data.")
+    release: str | None = Field(description="Folder of the release; null where the gate blocked.")
+    bento: str | None = Field(description="Folder of the bento; null where the gate blocked.")
+    report: str | None = Field(description="File of the drift report; null where the run ended before.")
+    service: ServedAnswers | None = Field(
+        None, description="The check of the service; null where the command doesn't start one."
+    )
+
+
+class ContractResult(CheckedResult):
+    """A check of every row of the data against the contract."""
+
+    runs: dict[str, str | None] = Field(default_factory=dict, max_length=0, description="Empty: no pipeline runs.")
+    finished_at: Moment = Field(description="When the check ended, in UTC.")
+    data: TrainingData = Field(description="The data.")
+    seconds: float = Field(description="How long the command took.")
+
+
+class ReproductionResult(CheckedResult):
+    """A version that was trained again, compared with the registered one."""
+
+    version: str = Field(description="Version that was trained again.")
+    same: bool = Field(description="Whether the same model came out, to the last bit.")
+    commit: str | None = Field(description="Commit of the code.")
+    data_md5: str = Field(description="Version of the data file.")
+    as_of: str | None = Field(description="The as-of date; null where the problem has no timestamp.")
+    seconds: float = Field(description="How long the command took.")
