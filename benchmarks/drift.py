@@ -26,7 +26,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import peers as peers_module
-from benchmarks.faults import Fault, gross_faults, mild_faults
+from benchmarks.faults import Fault, mild_faults, severe_faults
 from benchmarks.record import save
 from driftgate.config import Problem, load_problem
 from driftgate.contract import LABEL, PREDICTION
@@ -156,7 +156,7 @@ def left_out_weeks(study: Study) -> list[Drift]:
 def faulty_weeks(study: Study, *, with_peers: bool) -> dict[str, Any]:
     """Every fault in a sample of every later week, at each size; the rest of the week stays as it was."""
     deviations = {name: float(study.reference[name].std()) for name in study.problem.contract.numeric}
-    faults = [*gross_faults(), *mild_faults(deviations)]
+    faults = [*severe_faults(), *mild_faults(deviations)]
     peers = peers_module.Peers(study.reference, study.problem.contract) if with_peers else None
     history = History(study.profile, days=7)
     results: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))

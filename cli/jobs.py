@@ -275,7 +275,7 @@ def _print_where(document: dict[str, Any], results: IO[str], *, log_file: Path) 
         # Absolute: `bentoml serve` looks for a relative folder below that folder itself.
         bento, kept = (_shell_path(path) for path in (document["bento"], Workspace.current().predictions))
         results.write(
-            "         the service, for this machine alone; docs/serving.md has its token and other settings:\n"
+            "         the service, for this machine alone; docs/how-to/serve.md has its token and other settings:\n"
         )
         results.write(f"         DRIFTGATE_INSECURE=1 DRIFTGATE_LOG={kept} uv run bentoml serve {bento}\n")
 
