@@ -1,10 +1,11 @@
-"""Drift checks on the flights: false alarms in ordinary weeks, power against faults, beside the peers'.
+"""Drift checks on the flights: false alarms in ordinary weeks and detection of faults, compared with other tools.
 
-    python benchmarks/drift.py choose    # January to June: what the constants were chosen on
-    python benchmarks/drift.py judge     # July to December: what they are judged on, with all peers (about 15 minutes)
+    python benchmarks/drift.py choose    # January to June: the rows that the constants were chosen on
+    python benchmarks/drift.py judge     # July to December: the evaluation, with all other tools (8 to 15 minutes)
 
-`choose` fits on January to March and judges April to June as they come; `judge` fits on January to June. Both judge
-each week of their reference by leaving it out. Figures go to benchmarks/results/drift-{part}.json.
+`choose` trains on January to March and evaluates April to June. `judge` trains on January to June and evaluates July to
+December. Both also evaluate each week of their reference with that week left out. Results go to
+benchmarks/results/drift-{part}.json.
 """
 
 from __future__ import annotations
