@@ -1,1 +1,1 @@
-"""The measured comparisons, each with its peers."""
+"""Benchmarks, with the tools that we compare with."""

@@ -1,10 +1,11 @@
-"""Drift checks on the flights: false alarms in ordinary weeks, power against faults, beside the peers'.
+"""Drift checks on the flights: false alarms in ordinary weeks and detection of faults, compared with other tools.
 
-    python benchmarks/drift.py choose    # January to June: what the constants were chosen on
-    python benchmarks/drift.py judge     # July to December: what they are judged on, with all peers (about 15 minutes)
+    python benchmarks/drift.py choose    # January to June: the rows that the constants were chosen on
+    python benchmarks/drift.py judge     # July to December: the evaluation, with all other tools (8 to 15 minutes)
 
-`choose` fits on January to March and judges April to June as they come; `judge` fits on January to June. Both judge
-each week of their reference by leaving it out. Figures go to benchmarks/results/drift-{part}.json.
+`choose` trains on January to March and evaluates April to June. `judge` trains on January to June and evaluates July to
+December. Both also evaluate each week of their reference with that week left out. Results go to
+benchmarks/results/drift-{part}.json.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import peers as peers_module
-from benchmarks.faults import Fault, gross_faults, mild_faults
+from benchmarks.faults import Fault, mild_faults, severe_faults
 from benchmarks.record import save
 from driftgate.config import Problem, load_problem
 from driftgate.contract import LABEL, PREDICTION
@@ -156,7 +157,7 @@ def left_out_weeks(study: Study) -> list[Drift]:
 def faulty_weeks(study: Study, *, with_peers: bool) -> dict[str, Any]:
     """Every fault in a sample of every later week, at each size; the rest of the week stays as it was."""
     deviations = {name: float(study.reference[name].std()) for name in study.problem.contract.numeric}
-    faults = [*gross_faults(), *mild_faults(deviations)]
+    faults = [*severe_faults(), *mild_faults(deviations)]
     peers = peers_module.Peers(study.reference, study.problem.contract) if with_peers else None
     history = History(study.profile, days=7)
     results: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))

@@ -1,9 +1,9 @@
-"""Which columns matter: what the model loses when a column is stuck, beside the effect of shuffling it.
+"""Which columns matter: the loss of the model if a column is stuck, and the effect of shuffling it.
 
     python benchmarks/drift_effects.py
 
-Fitted on January to March, judged on April to June: the rows that the constants of the drift checks were chosen on.
-Each column in turn is stuck at the value of one row, for ten rows drawn at random. Figures go to
+Trained on January to March, evaluated on April to June: the rows that the constants of the drift checks were chosen on.
+Each column in turn is stuck at the value of one row, for ten rows drawn at random. Results go to
 benchmarks/results/drift-effects.json.
 """
 

@@ -1,9 +1,9 @@
-"""A million rows of ten columns: against the stored profile, and with Evidently's preset on the same rows.
+"""Time and memory of a drift check of a million rows: our stored profile and Evidently's preset on the same rows.
 
     python benchmarks/drift_speed.py --repeats 3
 
-Both sides run in processes of their own, in turn; CPU seconds are the processes' own, less those of an empty process
-that only imports the same. The profile's side reads the file in parts. Figures go to benchmarks/results/drift-speed.json.
+The two sides run alternately, in processes of their own. CPU seconds are those of the process, minus those of a process that
+only does the imports. The side of the profile reads the file in parts. Results go to benchmarks/results/drift-speed.json.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables of docs/gate.md, from the results that `drift.py judge` left: `python benchmarks/drift_table.py`."""
+"""Print the tables of docs/explanation/drift-experiment.md from the results of `drift.py judge`."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def head(*cells: str) -> None:
 def main() -> None:
     result: dict[str, Any] = json.loads(RESULTS.read_text())
     print("\nordinary weeks\n")
-    head("weeks", "blocked", "warned or more")
+    head("weeks", "blocked", "warned or blocked")
     for name in ("as they come", "left out"):
         row(name, rate(result[name]["blocked"]), rate(result[name]["warned or more"]))
     faults = result["faults"]
     peers = [name for name in faults["ordinary|1000"] if name not in OURS]
-    print("\ngross faults: blocked, or stopped by the contract; peers: any alarm\n")
-    head("fault", "rows", "ours", *peers)
+    print("\nsevere faults: blocked, or stopped by the contract; other tools: any alarm\n")
+    head("fault", "rows", "Driftgate", *peers)
     for key, found in faults.items():
         kind, size = key.split("|")
         if kind not in MILD and kind != "ordinary":
             row(kind, f"{int(size):,}", rate(found["blocked or stopped"]), *(rate(found[name]) for name in peers))
     print("\nfalse alarms in the same weeks, nothing changed\n")
-    head("rows", "ours: blocked", "ours: warned or more", *peers)
+    head("rows", "Driftgate: blocked", "Driftgate: warned or blocked", *peers)
     for size in ("1000", "5000"):
         found = faults[f"ordinary|{size}"]
         cells = [found["blocked or stopped"], found["warned or more"], *(found[name] for name in peers)]
         row(f"{int(size):,}", *(rate(cell) for cell in cells))
-    print("\nby column, 5,000 rows: gross faults blocked, mild ones warned in their own column\n")
-    head("fault", "all columns together", "each column that stays below 95 % (gross) or 80 % (mild)")
+    print("\nby column, 5,000 rows: severe faults blocked, mild ones with a warning in their own column\n")
+    head("fault", "all columns together", "each column that stays below 95 % (severe) or 80 % (mild)")
     kinds = dict.fromkeys(key.split("|")[0] for key in faults)
     for kind in kinds:
         single = {
@@ -67,7 +67,7 @@ def main() -> None:
         together = [sum(found[0] for found in single.values()), sum(found[1] for found in single.values())]
         row(kind, rate(together), "; ".join(below) or "none")
     print("\nrandom halves of one period\n")
-    head("rows a side", "ours: warned or more", *peers)
+    head("rows per half", "Driftgate: warned or blocked", *peers)
     for size, found in result["halves"].items():
         row(f"{int(size):,}", rate(found["warned or more"]), *(rate(found[name]) for name in peers))
     print("\nestimate without labels\n")

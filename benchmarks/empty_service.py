@@ -1,4 +1,4 @@
-"""An empty BentoML service: what starting takes without us."""
+"""An empty BentoML service, to measure the start time without our code."""
 
 import bentoml
 

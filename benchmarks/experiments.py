@@ -1,9 +1,9 @@
-"""Experiments under peeking: how often an equal challenger is promoted, and how often a better one is found in time.
+"""Experiments with continuous peeking: how often an equal challenger is promoted, and how often a better one is found.
 
     python benchmarks/experiments.py        # about ten seconds
 
-Rows, labels and both models' probabilities are simulated: a calibrated champion, and a challenger that is as noisy, or
-less. Every experiment is looked at after every label. Figures go to benchmarks/results/experiments.json.
+Rows, labels and the probabilities of both models are simulated: a calibrated champion, and a challenger with the same noise
+or less. Every experiment is evaluated after every label. Results go to benchmarks/results/experiments.json.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def _of(column: str, change: Callable[[pd.Series[Any], np.random.Generator], Any
     return lambda frame, draw: frame.assign(**{column: change(frame[column], draw)})
 
 
-def gross_faults() -> Iterator[Fault]:
+def severe_faults() -> Iterator[Fault]:
     """Those that must be blocked, or stopped by the contract."""
     yield Fault("miles to km", "distance", "miles to km", _of("distance", lambda v, _: v * 1.609344))
     yield Fault("°F to °C", "wx_temp", "°F to °C", _of("wx_temp", lambda v, _: (v - 32) / 1.8))

@@ -1,8 +1,8 @@
-"""How long the README's first command takes in a fresh checkout: environment, data, main job, service.
+"""The time of the README's first command in a fresh checkout: environment, data, main job, service.
 
     uv run python benchmarks/first_command.py
 
-Packages come from uv's cache where it has them, so the network's speed is left out. Figures go to
+Packages come from uv's cache if it has them, so the speed of the network isn't included. Results go to
 benchmarks/results/first-command.json.
 """
 

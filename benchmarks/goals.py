@@ -1,4 +1,4 @@
-"""What Driftgate promises in figures, and where each is measured. `python -m benchmarks.table` holds them side by side."""
+"""The goals in figures, and where each is measured. `python -m benchmarks.table` writes goals and measurements as a table."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ CONNECTIONS = ("1", "16", "64")
 
 @dataclass(frozen=True)
 class Goal:
-    """A promise: every value stays at or below, or at or above, a limit.
+    """A goal: every value stays at or below, or at or above, a limit.
 
     Args:
         text: What is measured.
         result: The file in benchmarks/results.
-        values: The measured values, by name, out of that file.
-        limit: The worst value that keeps the promise.
-        most: Whether the limit is the most, or else the least, that a value may be.
-        unit: What the values are; `%` for shares, nothing for plain numbers.
-        rows: What it was measured on.
-        command: What measures it again.
+        values: Reads the measured values, by name, from that file.
+        limit: The worst value that reaches the goal.
+        most: Whether the limit is the highest allowed value; if not, it is the lowest.
+        unit: The unit of the values; `%` for shares, empty for plain numbers.
+        rows: The data that it was measured on.
+        command: The command that measures it again.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Goal:
     command: str
 
     def missed(self, result: Result) -> Values:
-        """The values that break the promise."""
+        """The values that miss the goal."""
         values = self.values(result)
         return {name: v for name, v in values.items() if (v > self.limit if self.most else v < self.limit)}
 
@@ -49,7 +49,7 @@ def share(found: list[int]) -> float:
 
 
 def kinds(*, mild: bool, rows: int = 5000) -> Callable[[Result], Values]:
-    """How often each kind of fault was caught: gross ones blocked, mild ones warned of in their column."""
+    """The detection rate of each kind of fault: severe ones blocked, mild ones with a warning in their column."""
     caught = "own column warned or more" if mild else "blocked or stopped"
 
     def values(result: Result) -> Values:
@@ -61,7 +61,7 @@ def kinds(*, mild: bool, rows: int = 5000) -> Callable[[Result], Values]:
 
 
 def beside(peer: str, ratio: str) -> Callable[[Result], Values]:
-    """The median ratio to a peer, for each number of connections."""
+    """The median ratio to another server, for each number of connections."""
     return lambda result: {
         f"{connections} connections": result["throughput"][connections][peer][ratio]["median"]
         for connections in CONNECTIONS
@@ -89,7 +89,7 @@ def weeks(outcome: str) -> Callable[[Result], Values]:
 
 
 def naive(result: Result) -> Values:
-    """The estimate's error as a share of the better of the two guesses that cost nothing."""
+    """The error of the estimate, divided by that of the better naive guess."""
     errors = {name: found["mean absolute error"] for name, found in result["estimates"].items()}
     return {name: e["estimate"] / min(e["training value"], e["last week's value"]) for name, e in errors.items()}
 
@@ -111,10 +111,10 @@ def each(numbers: Iterable[float]) -> Values:
 
 
 def metrics(problem: str, *names: str) -> Callable[[Result], Values]:
-    """Metrics of a problem's model on its holdout; those of cross-validation begin with `cv_`."""
+    """Metrics of a model on its holdout; names of cross-validated ones start with `cv_`."""
 
     def values(result: Result) -> Values:
-        found = {key: told["value"] for key, told in result[problem]["metrics"].items()}
+        found = {key: metric["value"] for key, metric in result[problem]["metrics"].items()}
         found |= result[problem]["cross-validated"]
         return {name.removeprefix("cv_").removesuffix("_mean").replace("_", " "): found[name] for name in names}
 
@@ -127,7 +127,7 @@ def both(key: str) -> Callable[[Result], Values]:
 
 
 def power(result: Result) -> Values:
-    """For each peer, the worst difference between how often ours caught a kind of fault and how often it did."""
+    """For each other tool, the worst difference over all kinds of faults: our detection rate minus its rate."""
     worst: Values = {}
     for kind, found in result["faults"].items():
         if kind.split("|")[0] == "ordinary":
@@ -139,88 +139,88 @@ def power(result: Result) -> Values:
 
 
 def memory(result: Result) -> Values:
-    """The largest memory of a check of a million rows as a share of that of a quarter of them."""
+    """The peak memory of a check of a million rows, divided by that of a quarter of them."""
     peak = {rows: max(run["peak_mb"] for run in result[f"profile {rows}"]) for rows in ("250,000", "1,000,000")}
     return {"": peak["1,000,000"] / peak["250,000"]}
 
 
 PEERS = ("Evidently, any column", "Evidently, half the columns", "KS and chi² with Holm", "PSI ≥ 0.1")
-FLIGHTS = "the flights as of 2013-08-01, 195,583 rows"
-JUDGED = "the flights' weeks, July to December, limits from January to June"
-SERVED = "one flight a request, one worker, wrk on the same cores; medians of 5 rounds"
-SIMULATED = "5,000 labels each, looked at after each: 1,000 simulated experiments of a kind"
-HELD_OUT = "29,425 flights of July 2013, held out"
-RULES_OUT = "200 rows held out of 1,000, without noise"
+FLIGHTS = "flights as of 2013-08-01, 195,583 rows"
+JUDGED = "weeks of the flights, July to December, limits from January to June"
+SERVED = "one flight per request, one worker, wrk on the same cores; medians of 5 rounds"
+SIMULATED = "1,000 simulated experiments of each kind, 5,000 labels each, evaluated after every label"
+HELD_OUT = "holdout: 29,425 flights of July 2013"
+RULES_OUT = "holdout: 200 of 1,000 rows, without noise"
 MODELS = "python benchmarks/models.py"
 JUDGE, SERVE = "python benchmarks/drift.py judge", "python benchmarks/serving.py"
 
 GOALS = (
-    Goal("the README's first command", "first-command", one("seconds"), 240, True, "s", FLIGHTS,
+    Goal("time of the README's first command", "first-command", one("seconds"), 240, True, "s", FLIGHTS,
          "python benchmarks/first_command.py"),
-    Goal("the main job once more", "models", lambda result: {"": result["flights"]["seconds"][1]}, 147, True, "s", FLIGHTS,
+    Goal("time of a second main job", "models", lambda result: {"": result["flights"]["seconds"][1]}, 147, True, "s", FLIGHTS,
          MODELS),
-    Goal("CPU of `run.py --help`", "models", lambda result: each(result["CPU seconds of --help"]), 1.5, True, "s",
+    Goal("CPU time of `run.py --help`", "models", lambda result: each(result["CPU seconds of --help"]), 1.5, True, "s",
          "five calls", MODELS),
-    Goal("CPU of `run.py status`", "models", lambda result: each(result["CPU seconds of status"]), 4, True, "s",
-         "five calls, four runs to tell of", MODELS),
-    Goal("ROC AUC of the flights' model", "models", metrics("flights", "roc_auc"), 0.75, False, "", HELD_OUT, MODELS),
-    Goal("its expected calibration error", "models", metrics("flights", "expected_calibration_error"), 0.025, True, "",
+    Goal("CPU time of `run.py status`", "models", lambda result: each(result["CPU seconds of status"]), 4, True, "s",
+         "five calls, four runs to show", MODELS),
+    Goal("ROC AUC of the flights model", "models", metrics("flights", "roc_auc"), 0.75, False, "", HELD_OUT, MODELS),
+    Goal("expected calibration error of the flights model", "models", metrics("flights", "expected_calibration_error"), 0.025, True, "",
          HELD_OUT, MODELS),
-    Goal("accuracy of the rules' model", "models", metrics("rules", "accuracy"), 0.995, False, "%", RULES_OUT, MODELS),
-    Goal("its precision", "models", metrics("rules", "precision"), 0.988, False, "%", RULES_OUT, MODELS),
-    Goal("its recall", "models", metrics("rules", "recall"), 1, False, "%", RULES_OUT, MODELS),
-    Goal("its F1", "models", metrics("rules", "f1"), 0.994, False, "%", RULES_OUT, MODELS),
-    Goal("its ROC AUC", "models", metrics("rules", "roc_auc"), 0.9999, False, "", RULES_OUT, MODELS),
-    Goal("its accuracy, cross-validated", "models", metrics("rules", "cv_accuracy_mean"), 0.9963, False, "%",
+    Goal("accuracy of the rules model", "models", metrics("rules", "accuracy"), 0.995, False, "%", RULES_OUT, MODELS),
+    Goal("precision of the rules model", "models", metrics("rules", "precision"), 0.988, False, "%", RULES_OUT, MODELS),
+    Goal("recall of the rules model", "models", metrics("rules", "recall"), 1, False, "%", RULES_OUT, MODELS),
+    Goal("F1 of the rules model", "models", metrics("rules", "f1"), 0.994, False, "%", RULES_OUT, MODELS),
+    Goal("ROC AUC of the rules model", "models", metrics("rules", "roc_auc"), 0.9999, False, "", RULES_OUT, MODELS),
+    Goal("cross-validated accuracy of the rules model", "models", metrics("rules", "cv_accuracy_mean"), 0.9963, False, "%",
          "800 rows, 5 folds", MODELS),
-    Goal("files that differ between two trainings on the same commit, data and seed", "models",
+    Goal("files that differ between two trainings with the same commit, data and seed", "models",
          both("files that differ of two runs"), 0, True, "", "the ONNX model and the golden predictions", MODELS),
     Goal("labels that differ between ONNX and scikit-learn", "models", both("labels that differ from ONNX"), 0, True,
-         "", "every row held out, of both problems", MODELS),
-    Goal("largest gap of their probabilities", "models", both("largest gap to ONNX"), 1e-5, True, "",
-         "every row held out, of both problems", MODELS),
-    Goal("training by the pipeline, beside a plain script that does the same", "orchestration",
+         "", "all holdout rows of both problems", MODELS),
+    Goal("largest difference in probability between ONNX and scikit-learn", "models", both("largest gap to ONNX"), 1e-5, True, "",
+         "all holdout rows of both problems", MODELS),
+    Goal("training time of the pipeline, divided by that of a plain script that does the same", "orchestration",
          lambda result: each(result["ratios"]), 1.3, True, "", FLIGHTS, "python benchmarks/orchestration.py"),
     Goal("ordinary weeks blocked", "drift-judge", weeks("blocked"), 0.02, True, "%", JUDGED, JUDGE),
-    Goal("ordinary weeks warned of, or more", "drift-judge", weeks("warned or more"), 0.10, True, "%", JUDGED, JUDGE),
-    Goal("random halves of one period warned of", "drift-judge",
+    Goal("ordinary weeks warned about or blocked", "drift-judge", weeks("warned or more"), 0.10, True, "%", JUDGED, JUDGE),
+    Goal("random halves of one period warned about", "drift-judge",
          lambda result: {f"{size} rows": share(found["warned or more"]) for size, found in result["halves"].items()},
-         0.05, True, "%", "200 to 50,000 flights a side, 40 pairs of each", JUDGE),
-    Goal("gross faults blocked, each kind", "drift-judge", kinds(mild=False), 0.95, False, "%",
+         0.05, True, "%", "200 to 50,000 flights per half, 40 pairs of each size", JUDGE),
+    Goal("severe faults blocked, each kind", "drift-judge", kinds(mild=False), 0.95, False, "%",
          JUDGED + "; 5,000 rows", JUDGE),
-    Goal("the same of smaller batches", "drift-judge", kinds(mild=False, rows=1000), 0.95, False, "%",
+    Goal("severe faults blocked, each kind, smaller batches", "drift-judge", kinds(mild=False, rows=1000), 0.95, False, "%",
          JUDGED + "; 1,000 rows", JUDGE),
-    Goal("mild faults warned of in their column, each kind", "drift-judge", kinds(mild=True), 0.80, False, "%",
+    Goal("mild faults with a warning in their column, each kind", "drift-judge", kinds(mild=True), 0.80, False, "%",
          JUDGED + "; 5,000 rows", JUDGE),
-    Goal("how much oftener ours caught a fault than a peer did, at worst", "drift-judge", power, 0, False, "%",
-         JUDGED + "; every kind and size; the peers raise their alarm in ordinary weeks, too", JUDGE),
-    Goal("error of the estimate without labels, beside the better naive guess", "drift-judge", naive, 1, True, "",
+    Goal("our detection rate minus that of another tool, worst case", "drift-judge", power, 0, False, "%",
+         JUDGED + "; every kind and size; the other tools also raise alarms in ordinary weeks", JUDGE),
+    Goal("error of the estimate without labels, divided by that of the better naive guess", "drift-judge", naive, 1, True, "",
          "25 weeks of the flights, July to December", JUDGE),
-    Goal("CPU of a drift check, beside Evidently's `DataDriftPreset`", "drift-speed",
+    Goal("CPU time of a drift check, divided by that of Evidently's `DataDriftPreset`", "drift-speed",
          lambda result: each(result["ratios"]), 0.1, True, "", "1,000,000 rows of 10 columns",
          "python benchmarks/drift_speed.py --repeats 3"),
-    Goal("its memory at a million rows, beside that at 250,000", "drift-speed", memory, 1.05, True, "",
-         "10 columns, the largest of each", "python benchmarks/drift_speed.py --repeats 3"),
-    Goal("requests a second, beside the tutorial's service", "serving", beside("tutorial", "ours / its rps"), 10, False,
+    Goal("memory of a drift check of a million rows, divided by that of 250,000", "drift-speed", memory, 1.05, True, "",
+         "10 columns, the peak of each", "python benchmarks/drift_speed.py --repeats 3"),
+    Goal("requests per second, divided by those of the tutorial service", "serving", beside("tutorial", "ours / its rps"), 10, False,
          "", SERVED, SERVE),
-    Goal("p99 of the tutorial's service, beside ours", "serving", beside("tutorial", "its p99 / ours"), 8, False, "",
+    Goal("p99 of the tutorial service, divided by ours", "serving", beside("tutorial", "its p99 / ours"), 8, False, "",
          SERVED, SERVE),
-    Goal("requests a second, beside `mlflow models serve`", "serving", beside("mlflow models serve", "ours / its rps"),
+    Goal("requests per second, divided by those of `mlflow models serve`", "serving", beside("mlflow models serve", "ours / its rps"),
          10, False, "", SERVED, SERVE),
-    Goal("requests a second, beside bare FastAPI and ONNX", "serving", beside("bare FastAPI + ONNX", "ours / its rps"),
+    Goal("requests per second, divided by those of bare FastAPI and ONNX", "serving", beside("bare FastAPI + ONNX", "ours / its rps"),
          0.8, False, "", SERVED, SERVE),
-    Goal("1,000 rows in one request, beside the tutorial's loop", "serving", one("1,000 rows", "ratio", "median"), 150,
+    Goal("time of the tutorial service for 1,000 rows in a loop, divided by ours in one request", "serving", one("1,000 rows", "ratio", "median"), 150,
          False, "", "1,000 flights, 5 times", SERVE),
-    Goal("the worker's memory after 200,000 requests, beside the warm one", "serving", one("memory", "last / warm"), 1.05,
+    Goal("memory of the worker after 200,000 requests, divided by that after warm-up", "serving", one("memory", "last / warm"), 1.05,
          True, "", "215,890 requests", SERVE),
-    Goal("the service's start, beside an empty BentoML service", "serving", one("start", "ratio", "median"), 1.2, True,
-         "", "5 starts of each in turn", SERVE),
-    Goal("equal challengers promoted, though looked at after every label", "experiments",
+    Goal("start time of the service, divided by that of an empty BentoML service", "serving", one("start", "ratio", "median"), 1.2, True,
+         "", "5 starts of each, alternating", SERVE),
+    Goal("equal challengers promoted", "experiments",
          experiments("equal", "ours", "rate"), 0.05, True, "%", SIMULATED, "python benchmarks/experiments.py"),
-    Goal("better challengers found, with the labels that the power analysis asks for; upper end of the 95 % interval",
-         "experiments", experiments("better", "power", "interval"), 0.80, False, "%", "1,000 simulated experiments of a kind",
+    Goal("better challengers found with the labels that the power analysis asks for; upper end of the 95 % interval",
+         "experiments", experiments("better", "power", "interval"), 0.80, False, "%", "1,000 simulated experiments of each kind",
          "python benchmarks/experiments.py"),
-    Goal("from `rollback` to the service's answer with the version before", "rollback",
-         lambda result: each(run["served"] for run in result["runs"]), 5, True, "s", "the flights' service, a follower",
+    Goal("time from `rollback` until the service answers with the previous version", "rollback",
+         lambda result: each(run["served"] for run in result["runs"]), 5, True, "s", "the flights service, following the channel",
          "python benchmarks/rollback.py"),
 )  # fmt: skip

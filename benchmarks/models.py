@@ -1,9 +1,9 @@
-"""What the models of both problems are worth, whether the same one comes out twice, and what the command line itself costs.
+"""The quality of the models of both problems, whether a second training gives the same model, and the cost of the CLI.
 
     uv run python benchmarks/models.py
 
 Runs the main job twice on the flights and on the rules, in a workspace of its own, then `--help` and `status` five times.
-About five minutes. Figures go to benchmarks/results/models.json.
+About five minutes. Results go to benchmarks/results/models.json.
 """
 
 from __future__ import annotations

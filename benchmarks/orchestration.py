@@ -1,10 +1,10 @@
-"""What orchestration costs: the training pipeline against a plain script that does the same work.
+"""The cost of orchestration: the training pipeline compared with a plain script that does the same work.
 
     uv run python benchmarks/orchestration.py [--repeats 3] [--config configs/flights.yaml]
 
-Both sides run in processes of their own, in turn, in workspaces of their own, after one warm-up of each; the plain side
-calls the same functions in the same order, logs the same to MLflow, and builds the same bento, without ZenML. Figures of
-the flights go to benchmarks/results/orchestration.json.
+The two sides run alternately after one warm-up of each, in processes and workspaces of their own. The plain script calls the
+same functions in the same order, logs the same to MLflow, and builds the same bento, without ZenML. Results of the flights
+go to benchmarks/results/orchestration.json.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What others do, on the same rows: each says whether a column has drifted. For `drift.py`."""
+"""What other tools decide on the same rows: whether a column has drifted. For `drift.py`."""
 
 from __future__ import annotations
 

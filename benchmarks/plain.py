@@ -1,4 +1,4 @@
-"""The training pipeline's work as a plain script, without ZenML: the other side of `orchestration.py`."""
+"""The work of the training pipeline as a plain script without ZenML, for `orchestration.py`."""
 
 from __future__ import annotations
 

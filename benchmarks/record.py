@@ -1,4 +1,4 @@
-"""The last results of each benchmark, in benchmarks/results: what was measured, when, on which commit and machine."""
+"""The last results of each benchmark, in benchmarks/results: measured values, day, commit and machine."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""From the command `rollback` until the running service answers with the version before.
+"""The time from the command `rollback` until the running service answers with the previous version.
 
     uv run python benchmarks/rollback.py [--repeats 5]
 
-Needs two versions that were in production of the flights, and moves production back and forth between them. A service
-follows the channel; it is asked every 20 ms which version it serves. Figures go to benchmarks/results/rollback.json.
+Needs two versions of the flights that were in production, and moves production back and forth between them. A service
+follows the channel, and is asked every 20 ms which version it serves. Results go to benchmarks/results/rollback.json.
 """
 
 from __future__ import annotations

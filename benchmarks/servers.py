@@ -1,6 +1,6 @@
-"""The servers that `serving.py` compares with: one application a function, started by `uvicorn --factory`.
+"""The servers that `serving.py` compares with: one function per application, started by `uvicorn --factory`.
 
-`SERVING_RELEASE` names the release, `SERVING_MODEL` the same model as scikit-learn has it.
+`SERVING_RELEASE` names the release, `SERVING_MODEL` the same model in scikit-learn's format.
 """
 
 import os

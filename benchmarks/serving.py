@@ -1,10 +1,10 @@
-"""Our service beside others that serve the same model: requests a second, latency, memory, start.
+"""Our service compared with others that serve the same model: requests per second, latency, memory, start time.
 
-    python benchmarks/serving.py          # all of it, about fifteen minutes; needs wrk (apt-get install wrk)
+    python benchmarks/serving.py          # everything, 8 to 15 minutes; needs wrk (apt-get install wrk)
     python benchmarks/serving.py --quick  # one round of two seconds each
 
-Needs the candidate of a main job (`python run.py`). Every server has one worker, and is asked by wrk on the same machine,
-in turn, round after round; a round's order is shuffled. Figures go to benchmarks/results/serving.json.
+Needs the candidate of a main job (`python run.py`). Every server has one worker. wrk runs on the same machine and measures the
+servers in rounds, each in random order. Results go to benchmarks/results/serving.json.
 """
 
 from __future__ import annotations

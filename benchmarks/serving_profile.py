@@ -1,8 +1,8 @@
-"""Where the time of one request goes, inside our application: each part timed by itself, medians of many.
+"""Where the time of one request goes inside the application: each part is timed alone, and the medians are shown.
 
     python benchmarks/serving_profile.py [--problem flights]
 
-Needs the candidate of a main job. What is left of a request's time beside these is the HTTP server (uvicorn).
+Needs the candidate of a main job. The rest of a request's time is the HTTP server (uvicorn).
 """
 
 from __future__ import annotations

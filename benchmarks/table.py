@@ -1,4 +1,4 @@
-"""Write benchmarks/README.md, every promised figure beside the measured one: `python -m benchmarks.table`."""
+"""Write benchmarks/README.md, every goal with its measured figure: `python -m benchmarks.table`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from benchmarks.record import load
 
 FILE = Path(__file__).resolve().parent / "README.md"
 COMMAND = "python -m benchmarks.table"
-HEAD = f"""# Promised and measured
+HEAD = f"""# Goals and measurements
 
-Made from the last results (`benchmarks/results`) and `benchmarks/goals.py` by `{COMMAND}`; a test holds it up to date.
-Where there are several values, the range of them is shown, and a goal is reached if the worst of them reaches it.
+`{COMMAND}` generates this page from the last results (`benchmarks/results`) and `benchmarks/goals.py`. A test fails if it is
+out of date. If a goal has several values, the table shows their range, and the goal is reached if the worst value reaches it.
 
-| what | goal | measured | reached | on | when | command |
+| what | goal | measured | reached | data | when | command |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 FOOT = """
-*When* is the day, the commit and the number of cores; `+` after a commit: with changes that were committed later. Rates have
-few draws behind them, so [the gate](../docs/gate.md) and [operations](../docs/operations.md) give their intervals, and
-what lies behind the goals that are not reached: [what the gate does not see](../docs/gate.md#what-it-does-not-see).
+*When* is the day, the commit and the number of cores. A `+` after a commit means that the run had changes that were committed
+later. Some rates come from few samples, so the pages on [drift limits](../docs/explanation/drift-experiment.md) and
+[experiments](../docs/explanation/experiments.md) give their intervals. [What the gate cannot
+detect](../docs/explanation/what-the-gate-cannot-detect.md) explains the drift goals that are not reached.
 """
 
 
@@ -36,7 +37,7 @@ def _row_of(goal: Goal, read: Callable[[str], Result]) -> str:
     except FileNotFoundError:
         limit = f"{_number(goal.limit, goal.unit)} {goal.unit}".rstrip()
         sign = "≤" if goal.most else "≥"
-        return f"| {goal.text} | {sign} {limit} | no result is kept | – | {goal.rows} | – | `{goal.command}` |\n"
+        return f"| {goal.text} | {sign} {limit} | no stored result | – | {goal.rows} | – | `{goal.command}` |\n"
 
 
 def _row(goal: Goal, result: Result) -> str:

@@ -1,4 +1,4 @@
-"""What `bentoml serve` starts: the service of one release, or of the channel it follows. docs/serving.md has its settings."""
+"""What `bentoml serve` starts: the service of one release, or of a channel. docs/reference/settings.md lists its settings."""
 
 from __future__ import annotations
 

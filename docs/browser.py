@@ -33,7 +33,7 @@ def shoot(page: Path, picture: Path, *, width: int, height: int) -> None:
 
 
 class Tab:
-    """An open page, told what to do by Chromium's debugging protocol."""
+    """An open page, controlled through Chromium's debugging protocol."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Write docs/cli.md, the reference of the command line, from the commands themselves: `python -m docs.cli_reference`."""
+"""Write docs/reference/cli.md, the reference of the command line, from the commands themselves: `python -m docs.cli_reference`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from docs.results_reference import FILE as RESULTS
 
-FILE = Path(__file__).resolve().parent / "cli.md"
+FILE = Path(__file__).resolve().parent / "reference" / "cli.md"
 COMMAND = "python -m docs.cli_reference"
 
 

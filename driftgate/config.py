@@ -154,7 +154,7 @@ class LeakageLimit(_Frozen):
 
 
 class DriftRule(_Frozen):
-    """The constants of the drift checks, chosen by `benchmarks/drift.py`; docs/gate.md says how.
+    """The constants of the drift checks, chosen by `benchmarks/drift.py`; docs/explanation/gate.md says how.
 
     `window_days` is the length of a batch and of the windows it is held against. `margin` times the largest odds among
     ordinary windows is the limit, `severe` times that is severely over; the floors are the least limits of a distance, of

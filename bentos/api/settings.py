@@ -19,7 +19,7 @@ PACKAGED = Path(__file__).resolve().parents[2] / "release"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says; docs/serving.md explains each.
+    """What the environment says; docs/reference/settings.md explains each.
 
     Args:
         token: `DRIFTGATE_TOKEN`, which every request must bear; None: anybody on this machine may ask

@@ -34,7 +34,7 @@ def print_locations(result: PipelineResult, results: IO[str], *, log_file: Path)
     write_lines(lines, results, width=9)
     if bento := getattr(result, "bento", None):
         results.write("         python run.py drift     compares new rows with the training data\n")
-        results.write("         to serve the model on this machine alone (docs/serving.md has all settings):\n")
+        results.write("         to serve the model on this machine alone (docs/how-to/serve.md has all settings):\n")
         # Absolute: `bentoml serve` looks for a relative folder below that folder itself.
         folder, log = (_shell_path(path) for path in (bento, Workspace.current().predictions))
         results.write(f"         DRIFTGATE_INSECURE=1 DRIFTGATE_LOG={log} uv run bentoml serve {folder}\n")

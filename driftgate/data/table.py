@@ -1,4 +1,4 @@
-"""Measurement a problem's rows, and the form in which models take them."""
+"""Read a problem's rows, and the form in which models take them."""
 
 from __future__ import annotations
 

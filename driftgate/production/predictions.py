@@ -1,4 +1,4 @@
-"""Measurement the prediction log: one table, predictions joined with labels by id, in memory bounded by a window.
+"""Read the prediction log: one table, predictions joined with labels by id, in memory bounded by a window.
 
 A prediction's id begins with the time of its answer in milliseconds, so the labels of a window are told from others
 without looking anything up.

@@ -10,6 +10,7 @@ from driftgate.workspace import PROJECT
 from tests.docs.markdown import Link, anchors_of, links_of, page_names, read_page, reading_order
 
 PAGES = page_names()
+INDEX = "docs/README.md"
 
 
 def fault(link: Link, root: Path = PROJECT) -> str | None:
@@ -45,6 +46,13 @@ def test_every_picture_is_shown() -> None:
 
 def test_every_page_is_reached_from_the_readme() -> None:
     assert set(reading_order()) == set(PAGES)
+
+
+def test_every_page_of_the_docs_is_reached_from_their_index() -> None:
+    """By a link on the index itself, or to the folder of the page."""
+    linked = {(PROJECT / "docs" / link.target).resolve() for link in links_of(INDEX, read_page(INDEX))}
+    pages = {(PROJECT / page).resolve() for page in PAGES if page.startswith("docs/") and page != INDEX}
+    assert [page for page in sorted(pages) if page not in linked and page.parent not in linked] == []
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def scripts(path: Path) -> Iterator[str]:
 
 
 def test_there_are_those_that_the_docs_name() -> None:
-    text = (PROJECT / "docs" / "ci.md").read_text()
+    text = (PROJECT / "docs" / "reference" / "workflows.md").read_text()
     assert [name for name in NAMES if f"| `{name}` |" not in text] == []
     assert set(NAMES) == {"ci", "data", "train", "deploy", "drift"}
 
@@ -106,7 +106,7 @@ def test_what_starts_it_is_there(path: Path) -> None:
 
 
 def test_every_variable_and_secret_is_documented() -> None:
-    text = (PROJECT / "docs" / "ci.md").read_text()
+    text = (PROJECT / "docs" / "how-to" / "set-up-ci.md").read_text()
     used = {name for path in WORKFLOWS for name in re.findall(r"\b(?:vars|secrets)\.(\w+)", path.read_text())}
     assert used
     assert sorted(name for name in used if f"`{name}`" not in text) == []

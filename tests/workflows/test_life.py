@@ -95,7 +95,7 @@ def test_the_gate_blocks_a_pull_request(repository: Repository) -> None:
     run = Run(hub, "pull_request", {"pull_request": PULL_REQUEST}, variables=variables).play("train.yml")
     assert run.result == "failure"
     train = run.jobs["train"]
-    assert [step.outcome for step in train.steps if step.name == "Train, through the gate"] == ["failure"]
+    assert [step.outcome for step in train.steps if step.name == "Train and run the gate"] == ["failure"]
     assert "Self-contained" in train.summary
     assert re.search(
         r"### rules: blocked by the gate\n\n- \*\*block\*\* `performance.accuracy` 0\.9\d+ against 1", train.summary
@@ -142,7 +142,7 @@ def test_a_proof_in_production_that_fails_goes_back(deployed: Run, house: House)
     run = house.start("push", hub, before={"deploy / production": damage}).play("train.yml")
     assert run.result == "failure"
     job = run.jobs["deploy / production"]
-    assert [job.step(name).outcome for name in ("Move production", "Prove it in production", "Go back")] == [
+    assert [job.step(name).outcome for name in ("Deploy to production", "Verify production", "Roll back")] == [
         "success", "failure", "success",
     ], said(run)  # fmt: skip
     assert [entry["event"] for entry in house.record()[-2:]] == ["production", "rollback"]
@@ -158,9 +158,9 @@ def test_a_run_that_is_cancelled_before_its_proof_goes_back(deployed: Run, house
     before = house.serves("production")
     train = run_cli("train", "--config", RULES, "--json", home=house.home)
     assert train.code == 0, train.err
-    run = house.start("workflow_dispatch", cancel_at="Prove it in production").play("deploy.yml")
+    run = house.start("workflow_dispatch", cancel_at="Verify production").play("deploy.yml")
     job = run.jobs["production"]
-    assert [job.step(name).outcome for name in ("Move production", "Prove it in production", "Go back", "Summary")] == [
+    assert [job.step(name).outcome for name in ("Deploy to production", "Verify production", "Roll back", "Summary")] == [
         "success", "cancelled", "success", "success",
     ], said(run)  # fmt: skip
     assert [entry["event"] for entry in house.record()[-2:]] == ["production", "rollback"]
@@ -177,8 +177,8 @@ def test_without_an_approval_production_stays(deployed: Run, house: House) -> No
     run = house.start("workflow_dispatch", hub, inputs={"version": "1"}).play("deploy.yml")
     assert run.jobs["staging"].result == "success", said(run)
     job = run.jobs["production"]
-    assert "Nobody approved" in job.step("Who approved, and why").said
-    assert job.step("Move production").outcome == "skipped"
+    assert "Nobody approved" in job.step("Read the approval").said
+    assert job.step("Deploy to production").outcome == "skipped"
     assert [entry["event"] for entry in house.record()] == [*(entry["event"] for entry in before), "staged"]
 
 
@@ -228,7 +228,7 @@ def test_changed_data_is_held_against_what_was_before(repository: Repository) ->
     run = Run(hub, "pull_request", event, variables={"DRIFTGATE_CONFIG": RULES}).play("data.yml")
     assert run.jobs["contract"].result == "success", said(run)
     job = run.jobs["drift"]
-    assert job.step("Train on what was before").outcome == "success", said(run)
+    assert job.step("Train on the previous commit").outcome == "success", said(run)
     assert job.result == "failure"
     assert "`drift.f1`" in job.summary
 
