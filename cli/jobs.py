@@ -298,8 +298,8 @@ def show_predictions(
 
     try:
         if out:
-            rows = write_predictions(folder, out, since=since, until=until, label=label)
-            told: dict[str, Any] = {"rows": rows, "file": str(out)}
+            written = write_predictions(folder, out, since=since, until=until, label=label)
+            told: dict[str, Any] = {**written.model_dump(), "file": str(out)}
         else:
             told = count_predictions(folder, since=since, until=until).model_dump(mode="json")
     except DriftgateError as error:

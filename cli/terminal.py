@@ -24,6 +24,7 @@ STATE_COLOURS = {"stable": "green", "drifted": "yellow", "severe": "bold red"}
 SHOWN_ESTIMATES = ("roc_auc", "accuracy")
 CLOSEST = 5
 BAR_CELLS = 24
+LEFT_OUT = {"bad_lines": "bad lines", "unreadable_files": "bad files"}
 COMMAND = re.compile(
     r"\brun\.py (?:(?:data|experiment) [a-z]+|train|contract|drift|deploy|prove|rollback|releases|reproduce)\b(?! --config)"
 )
@@ -297,6 +298,7 @@ def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -
         lines["predictions"] += f", from {first} to {last} UTC"
         lines["labelled"] = f"{labelled:,} ({labelled / number:.1%})"
     lines |= {version: f"{count:,}" for version, count in told["by_version"].items()}
+    lines |= {name: f"{told[key]:,}, left out" for key, name in LEFT_OUT.items() if told[key]}
     results.writelines(f"{key:<12} {value}\n" for key, value in lines.items())
 
 
