@@ -172,9 +172,8 @@ def _columns(columns: Any, *, rows: int) -> dict[str, list[Any]]:
     if not isinstance(columns, dict):
         raise BadLine("its columns are no object")
     for name, values in columns.items():
-        # A contract allows no other names.
-        if not name.isidentifier() or name.startswith("_"):
-            raise BadLine("a column has no column's name")
+        if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
+            raise BadLine("a column has no name that can be printed")
         if not isinstance(values, list) or len(values) != rows:
             raise BadLine("a column has not one value for each probability")
         kinds = set(map(type, values))

@@ -6,12 +6,12 @@ and these are kept in an index beside the segments, which holds for a segment as
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import logging
 import os
 import stat
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -91,7 +91,7 @@ class LogReader:
         self.unreadable: set[str] = set()
         self._segments: dict[str, list[Segment]] = {}
         self._bad: dict[str, int] = {}
-        self._repeated: Counter[str] = Counter()
+        self._repeated: collections.Counter[str] = collections.Counter()
 
     @property
     def bad_lines(self) -> int:
@@ -176,7 +176,15 @@ class LogReader:
             except OSError as error:
                 self._leave_out(path, error.strerror or type(error).__name__)
                 continue
-            found.append(Segment(path, known.size, known.spans))
+            segment = Segment(path, known.size, known.spans)
+            if not segment.spans:
+                # No line of it has a time, so it belongs to none: what is in it is counted here.
+                lines: Iterator[PredictionLine | LabelLine]
+                lines = (
+                    self._parsed(segment, parse_label) if kind == LABELS else self._parsed(segment, parse_prediction)
+                )
+                collections.deque(lines, maxlen=0)
+            found.append(segment)
         if fresh:
             _write_index(self.folder, Index(segments={**index.segments, **fresh}))
         return found
