@@ -7,6 +7,7 @@ without looking anything up.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,8 @@ from driftgate.production.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger("driftgate.predictions")
 
 Which = Literal["first", "last"]
 WINDOW = dt.timedelta(days=1)
@@ -204,7 +207,20 @@ def features_of_log(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """
     kept = {_column(name): name for name in names}
     found: pd.DataFrame = table[[name for name in kept if name in table]].rename(columns=kept)
-    return found
+    return found.assign(**{name: _of_one_type(found[name]) for name in found})
+
+
+def _of_one_type(values: pd.Series[Any]) -> pd.Series[Any]:
+    """A column whose values are all texts, or all numbers: a file takes no other, and the contract tells what is wrong."""
+    import pandas as pd
+
+    kinds = set(values.dropna().map(type)) if values.dtype == object else set()
+    if len(kinds) < 2:
+        return values
+    if str not in kinds:
+        return pd.to_numeric(values)
+    log.warning("column %s holds texts and numbers: all are read as texts", values.name)
+    return values.map(str, na_action="ignore")
 
 
 def _column(feature: str) -> str:

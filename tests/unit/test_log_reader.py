@@ -14,122 +14,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from driftgate.config import Problem
+from driftgate.data.contract_check import find_batch_violations
 from driftgate.errors import DriftgateError
 from driftgate.production import log_reader
 from driftgate.production.log_reader import INDEX, LogReader
 from driftgate.production.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter
-from driftgate.production.predictions import count_predictions, read_predictions, windows, write_predictions
+from driftgate.production.predictions import (
+    count_predictions,
+    features_of_log,
+    read_predictions,
+    windows,
+    write_predictions,
+)
 from driftgate.workspace import PROJECT
-from tests.unit.log_files import HOUR, START, START_MS, label, line, segment
-
-GOOD = json.loads(line(START_MS + 7, request=7))
-GOOD_LABEL = json.loads(label(START_MS, START_MS + 5, "holds"))
-
-
-def changed(**values: Any) -> bytes:
-    return json.dumps({**GOOD, **values}).encode()
-
-
-def without(key: str) -> bytes:
-    return json.dumps({name: value for name, value in GOOD.items() if name != key}).encode()
-
-
-def columns(values: str) -> bytes:
-    """A line whose column `x` holds this text as it stands."""
-    return changed(columns={"x": "VALUES"}).replace(b'"VALUES"', values.encode())
-
-
-BAD = {
-    "empty": b"",
-    "blank": b"  ",
-    "text": b"hello",
-    "bytes": b"\xff\xfe\x00\x01",
-    "NUL bytes": b"\x00" * 100,
-    "NUL in a text": changed(model="rules").replace(b"rules", b"ru\x00es"),
-    "half": changed()[:40],
-    "two in one": changed() + changed(),
-    "array": b"[1, 2]",
-    "array around it": b"[" + changed() + b"]",
-    "number": b"5",
-    "null": b"null",
-    "string": b'"predictions"',
-    "no key": b"{}",
-    "deep": b'{"at": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "deep columns": columns("[" * 150 + "]" * 150),
-    "10 MB": b'{"at": "' + b"x" * 10_000_000 + b'"}',
-    "lone surrogate": changed(version="V").replace(b'"V"', b'"\\ud800"'),
-    "raw surrogate": changed(version="V").replace(b'"V"', b'"\xed\xa0\x80"'),
-    "control characters": changed(version="1\x1b[2J"),
-    "byte order mark": b"\xef\xbb\xbf" + changed(),
-    "NaN": columns("[NaN]"),
-    "infinity": columns("[Infinity]"),
-    "exponent": columns("[1e400]"),
-    "integer of 30 digits": columns("[1" + "0" * 29 + "]"),
-    "negative integer of 30 digits": columns("[-1" + "0" * 29 + "]"),
-    "integer of 65 bits": columns(f"[{2**63}]"),
-    "integer of 10,000 digits": columns("[" + "9" * 10_000 + "]"),
-    "list in a column": columns("[[1]]"),
-    "object in a column": columns('[{"a": 1}]'),
-    "column no list": columns("5"),
-    "column too long": columns("[1, 2]"),
-    "column too short": columns("[]"),
-    "columns no object": changed(columns=[1, 2]),
-    "columns null": changed(columns=None),
-    "columns text": changed(columns="x"),
-    "column without a name": changed(columns={"": [1]}),
-    "column of control characters": changed(columns={"a\n": [1]}),
-    "no columns": without("columns"),
-    "no at": without("at"),
-    "at text": changed(at=str(GOOD["at"])),
-    "at date": changed(at="2026-03-01"),
-    "at float": changed(at=float(GOOD["at"])),
-    "at boolean": changed(at=True),
-    "at null": changed(at=None),
-    "at negative": changed(at=-1),
-    "at of another time": changed(at=GOOD["at"] + 1),
-    "at twice": changed().replace(b'{"at"', b'{"at": 1, "at"', 1),
-    "at in the year 10000": changed(at=253402300800000, request=f"{253402300800000:011x}-{7:016x}"),
-    "at in the year 2262": changed(at=9214646400000, request=f"{9214646400000:011x}-{7:016x}"),
-    "no request": without("request"),
-    "request number": changed(request=7),
-    "request no id": changed(request="x"),
-    "request with an end of line": changed(request=GOOD["request"] + "\n"),
-    "no probability": without("probability"),
-    "probability number": changed(probability=0.5),
-    "probability text": changed(probability=["0.5"]),
-    "probability boolean": changed(probability=[True]),
-    "probability null": changed(probability=[None]),
-    "probability above 1": changed(probability=[1.5]),
-    "probability empty": changed(probability=[], columns={}),
-    "no model": without("model"),
-    "model number": changed(model=5),
-    "model list": changed(model=["rules"]),
-    "version null": changed(version=None),
-    "version object": changed(version={}),
-    "version long": changed(version="1" * 1000),
-    "arm number": changed(arm=5),
-    "caller number": changed(caller=5),
-}  # fmt: skip
-
-BAD_LABELS = {
-    "text": b"hello",
-    "array": b"[]",
-    "no id": json.dumps({"at": START_MS, "label": "holds"}).encode(),
-    "id number": json.dumps({**GOOD_LABEL, "prediction_id": 5}).encode(),
-    "id short": json.dumps({**GOOD_LABEL, "prediction_id": "ab"}).encode(),
-    "id of a request": json.dumps({**GOOD_LABEL, "prediction_id": GOOD_LABEL["prediction_id"][:-2]}).encode(),
-    "id in another script": json.dumps(
-        {**GOOD_LABEL, "prediction_id": GOOD_LABEL["prediction_id"][:-1] + "٣"}, ensure_ascii=False
-    ).encode(),
-    "at text": json.dumps({**GOOD_LABEL, "at": "5"}).encode(),
-    "at date": json.dumps({**GOOD_LABEL, "at": "10000-01-01"}).encode(),
-    "at in the year 10000": json.dumps({**GOOD_LABEL, "at": 253402300800000}).encode(),
-    "at missing": json.dumps({"prediction_id": GOOD_LABEL["prediction_id"], "label": "holds"}).encode(),
-    "label null": json.dumps({**GOOD_LABEL, "label": None}).encode(),
-    "label number": json.dumps({**GOOD_LABEL, "label": 5}).encode(),
-    "label list": json.dumps({**GOOD_LABEL, "label": ["holds"]}).encode(),
-    "label long": json.dumps({**GOOD_LABEL, "label": "x" * 1000}).encode(),
-}
+from tests.unit.log_files import BAD, BAD_LABELS, GOOD, HOUR, START, START_MS, label, line, segment
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
@@ -189,6 +88,23 @@ def test_odd_values_that_a_line_may_hold_are_kept(values: str, tmp_path: Path) -
     assert [None if value is None or value != value else value for value in found_values] == json.loads(
         values, parse_int=float
     )
+
+
+def test_a_column_of_texts_and_numbers_can_be_kept_and_checked(
+    problem: Problem, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rows of a drift check are stored as parquet, which takes one type in a column."""
+    taken = [{"f1": [1.5], "f5": [True]}, {"f1": ["2.5"], "f5": [2.5]}, {"f1": [None], "f5": [None]}]
+    lines = [
+        json.dumps({**json.loads(line(START_MS + at, request=at)), "columns": columns}).encode()
+        for at, columns in enumerate(taken)
+    ]
+    segment(tmp_path, PREDICTIONS, lines)
+    found = features_of_log(read_predictions(tmp_path), problem.contract.features)
+    found.to_parquet(tmp_path / "rows.parquet")
+    assert "column f1 holds texts and numbers" in caplog.text
+    broken = {(fault.column, fault.rule) for fault in find_batch_violations(found, problem)}
+    assert {("f1", "must be a number, not text"), ("f5", "must be a whole number")} <= broken
 
 
 def test_columns_that_share_a_name_with_ours_are_kept_apart(tmp_path: Path) -> None:
