@@ -207,7 +207,9 @@ def features_of_log(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """
     kept = {_column(name): name for name in names}
     found: pd.DataFrame = table[[name for name in kept if name in table]].rename(columns=kept)
-    return found.assign(**{name: _of_one_type(found[name]) for name in found})
+    for name in found.columns:
+        found[name] = _of_one_type(found[name])
+    return found
 
 
 def _of_one_type(values: pd.Series[Any]) -> pd.Series[Any]:
