@@ -62,6 +62,8 @@ class OwnOrigin:
             headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(REFUSED)).encode())]
             await send({"type": "http.response.start", "status": 403, "headers": headers})
             await send({"type": "http.response.body", "body": REFUSED})
+        else:
+            await send({"type": "websocket.close"})
 
 
 class OwnOriginProtocol(H11Protocol):
