@@ -62,8 +62,8 @@ def _read(
     result: PredictionsFileResult | PredictionsResult
     try:
         if out:
-            rows = write_predictions(folder, out, since=since, until=until, label=label)
-            result = PredictionsFileResult(rows=rows, file=str(out))
+            written = write_predictions(folder, out, since=since, until=until, label=label)
+            result = PredictionsFileResult(**written.model_dump(), file=str(out))
         else:
             result = PredictionsResult.model_validate(count_predictions(folder, since=since, until=until))
     except DriftgateError as error:

@@ -16,9 +16,19 @@ from types import FrameType
 
 from bentos.server import HOST, require_free
 from driftgate.errors import DriftgateError
-from driftgate.workspace import Workspace
+from driftgate.workspace import PROJECT, Workspace
 
 READY_WITHIN_SECONDS = 120
+# A web page of another origin must not read the operator's files through a browser on this machine.
+GUARD = ("--http", "cli.own_origin:OwnOriginProtocol", "--ws", "none")
+LOCAL_HOSTS = (
+    "127.0.0.1,127.0.0.1:*,localhost,localhost:*"  # MLflow's own default allows `10.*`, also as a domain's name
+)
+MLFLOW_ENVIRONMENT = {
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else it starts a dozen helper processes
+}
 
 
 def show(*, mlflow_port: int, zenml_port: int) -> None:
@@ -40,12 +50,14 @@ def show(*, mlflow_port: int, zenml_port: int) -> None:
     servers = {
         f"http://{HOST}:{mlflow_port}": _start(
             "mlflow", ["mlflow", "server", "--backend-store-uri", workspace.mlflow_uri, "--artifacts-destination",
-                       str(workspace.mlflow_artifacts), "--host", HOST, "--port", str(mlflow_port), "--workers", "1"],
-            workspace, {},
+                       str(workspace.mlflow_artifacts), "--host", HOST, "--port", str(mlflow_port), "--workers", "1",
+                       "--allowed-hosts", LOCAL_HOSTS, "--uvicorn-opts", " ".join(GUARD)],
+            workspace, MLFLOW_ENVIRONMENT,
         ),
         f"http://{HOST}:{zenml_port}": _start(
-            "zenml", ["uvicorn", "zenml.zen_server.zen_server_api:app", "--host", HOST, "--port", str(zenml_port)],
-            workspace, _zenml_environment(workspace, database),
+            "zenml", ["uvicorn", "zenml.zen_server.zen_server_api:app", "--host", HOST, "--port", str(zenml_port),
+                      *GUARD],
+            workspace, _zenml_environment(workspace, database, port=zenml_port),
         ),
     }  # fmt: skip
     stopped = threading.Event()
@@ -74,7 +86,7 @@ def _zenml_database(config: Path) -> Path:
     return config / "local_stores" / "default_zen_store" / "zenml.db"
 
 
-def _zenml_environment(workspace: Workspace, database: Path) -> dict[str, str]:
+def _zenml_environment(workspace: Workspace, database: Path, *, port: int) -> dict[str, str]:
     """The server has a configuration of its own; it shares only the database."""
     return {
         "ZENML_CONFIG_PATH": str(workspace.root / "zenml-server"),
@@ -83,6 +95,7 @@ def _zenml_environment(workspace: Workspace, database: Path) -> dict[str, str]:
         "ZENML_SERVER_AUTH_SCHEME": "NO_AUTH",
         "ZENML_SERVER_DEPLOYMENT_TYPE": "local",
         "ZENML_SERVER_AUTO_ACTIVATE": "true",
+        "ZENML_SERVER_CORS_ALLOW_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",  # its default is every origin
         "ZENML_SERVER_JWT_SECRET_KEY": secrets.token_hex(32),
         # Else pages among the artifacts are refused. ZenML's own local server sets it too.
         "ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS": "true",
@@ -90,12 +103,14 @@ def _zenml_environment(workspace: Workspace, database: Path) -> dict[str, str]:
 
 
 def _start(name: str, command: list[str], workspace: Workspace, extra: dict[str, str]) -> subprocess.Popen[bytes]:
+    # The guard is of this project, and the servers run elsewhere.
+    python_path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     with (workspace.logs / f"ui-{name}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", *command],
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **extra},
+            env={**os.environ, "PYTHONPATH": python_path, **extra},
             cwd=workspace.root,
             start_new_session=True,
         )

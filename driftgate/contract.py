@@ -26,6 +26,8 @@ PREDICTION, LABEL = "prediction", "label"  # columns of tables that hold what a 
 MAXIMUM_CATEGORY_LENGTH = 200
 MAXIMUM_NUMBER = 3.4028234663852886e38  # of float32, in which models take numbers
 
+MAXIMUM_INTEGER = 2**53  # beyond it, a float64 skips whole numbers
+
 ColumnType = Literal["number", "integer", "boolean", "category"]
 
 
@@ -40,8 +42,8 @@ class Column(BaseModel):
 
     type: ColumnType
     nullable: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | None = Field(default=None, allow_inf_nan=False)
+    maximum: float | None = Field(default=None, allow_inf_nan=False)
     categories: tuple[str, ...] | None = None
     pattern: str | None = None
     unit: str | None = None
@@ -154,7 +156,9 @@ def _field_of(column: Column) -> tuple[Any, dict[str, Any]]:
         return str, limits
     if column.type == "boolean":
         return bool, {}
-    kind = int if column.type == "integer" else float
-    low = -MAXIMUM_NUMBER if column.minimum is None else column.minimum
-    high = MAXIMUM_NUMBER if column.maximum is None else column.maximum
-    return kind, {"ge": math.ceil(low), "le": math.floor(high)} if kind is int else {"ge": low, "le": high}
+    # No bound of a contract reaches further than what the model and every reader of JSON take.
+    low, high = (-math.inf if column.minimum is None else column.minimum), column.maximum
+    high = math.inf if high is None else high
+    if column.type == "integer":
+        return int, {"ge": math.ceil(max(low, -MAXIMUM_INTEGER)), "le": math.floor(min(high, MAXIMUM_INTEGER))}
+    return float, {"ge": max(low, -MAXIMUM_NUMBER), "le": min(high, MAXIMUM_NUMBER)}

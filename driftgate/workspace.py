@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from driftgate.errors import DriftgateError
+from driftgate.files import is_shared, make_private
+
+log = logging.getLogger("driftgate.workspace")
 
 PROJECT = Path(__file__).resolve().parent.parent
 MINIMUM_FREE_BYTES = 500_000_000
@@ -72,15 +76,14 @@ class Workspace:
         return self.root / "logs"
 
     def prepare(self) -> None:
-        """Make the folders.
+        """Make the folders. The workspace is its owner's alone: what lies in it names people, data and secrets.
 
         Raises:
             DriftgateError: If the folder can't be written, or its disk is nearly full.
         """
         try:
-            for folder in (
-                self.zenml, self.mlflow_artifacts, self.releases, self.bentoml, self.runs, self.reports, self.logs
-            ):  # fmt: skip
+            self._make_private()
+            for folder in self._folders:
                 folder.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".writable-{os.getpid()}"
             probe.write_bytes(b"")
@@ -97,6 +100,28 @@ class Workspace:
                 f"{MINIMUM_FREE_BYTES / 1e6:.0f} MB.",
                 "Free some space, or name a folder on another disk in DRIFTGATE_HOME.",
             )
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.zenml, self.mlflow_artifacts, self.releases, self.bentoml, self.runs, self.reports, self.logs)
+
+    def _make_private(self) -> None:
+        """Close the root to other users; where it is more than a workspace, the folders in it."""
+        if is_shared(self.root):
+            log.warning(
+                "other users can read the workspace %s: it is shared on purpose (another user's, or with the setgid or "
+                "sticky bit), so its rights stay as they are", self.root
+            )  # fmt: skip
+        elif (
+            os.path.ismount(self.root)
+            or PROJECT.is_relative_to(self.root)
+            or Path(os.path.expanduser("~")).is_relative_to(self.root)
+        ):
+            ours = {path.relative_to(self.root).parts[0] for path in (*self._folders, self.channels)}
+            for name in sorted(ours | {"dvc", "zenml-server"}):
+                make_private(self.root / name)
+        else:
+            make_private(self.root)
 
     def set_environment(self) -> None:
         """Point ZenML, BentoML and MLflow at this folder, and switch telemetry off. What is set already stays."""

@@ -17,7 +17,7 @@ from driftgate.drift import batches
 from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
 from driftgate.evidence import registry
-from driftgate.production.predictions import require_log
+from driftgate.production.log_reader import require_log
 from driftgate.results.base import PipelineResult, now
 from driftgate.results.drift import DriftResult
 from driftgate.results.training import ContractResult, TrainingResult

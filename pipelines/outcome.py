@@ -79,7 +79,7 @@ def drift_result(problem: Problem, run: RunOutcome, *, seconds: float, workspace
         model=ModelVersion(name=problem.name, version=batch.model),
         data=CurrentData(
             source=batch.source, md5=batch.md5, rows=batch.rows, since=drift.first, until=drift.last,
-            ignored=batch.ignored,
+            ignored=batch.ignored, bad_lines=batch.bad_lines,
         ),
         windows=ComparedWindows(days=drift.window_days, compared=drift.windows, joined=drift.joined),
         report=_write_report(run, workspace),

@@ -17,9 +17,15 @@ def print_counts(result: PredictionsResult, folder: Path, results: IO[str]) -> N
         lines["predictions"] += f", from {result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
         lines["labelled"] = f"{result.labelled:,} ({result.labelled / result.predictions:.1%})"
     lines |= {version: f"{count:,}" for version, count in result.by_version.items()}
-    write_lines(lines, results, width=13)
+    write_lines(lines | _left_out(result), results, width=13)
 
 
 def print_file(result: PredictionsFileResult, results: IO[str]) -> None:
     """How many predictions were written to which file."""
     results.write(f"{result.rows:,} predictions in {show_path(result.file)}\n")
+    write_lines(_left_out(result), results, width=13)
+
+
+def _left_out(result: PredictionsResult | PredictionsFileResult) -> dict[str, str]:
+    counts = {"bad lines": result.bad_lines, "bad files": result.unreadable_files}
+    return {name: f"{count:,}, left out" for name, count in counts.items() if count}

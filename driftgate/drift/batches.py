@@ -16,6 +16,7 @@ from driftgate.data.table import columns_of, moment_of, read_columns, read_rows
 from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
+from driftgate.production.log_reader import LogReader
 from driftgate.production.predictions import features_of_log, read_predictions
 from driftgate.production.release import Release
 from driftgate.workspace import Workspace, show_path
@@ -29,7 +30,7 @@ log = logging.getLogger("driftgate.drift")
 class BatchInfo(BaseModel):
     """Which rows are held against which model. `ignored` names columns of the file that the problem doesn't.
 
-    With `since` and `until`, all rows of that time are there.
+    With `since` and `until`, all rows of that time are there. `bad_lines` of the prediction log were left out.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +42,7 @@ class BatchInfo(BaseModel):
     since: dt.datetime | None
     until: dt.datetime | None
     ignored: tuple[str, ...]
+    bad_lines: int = 0
 
 
 def as_released(problem: Problem, release: Release) -> Problem:
@@ -202,7 +204,10 @@ def read_log(
     begin = dt.datetime.combine(start, dt.time())
     # Before the batch only what came after the training matters, and only where rows have a time.
     earliest = dt.datetime.combine(profile.end, dt.time()) if timestamp and profile.end else begin
-    found = read_predictions(folder, since=min(begin, earliest), until=dt.datetime.combine(end, dt.time()))
+    reader, until_moment = LogReader(folder), dt.datetime.combine(end, dt.time())
+    found = read_predictions(folder, since=min(begin, earliest), until=until_moment, reader=reader)
+    if reader.bad_lines:
+        log.warning("%d bad lines of the prediction log are left out of this check", reader.bad_lines)
     found = found[found["model"] == problem.name].reset_index(drop=True)
     other = next((value for value in profile.classes if value != target.positive), None)
     known = {release.card.positive_name: target.positive, release.card.negative_name: other}
@@ -219,8 +224,9 @@ def read_log(
         md5=hashlib.md5(ids.encode(), usedforsecurity=False).hexdigest(),
         rows=len(current),
         since=begin,
-        until=dt.datetime.combine(end, dt.time()),
+        until=until_moment,
         ignored=(),
+        bad_lines=reader.bad_lines,
     )
     return current, seen, batch
 

@@ -1,6 +1,6 @@
 """The prediction log: what was answered is written here before the answer leaves.
 
-A folder of segments. A segment is a file of JSON lines that one process alone appends to, and holds locked while it
+A folder of segments, its owner's alone. A segment is a file of JSON lines that one process alone appends to, and holds locked while it
 lives: `predictions-…jsonl` a line a request, `labels-…jsonl` a line a label, `shadow-…jsonl` a line for what a challenger
 would have said. A write is in the hands of the kernel before
 it returns, so a killed process loses nothing; a machine that loses power may lose the last seconds.
@@ -19,6 +19,7 @@ from pathlib import Path
 PREDICTIONS, SHADOW, LABELS = "predictions", "shadow", "labels"
 NAME = re.compile(r"[a-z]+-\d{8}T\d{12}-\d+\.jsonl")
 SEGMENT_BYTES = 64 * 2**20
+MOST_LINE_BYTES = 64 * 2**20  # of one request; a reader holds a line in memory
 SEGMENT_SECONDS = 3600.0
 
 
@@ -26,8 +27,8 @@ class SegmentWriter:
     """Appends lines to segments of its own, and begins a new one by size and by age.
 
     Args:
-        folder: Is made if it isn't there.
-        kind: `PREDICTIONS` or `LABELS`.
+        folder: Is made if it isn't there, for its owner alone.
+        kind: `PREDICTIONS`, `SHADOW` or `LABELS`.
         segment_bytes: A segment that has grown beyond this is left.
         segment_seconds: So is one older than this.
     """
@@ -38,14 +39,17 @@ class SegmentWriter:
         self._folder, self._kind = folder, kind
         self._segment_bytes, self._segment_seconds = segment_bytes, segment_seconds
         self._file, self._size, self._begun = -1, 0, 0.0
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def append(self, line: bytes) -> None:
         """Write a line, without its end.
 
         Raises:
-            OSError: If it isn't written whole, as on a full disk; then nothing of it is left.
+            OSError: If it isn't written whole, as on a full disk; then nothing of it is left. Or if it is longer than
+                `MOST_LINE_BYTES`.
         """
+        if len(line) >= MOST_LINE_BYTES:
+            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
         if self._due():
             self._begin()
         whole = line + b"\n"
@@ -76,9 +80,9 @@ class SegmentWriter:
         )
 
     def _begin(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{self._kind}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
-        file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)  # another process that starts may look at it for a moment
         except OSError:
@@ -90,13 +94,13 @@ class SegmentWriter:
 
 
 def segments(folder: Path, kind: str) -> list[Path]:
-    """The segments of a kind, in the order in which they were begun."""
+    """The segments of a kind, by name."""
+    return [path for path in candidates(folder, kind) if path.is_file()]
+
+
+def candidates(folder: Path, kind: str) -> list[Path]:
+    """Whatever is named like a segment of a kind, by name: it may be a folder or a pipe."""
     return sorted(path for path in folder.glob(f"{kind}-*.jsonl") if NAME.fullmatch(path.name))
-
-
-def begun_at(segment: Path) -> dt.datetime:
-    """When a segment was begun, by its name; UTC."""
-    return dt.datetime.strptime(segment.name.split("-")[1], "%Y%m%dT%H%M%S%f").replace(tzinfo=dt.UTC)
 
 
 def repair(folder: Path) -> list[Path]:

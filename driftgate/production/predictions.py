@@ -7,7 +7,6 @@ without looking anything up.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import tempfile
 from collections import Counter
@@ -16,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_json
 
 from driftgate.errors import DriftgateError
-from driftgate.production.prediction_log import LABELS, PREDICTIONS, begun_at, segments
+from driftgate.production.log_lines import LabelLine, PredictionLine, parse_label
+from driftgate.production.log_reader import HOUR, LogReader, Span
+from driftgate.production.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,13 +29,16 @@ log = logging.getLogger("driftgate.predictions")
 
 Which = Literal["first", "last"]
 WINDOW = dt.timedelta(days=1)
-SLACK = dt.timedelta(minutes=1)  # an answer is dated before its segment is begun
 OURS = ("prediction_id", "at", "model", "version", "arm", "caller", "probability", "label", "labelled_at")
-BUCKETS = 256
+PREFIX = "feature_"
+BUCKETS, BUCKET_BYTES = 256, 16 * 2**20
 
 
 class Counts(BaseModel):
-    """How many predictions there are, how many of them have a label, and how many each model's version made."""
+    """How many predictions there are, how many of them have a label, and how many each model's version made.
+
+    `bad_lines` were left out, and so were `unreadable_files`, which are named like the log's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +48,18 @@ class Counts(BaseModel):
     first: dt.datetime | None
     last: dt.datetime | None
     segments: int
+    bad_lines: int
+    unreadable_files: int
+
+
+class Written(BaseModel):
+    """How many predictions were written to a file, and how many lines and files of the log were left out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    bad_lines: int
+    unreadable_files: int
 
 
 def read_predictions(
@@ -52,6 +69,7 @@ def read_predictions(
     until: dt.datetime | None = None,
     label: Which = "last",
     kind: str = PREDICTIONS,
+    reader: LogReader | None = None,
 ) -> pd.DataFrame:
     """Read the predictions of a time, in order of time.
 
@@ -61,6 +79,7 @@ def read_predictions(
         until: The moment after the last one, UTC; None: the end.
         label: Which label counts where there are several, by the time they were told.
         kind: What was answered, or what a challenger in the shadow would have said (`prediction_log.SHADOW`).
+        reader: Of the folder; counts what is left out.
 
     Returns:
         A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `caller` (a pseudonym, where an
@@ -72,7 +91,7 @@ def read_predictions(
     """
     import pandas as pd
 
-    parts = list(windows(folder, since=since, until=until, label=label, kind=kind))
+    parts = list(windows(folder, since=since, until=until, label=label, kind=kind, reader=reader))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OURS))
 
 
@@ -84,29 +103,50 @@ def windows(
     label: Which = "last",
     window: dt.timedelta = WINDOW,
     kind: str = PREDICTIONS,
+    reader: LogReader | None = None,
 ) -> Iterator[pd.DataFrame]:
     """The same, a table for each window that holds predictions: no more than one is in memory.
 
     Raises:
         DriftgateError: If there is no such folder.
     """
-    found = _predictions(folder, kind)
-    if not found:
+    reader = reader or LogReader(folder)
+    spans = reader.spans(kind)
+    start, end = _bounds(spans, since=since, until=until)
+    if start >= end:
         return
-    begin, end = begun_at(found[0]) - SLACK, max(_written_at(path) for path in found)
-    start = max(begin, _utc(since)) if since else begin
-    # Windows begin at the start of an hour, so that they are the same ones whenever somebody looks.
-    start = start if since else start.replace(minute=0, second=0, microsecond=0)
-    end = min(end, _utc(until)) if until else end
+    width = int(window.total_seconds() * 1000)
     with tempfile.TemporaryDirectory(prefix="labels-") as temporary:
-        labels = _Labels(Path(temporary), window=window)
-        labels.sort(folder, since=start, until=end)
-        while start < end:
-            stop = min(start + window, end)
-            table = _table(_lines(found, start, stop), labels.of(start, stop, which=label), start, stop)
+        labels = _Labels(Path(temporary), width=width)
+        labels.sort(reader.labels(start, end))
+        for number in _numbers(spans, start, end, width=width):
+            low, high = start + number * width, min(start + (number + 1) * width, end)
+            lines = reader.distinct(reader.predictions(low, high, kind))
+            table = _table(lines, labels.of(low, high, which=label))
             if len(table):
                 yield table
-            start = stop
+
+
+def _bounds(spans: list[Span], *, since: dt.datetime | None, until: dt.datetime | None) -> Span:
+    """The first millisecond to read, and the one after the last."""
+    if not spans:
+        return 0, 0
+    # Windows begin at the start of an hour, so that they are the same ones whenever somebody looks.
+    start, end = spans[0][0] // HOUR * HOUR, spans[-1][1] + 1
+    return (
+        start if since is None else max(start, _milliseconds(since)),
+        end if until is None else min(end, _milliseconds(until)),
+    )
+
+
+def _numbers(spans: list[Span], start: int, end: int, *, width: int) -> Iterator[int]:
+    """The windows that may hold a line, by number: a clock that was decades off makes no empty windows between."""
+    done = -1
+    for low, high in spans:
+        if low < end and high >= start:
+            first, last = (max(low, start) - start) // width, (min(high, end - 1) - start) // width
+            yield from range(max(first, done + 1), last + 1)
+            done = max(done, last)
 
 
 def count_predictions(folder: Path, *, since: dt.datetime | None = None, until: dt.datetime | None = None) -> Counts:
@@ -115,30 +155,23 @@ def count_predictions(folder: Path, *, since: dt.datetime | None = None, until: 
     Raises:
         DriftgateError: If there is no such folder.
     """
-    total: Counter[str] = Counter()
+    reader, total = LogReader(folder), Counter[str]()
     labelled, first, last = 0, None, None
-    for table in windows(folder, since=since, until=until):
+    for table in windows(folder, since=since, until=until, reader=reader):
         total.update((table["model"] + " " + table["version"]).tolist())
         labelled += int(table["label"].notna().sum())
         first = first or table["at"].iloc[0].to_pydatetime()
         last = table["at"].iloc[-1].to_pydatetime()
     return Counts(
-        predictions=sum(total.values()),
-        labelled=labelled,
-        by_version=dict(sorted(total.items())),
-        first=first,
-        last=last,
-        segments=len(_predictions(folder)),
-    )
+        predictions=total.total(), labelled=labelled, by_version=dict(sorted(total.items())), first=first, last=last,
+        segments=len(reader.segments(PREDICTIONS)), bad_lines=reader.bad_lines, unreadable_files=len(reader.unreadable),
+    )  # fmt: skip
 
 
 def write_predictions(
     folder: Path, out: Path, *, since: dt.datetime | None, until: dt.datetime | None, label: Which
-) -> int:
+) -> Written:
     """Write the table to a parquet or CSV file, window after window.
-
-    Returns:
-        The number of rows.
 
     Raises:
         DriftgateError: If there is no such folder, the file is there already, or has another ending.
@@ -149,11 +182,12 @@ def write_predictions(
         raise DriftgateError(f"{out} is neither parquet nor CSV.", "Name a .parquet or .csv file.")
     if out.exists():
         raise DriftgateError(f"{out} is there already.", "Name another file, or remove it.")
-    schema = _schema(_kinds(folder, since=since, until=until))
+    reader = LogReader(folder)
+    schema = _schema(_kinds(reader, since=since, until=until))
     draft = out.with_name(f".{out.name}.part")
     try:
         with draft.open("wb") as file:
-            tables = windows(folder, since=since, until=until, label=label)
+            tables = windows(folder, since=since, until=until, label=label, reader=reader)
             writer = parquet.ParquetWriter if out.suffix == ".parquet" else csv.CSVWriter
             rows = _write(tables, writer(file, schema), schema)
         draft.replace(out)
@@ -161,7 +195,7 @@ def write_predictions(
         raise DriftgateError(f"{out} can't be written: {error.strerror}.", "Name another file with --out.") from error
     finally:
         draft.unlink(missing_ok=True)
-    return rows
+    return Written(rows=rows, bad_lines=reader.bad_lines, unreadable_files=len(reader.unreadable))
 
 
 def features_of_log(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
@@ -173,30 +207,42 @@ def features_of_log(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """
     kept = {_column(name): name for name in names}
     found: pd.DataFrame = table[[name for name in kept if name in table]].rename(columns=kept)
+    for name in found.columns:
+        found[name] = _of_one_type(found[name])
     return found
+
+
+def _of_one_type(values: pd.Series[Any]) -> pd.Series[Any]:
+    """A column whose values are all texts, or all numbers: a file takes no other, and the contract tells what is wrong."""
+    import pandas as pd
+
+    kinds = set(values.dropna().map(type)) if values.dtype == object else set()
+    if len(kinds) < 2:
+        return values
+    if str not in kinds:
+        return pd.to_numeric(values)
+    log.warning("column %s holds texts and numbers: all are read as texts", values.name)
+    return values.map(str, na_action="ignore")
 
 
 def _column(feature: str) -> str:
-    """The name of a feature's column: another one where ours has it."""
-    return f"feature_{feature}" if feature in OURS else feature
+    """The name of a feature's column: another one where ours has it, and no other feature's."""
+    bare = feature
+    while bare.startswith(PREFIX):
+        bare = bare.removeprefix(PREFIX)
+    return f"{PREFIX}{feature}" if bare in OURS else feature
 
 
-def _kinds(folder: Path, *, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, type]:
+def _kinds(reader: LogReader, *, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, type]:
     """Every feature of the time, and whether it is text, boolean or a number: releases may differ in them."""
-    found: dict[str, type] = {}
-    for segment in _predictions(folder):
-        if (until is None or begun_at(segment) - SLACK < _utc(until)) and (
-            since is None or _written_at(segment) >= _utc(since)
-        ):
-            for line in _lines([segment], begun_at(segment), dt.datetime.max.replace(tzinfo=dt.UTC)):
-                for name, values in line["columns"].items():
-                    kind = next((type(value) for value in values if value is not None), None)
-                    if kind is not None and found.get(name) is not str:
-                        found[name] = (
-                            bool if kind is bool and found.get(name, bool) is bool else str if kind is str else float
-                        )
-                    found.setdefault(name, float)
-    return found
+    found: dict[str, set[type]] = {}
+    for _, line in reader.predictions(*_bounds(reader.spans(PREDICTIONS), since=since, until=until)):
+        for name, values in line.columns.items():
+            found.setdefault(name, set()).update(map(type, values))
+    empty = type(None)
+    return {
+        name: str if str in kinds else bool if kinds - {empty} == {bool} else float for name, kinds in found.items()
+    }
 
 
 def _schema(kinds: Mapping[str, type]) -> Any:
@@ -217,36 +263,39 @@ def _write(tables: Iterable[pd.DataFrame], writer: Any, schema: Any) -> int:
 
 
 def _arrow(table: pd.DataFrame, schema: Any) -> Any:
+    import pandas as pd
     import pyarrow as pa
 
     table = table.reindex(columns=schema.names)
     for field in schema:
+        values = table[field.name]
         if field.type == pa.string():
             # What is a text in one release may have been a number in another.
-            table[field.name] = table[field.name].map(str, na_action="ignore")
+            table[field.name] = values.map(str, na_action="ignore")
+        elif field.type == pa.float64():
+            table[field.name] = pd.to_numeric(values).astype(float)
+        elif field.type == pa.bool_():
+            table[field.name] = values.astype(object).where(values.notna(), None)
     return pa.Table.from_pandas(table, schema=schema, preserve_index=False, safe=False)
 
 
 class _Labels:
     """Labels, sorted into files by the window of their prediction, so that a window's are found without the others."""
 
-    def __init__(self, folder: Path, *, window: dt.timedelta) -> None:
-        self._folder, self._width = folder, int(window.total_seconds() * 1000)
+    def __init__(self, folder: Path, *, width: int) -> None:
+        self._folder, self._width = folder, width
 
-    def sort(self, folder: Path, *, since: dt.datetime, until: dt.datetime) -> None:
-        low, high = _milliseconds(since), _milliseconds(until)
-        for segment in segments(folder, LABELS):
-            if _written_at(segment) < since:
-                continue
-            buckets: dict[int, list[bytes]] = {}
-            for line in _whole_lines(segment):
-                told = _parsed(line, segment)
-                moment = int(told["prediction_id"][:11], 16) if told else -1
-                if low <= moment < high:
-                    buckets.setdefault(moment // self._width, []).append(line)
-                    if len(buckets) > BUCKETS:
-                        self._spill(buckets)
-            self._spill(buckets)
+    def sort(self, labels: Iterable[LabelLine]) -> None:
+        buckets: dict[int, list[bytes]] = {}
+        size = 0
+        for label in labels:
+            line = to_json({"at": label.at, "prediction_id": label.prediction_id, "label": label.label}) + b"\n"
+            buckets.setdefault(label.predicted_at // self._width, []).append(line)
+            size += len(line)
+            if len(buckets) > BUCKETS or size > BUCKET_BYTES:
+                self._spill(buckets)
+                size = 0
+        self._spill(buckets)
 
     def _spill(self, buckets: dict[int, list[bytes]]) -> None:
         for number, lines in buckets.items():
@@ -254,52 +303,49 @@ class _Labels:
                 file.writelines(lines)
         buckets.clear()
 
-    def of(self, start: dt.datetime, stop: dt.datetime, *, which: Which) -> dict[str, tuple[str, int]]:
+    def of(self, start: int, stop: int, *, which: Which) -> dict[str, tuple[str, int]]:
         """Label and time of telling, by the prediction's id."""
         found: dict[str, tuple[str, int]] = {}
-        for number in range(_milliseconds(start) // self._width, _milliseconds(stop) // self._width + 1):
+        for number in range(start // self._width, stop // self._width + 1):
             path = self._folder / str(number)
             if not path.exists():
                 continue
             with path.open("rb") as file:
                 for line in file:
-                    told = json.loads(line)
-                    name, at = told["prediction_id"], told["at"]
-                    known = found.get(name)
-                    if known is None or (at >= known[1] if which == "last" else at < known[1]):
-                        found[name] = (told["label"], at)
+                    label = parse_label(line)
+                    known = found.get(label.prediction_id)
+                    if known is None or (label.at >= known[1] if which == "last" else label.at < known[1]):
+                        found[label.prediction_id] = (label.label, label.at)
         return found
 
 
-def _table(
-    lines: Iterable[Mapping[str, Any]], labels: Mapping[str, tuple[str, int]], start: dt.datetime, stop: dt.datetime
-) -> pd.DataFrame:
+def _table(lines: Iterable[PredictionLine], labels: Mapping[str, tuple[str, int]]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
     columns: dict[str, list[Any]] = {name: [] for name in OURS}
     features: dict[str, list[Any]] = {}
-    low, high, rows = _milliseconds(start), _milliseconds(stop), 0
+    rows = 0
     for line in lines:
-        if not low <= line["at"] < high:
-            continue
-        number = len(line["probability"])
-        ids = [f"{line['request']}-{at}" for at in range(number)]
+        number = len(line.probability)
+        ids = [f"{line.request}-{at}" for at in range(number)]
         told = [labels.get(name, (None, None)) for name in ids]
-        constant = {key: line.get(key) for key in ("at", "model", "version", "arm", "caller")}
-        values = {
-            "prediction_id": ids, "probability": line["probability"], "label": [label for label, _ in told],
+        constant = {
+            "at": line.at, "model": line.model, "version": line.version, "arm": line.arm, "caller": line.caller,
+        }  # fmt: skip
+        values: dict[str, list[Any]] = {
+            "prediction_id": ids, "probability": line.probability, "label": [label for label, _ in told],
             "labelled_at": [at for _, at in told], **{key: [value] * number for key, value in constant.items()},
         }  # fmt: skip
         for name in OURS:
             columns[name] += values[name]
-        for name, found in line["columns"].items():
+        for name, found in line.columns.items():
             # A release that came later may take more columns, or fewer.
             if name not in features:
                 features[name] = [None] * rows
             features[name].extend(found)
         rows += number
-        for name in features.keys() - line["columns"].keys():
+        for name in features.keys() - line.columns.keys():
             features[name] += [None] * number
     table = pd.DataFrame({**columns, **{_column(name): values for name, values in features.items()}})
     for name in ("at", "labelled_at"):
@@ -308,58 +354,6 @@ def _table(
     return table.sort_values("at", kind="stable", ignore_index=True)
 
 
-def _lines(found: list[Path], start: dt.datetime, stop: dt.datetime) -> Iterator[Mapping[str, Any]]:
-    for segment in found:
-        if begun_at(segment) - SLACK < stop and _written_at(segment) >= start:
-            for line in _whole_lines(segment):
-                parsed = _parsed(line, segment)
-                if parsed:
-                    yield parsed
-
-
-def _whole_lines(segment: Path) -> Iterator[bytes]:
-    """Lines that were written whole: a last one without an end was never answered, or is being written."""
-    try:
-        with segment.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield line
-    except FileNotFoundError:
-        log.warning("%s was taken away while the log was read", segment.name)
-
-
-def _parsed(line: bytes, segment: Path) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        log.warning("%s holds a line that is no JSON object; it is left out", segment.name)
-        return None
-    return found
-
-
-def require_log(folder: Path) -> None:
-    """Raise a DriftgateError if there is no such folder."""
-    if not folder.is_dir():
-        raise DriftgateError(
-            f"There is no prediction log {folder}.", "Name the folder of DRIFTGATE_LOG with --log, or set it."
-        )
-
-
-def _predictions(folder: Path, kind: str = PREDICTIONS) -> list[Path]:
-    require_log(folder)
-    return segments(folder, kind)
-
-
-def _written_at(segment: Path) -> dt.datetime:
-    """A moment after the last line of a segment."""
-    return dt.datetime.fromtimestamp(segment.stat().st_mtime, dt.UTC) + dt.timedelta(seconds=1)
-
-
-def _utc(moment: dt.datetime) -> dt.datetime:
-    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
-
-
 def _milliseconds(moment: dt.datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    """Since 1970; a moment without a zone is in UTC."""
+    return int((moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment).timestamp() * 1000)

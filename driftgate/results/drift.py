@@ -51,6 +51,7 @@ class CurrentData(Frozen):
     since: Moment | None = Field(description="Moment of the first row.")
     until: Moment | None = Field(description="Moment of the last row.")
     ignored: tuple[str, ...] = Field(description="Columns that the contract doesn't know.")
+    bad_lines: int = Field(0, description="Lines of the prediction log that can't be read and were left out.")
 
 
 class ComparedWindows(Frozen):

@@ -16,6 +16,8 @@ class PredictionsResult(Result):
     first: Moment | None = Field(description="Moment of the first prediction, in UTC.")
     last: Moment | None = Field(description="Moment of the last prediction, in UTC.")
     segments: int = Field(description="Files of the log.")
+    bad_lines: int = Field(description="Lines of the log that can't be read and were left out.")
+    unreadable_files: int = Field(description="Files of the log that can't be read and were left out.")
 
 
 class PredictionsFileResult(Result):
@@ -23,3 +25,5 @@ class PredictionsFileResult(Result):
 
     rows: int = Field(description="Rows in the file.")
     file: str = Field(description="The file.")
+    bad_lines: int = Field(description="Lines of the log that can't be read and were left out.")
+    unreadable_files: int = Field(description="Files of the log that can't be read and were left out.")

@@ -14,9 +14,11 @@ import yaml
 from driftgate.contract import PREDICTION
 from driftgate.drift.profile import profile_of
 from driftgate.evidence.tracking import client
+from driftgate.production.prediction_log import LABELS, PREDICTIONS
 from driftgate.production.release import read_release
 from driftgate.workspace import Workspace
 from tests.conftest import Ran, run_cli
+from tests.unit.log_files import BAD, BAD_LABELS, segment
 from tests.unit.test_drift_check import made
 
 AS_OF, NEXT_WEEK = "2022-01-08", "2022-01-15"
@@ -200,7 +202,7 @@ def test_file_and_window_together_are_wrong_usage(shop: Shop) -> None:
 
 @pytest.fixture(scope="module")
 def log_folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The log of a service that was asked for a week of rows, and told the labels of most of them."""
+    """The log of a service that was asked for a week of rows, and told the labels of most of them; and bad lines."""
     from bentos.api.application import Service
     from bentos.api.settings import Settings
     from tests.unit.test_api import TOKEN, ask
@@ -215,12 +217,15 @@ def log_folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
         told = {"prediction_id": answer["prediction_id"], "label": names[label]}
         assert ask(service, "/feedback", json.dumps(told).encode()).status == 202
     service.close()
+    segment(folder, PREDICTIONS, list(BAD.values()))
+    segment(folder, LABELS, list(BAD_LABELS.values()))
     return folder
 
 
 def test_predictions_are_held_against_the_training_with_their_labels(shop: Shop, log_folder: Path) -> None:
     ran = shop.drift("--log", str(log_folder), "--json")
     assert ran.code == 0, ran.out + ran.err
+    assert f"{len(BAD) + len(BAD_LABELS)} bad lines of the prediction log are left out" in ran.err
     document = ran.document
     assert document["data"]["rows"] == 700
     assert {column["state"] for column in document["columns"]} == {"stable"}
@@ -235,6 +240,9 @@ def test_predictions_are_counted_and_written(log_folder: Path, tmp_path: Path) -
     assert (counts["predictions"], counts["labelled"], counts["by_version"]) == (700, 500, {"shop 1": 700})
     shown = run_cli("predictions", "--log", str(log_folder), home=tmp_path)
     assert "labelled     500 (71.4%)" in shown.out
+    assert counts["bad_lines"] == len(BAD) + len(BAD_LABELS)
+    assert f"bad lines    {counts['bad_lines']}, left out" in shown.out
+    assert "the first is line 1: it is no JSON" in shown.err
     out = tmp_path / "all.parquet"
     written = run_cli("predictions", "--log", str(log_folder), "--out", str(out), home=tmp_path)
     assert written.code == 0, written.err

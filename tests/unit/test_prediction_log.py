@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftgate.errors import DriftgateError
-from driftgate.production.prediction_log import LABELS, PREDICTIONS, SegmentWriter, begun_at, repair, segments
+from driftgate.production.prediction_log import LABELS, PREDICTIONS, SegmentWriter, repair, segments
 from driftgate.production.predictions import (
     count_predictions,
     features_of_log,
@@ -25,32 +25,7 @@ from driftgate.production.predictions import (
     write_predictions,
 )
 from driftgate.workspace import PROJECT
-
-HOUR = 3_600_000
-START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-START_MS = int(START.timestamp() * 1000)
-
-
-def line(at: int, *, rows: int = 1, request: int = 0, version: str = "1") -> bytes:
-    told = {
-        "at": at, "request": f"{at:011x}-{request:016x}", "model": "rules", "version": version, "arm": "champion",
-        "probability": [0.25] * rows, "columns": {"x": list(range(rows)), "kind": [None] * rows},
-    }  # fmt: skip
-    return json.dumps(told).encode()
-
-
-def label(at: int, told_at: int, value: str, *, request: int = 0, row: int = 0) -> bytes:
-    name = f"{at:011x}-{request:016x}-{row}"
-    return json.dumps({"at": told_at, "prediction_id": name, "label": value}).encode()
-
-
-def segment(folder: Path, kind: str, lines: list[bytes], *, begun: dt.datetime = START, ending: bytes = b"\n") -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{kind}-{begun:%Y%m%dT%H%M%S%f}-1.jsonl"
-    path.write_bytes(b"\n".join(lines) + ending)
-    written = (begun + dt.timedelta(days=1)).timestamp()
-    os.utime(path, (written, written))
-    return path
+from tests.unit.log_files import HOUR, START, START_MS, label, line, segment
 
 
 def a_row_a_day(folder: Path, *columns: dict[str, list[object]]) -> None:
@@ -149,7 +124,6 @@ def test_segments_begin_by_size_and_by_age(tmp_path: Path) -> None:
     time.sleep(0.25)
     writer.append(b"y")
     assert len(segments(tmp_path, PREDICTIONS)) == 3
-    assert begun_at(segments(tmp_path, PREDICTIONS)[0]).tzinfo == dt.UTC
 
 
 def test_a_deleted_segment_is_begun_again(tmp_path: Path) -> None:
@@ -221,7 +195,7 @@ def test_the_table_goes_to_a_file_window_after_window(ending: str, tmp_path: Pat
         segment(tmp_path / "log", PREDICTIONS, [line(START_MS + day * 24 * HOUR, rows=2)], begun=begun)
     segment(tmp_path / "log", LABELS, [label(START_MS + 48 * HOUR, START_MS, "a")])
     out = tmp_path / f"all.{ending}"
-    assert write_predictions(tmp_path / "log", out, since=None, until=None, label="last") == 6
+    assert write_predictions(tmp_path / "log", out, since=None, until=None, label="last").rows == 6
     found = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
     assert found["label"].dropna().tolist() == ["a"]
     with pytest.raises(DriftgateError, match="there already"):
@@ -256,7 +230,10 @@ def test_nothing_in_the_time_is_an_empty_table(tmp_path: Path) -> None:
     segment(tmp_path / "log", PREDICTIONS, [line(START_MS)])
     out = tmp_path / "none.parquet"
     early = START - dt.timedelta(days=9)
-    assert write_predictions(tmp_path / "log", out, since=early, until=early + dt.timedelta(days=1), label="last") == 0
+    assert (
+        write_predictions(tmp_path / "log", out, since=early, until=early + dt.timedelta(days=1), label="last").rows
+        == 0
+    )
     assert "prediction_id" in pd.read_parquet(out)
 
 
