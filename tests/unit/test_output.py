@@ -96,10 +96,13 @@ def test_the_data_show_their_state_and_what_comes_next(place: Repository) -> Non
 def test_predictions_show_their_times_and_the_file() -> None:
     counts = PredictionsResult(
         predictions=4, labelled=1, by_version={"rules 1": 4}, first=dt.datetime(2026, 1, 1), last=dt.datetime(2026, 1, 2),
-        segments=1,
+        segments=1, bad_lines=2, unreadable_files=0,
     )  # fmt: skip
     page = io.StringIO()
     print_counts(counts, Path("log"), page)
     assert "predictions  4, from 2026-01-01 00:00 to 2026-01-02 00:00 UTC" in page.getvalue()
     assert "labelled     1 (25.0%)" in page.getvalue()
-    assert shown(print_file, PredictionsFileResult(rows=4, file="week.csv")) == "4 predictions in week.csv\n"
+    assert "bad lines    2, left out" in page.getvalue()
+    assert "bad files" not in page.getvalue()
+    written = PredictionsFileResult(rows=4, file="week.csv", bad_lines=0, unreadable_files=0)
+    assert shown(print_file, written) == "4 predictions in week.csv\n"

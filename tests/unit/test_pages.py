@@ -14,6 +14,7 @@ from cli.tables import make_console
 from driftgate.evidence.page import verdict_page
 from driftgate.verdict import GROUP_OF, GROUPS, Check, Verdict, make_check
 from driftgate.workspace import PROJECT
+from tests.results import trained
 
 CHECKS = (
     make_check("contract", "block", 0, 0, True, "all rows keep every rule"),
@@ -48,7 +49,7 @@ def _document() -> dict[str, Any]:
     return {"problem": "shop", "verdict": "block", "checks": [check.model_dump() for check in CHECKS]}
 
 
-RENDERED = {"page": verdict_page(VERDICT), "terminal": _terminal(), "summary": markdown(_document())}
+RENDERED = {"page": verdict_page(VERDICT), "terminal": _terminal(), "summary": markdown(trained(*CHECKS))}
 
 
 @pytest.mark.parametrize("name", RENDERED)

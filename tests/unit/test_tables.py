@@ -13,8 +13,9 @@ from rich.console import Console
 
 from cli.checks_table import deciding, print_checks, print_columns
 from cli.main import main
+from cli.output.production import print_releases
 from cli.tables import make_console, print_table, verbose_option
-from cli.terminal import print_releases
+from driftgate.results.production import ReleasesResult
 from driftgate.verdict import Verdict, make_check
 
 LONG = "contract.a_column_with_a_name_of_" + "60_" * 10 + "characters"
@@ -101,10 +102,20 @@ def test_verbose_unfolds_every_group() -> None:
 
 def test_releases_keep_reasons_and_names_whole() -> None:
     stream = io.StringIO()
-    entry = {"at": "2026-01-02T03:04:05+00:00", "event": "rollback", "version": "12", "previous": None, "verdict": "pass",
-             "who": "somebody-with-a-long-name@example.org", "reason": "too many alarms since " + LONG}  # fmt: skip
-    state = {"production": None, "staging": None, "experiment": None, "waits_for_approval": "1"}
-    print_releases({"problem": "shop", **state, "finished_now": None, "record": [entry]}, Verdict(problem="shop", checks=()), stream)  # fmt: skip
+    entry = {
+        "id": "a", "at": "2026-01-02T03:04:05+00:00", "event": "rollback", "version": "12", "previous": None,
+        "verdict": "pass", "who": "somebody-with-a-long-name@example.org", "reason": "too many alarms since " + LONG,
+        "runs": {}, "release": "r", "manifest_sha256": "m", "before": "b",
+    }  # fmt: skip
+    state = {
+        "document": "d", "version": None, "previous": None, "verdict": "none", "production": None, "staging": None,
+        "experiment": None, "waits_for_approval": "1",
+    }  # fmt: skip
+    document = {
+        "problem": "shop", **state, "checks": [], "unfinished": None, "finished_now": None, "record": [entry],
+        "seconds": 0.1,
+    }  # fmt: skip
+    print_releases(ReleasesResult.model_validate(document), stream)
     told = stream.getvalue()
     assert all(text in told for text in (LONG, str(entry["who"]), "rollback", "2026-01-02 03:04:05"))
     assert 'run.py deploy --config FILE --to production --approve "why"' in told
