@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import IO, Any
 from cli import terminal, terminal_data
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
-from driftgate.production import deployments
 from driftgate.production.predictions import Which
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
@@ -150,19 +148,9 @@ def releases_job() -> tuple[Work, Show]:
     """What serves where, the record of deployments; finishes what a crash left."""
 
     def work(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-        from driftgate.production.move import Busy, Production
-        from operations.deploy import recover
+        from operations.releases import show_releases
 
-        production, started = Production(problem.name, workspace=workspace), time.monotonic()
-        finished, serving = None, production.serving()
-        if production.unfinished() is not None or (serving and serving.challenger and serving.challenger.canary):
-            try:
-                with production.exclusive():
-                    finished = recover(production, workspace=workspace)
-            except Busy:
-                pass  # nothing was cut off: it is under way
-        document = deployments.releases_document(production, finished=finished)
-        return {**document, "seconds": round(time.monotonic() - started, 1)}
+        return show_releases(problem.name, workspace=workspace)
 
     return work, terminal.print_releases
 

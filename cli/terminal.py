@@ -216,10 +216,9 @@ def print_releases(document: Mapping[str, Any], _: Verdict, results: IO[str]) ->
     from rich.table import Table
 
     console = make_console(results)
-    for line in state_lines(document["problem"], document):
-        console.print(line)
+    results.writelines(f"{line}\n" for line in state_lines(document["problem"], document))
     if document["finished_now"]:
-        console.print(f"finished the move to {document['finished_now']}, which had been cut off")
+        console.print(f"finished the change to {document['finished_now']}, which had been cut off")
     table = Table("when (UTC)", "event", "version", "before", "verdict", "by", "reason", box=box.SIMPLE_HEAD)
     for entry in document["record"]:
         table.add_row(
@@ -254,6 +253,7 @@ def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) 
         told = "; ".join(f"{gain}: {'more than 100,000' if n is None else f'{n:,}'}" for gain, n in power.items())
         lines["labels"] = f"needed to find a gain, with a power of 80 %: {told}"
     results.writelines(f"{key:<11}{value}\n" for key, value in lines.items())
+    results.writelines(f"{'warning':<11}{warning}\n" for warning in document.get("warnings", ()))
 
 
 def _file_of(problem: str) -> Path:
@@ -265,7 +265,7 @@ def _file_of(problem: str) -> Path:
 def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
     """A problem's production, staging and what waits, a line each."""
     production, staging = state["production"], state["staging"]
-    served = "nothing"
+    served = "unknown" if state.get("channel_error") else "nothing"
     if production:
         served = f"{problem} {production['version']}"
         if production["since"]:
@@ -285,6 +285,11 @@ def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
             f"waits       {problem} {state['waits_for_approval']}: "
             + name_problem('run.py deploy --to production --approve "why"', _file_of(problem))
         )
+    if error := state.get("error"):
+        lines.append(
+            f"error       {problem}: " + name_problem(f"{error['cause']} {error['remedy']}", _file_of(problem))
+        )
+    lines += [f"warning     {name_problem(warning, _file_of(problem))}" for warning in state.get("warnings", ())]
     return lines
 
 
@@ -303,7 +308,7 @@ def print_predictions(told: Mapping[str, Any], folder: Path, results: IO[str]) -
 def make_console(results: IO[str]) -> Any:
     from rich.console import Console
 
-    return Console(file=results, width=None if results.isatty() else 120, highlight=False)
+    return Console(file=results, width=None if results.isatty() else 120, highlight=False, markup=False)
 
 
 def print_checks(verdict: Verdict, console: Any) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from driftgate.config import Problem
 from driftgate.production import experiments
+from driftgate.production.deployments import warnings_of
 from driftgate.production.move import Production
 from driftgate.workspace import Workspace
-from operations.deploy import followers, movement_entry, publish_challenger, recover, user
+from operations.deploy import deployment_entry, followers, recover, recover_if_cut_off, user
 
 
 def experiment(
@@ -42,24 +43,30 @@ def experiment(
     """
     production, started = Production(problem.name, workspace=workspace), time.monotonic()
     told: dict[str, Any] = {}
+    unfinished: list[str] = []
+    if action == "status":
+        _, unfinished = recover_if_cut_off(production, workspace=workspace)
     with contextlib.nullcontext() if action == "status" else production.exclusive():
         if action != "status":
             recover(production, workspace=workspace)
+        warnings = [*unfinished, *warnings_of(production)]
+        follow = followers(production, workspace=workspace)
         if action == "start":
-            told["labels_needed"] = _start(
-                production, problem, challenger or "", share=share, who=who or user(), reason=reason
+            planned = experiments.plan(
+                production, challenger or "", share=share, budget_ms=problem.gate.service_latency_ms
             )
+            # What the power analysis says comes before the first request.
+            told["labels_needed"] = experiments.power_analysis(planned.champion, planned.tried, share=share)
+            experiments.begin(production, planned, who=who or user(), reason=reason, follow=follow)
         serving, tried = experiments.running(production)
         standing = None
         if action in ("status", "promote"):
             standing = experiments.standing(production, log_folder)
             told["standing"] = {**standing.model_dump(mode="json"), "decision": standing.decision}
         if action == "stop":
-            experiments.stop(production, who=who or user(), reason=reason)
+            experiments.stop(production, who=who or user(), reason=reason, follow=follow)
         if standing and action == "promote":
             _promote(production, standing, who=who, reason=reason, workspace=workspace)
-        elif action != "status":
-            publish_challenger(production, workspace=workspace)
         now = production.serving() or serving
     return {
         "problem": problem.name,
@@ -74,18 +81,9 @@ def experiment(
         "mode": "split" if tried.share else "shadow",
         "share": tried.share,
         **told,
+        "warnings": warnings,
         "seconds": round(time.monotonic() - started, 1),
     }
-
-
-def _start(
-    production: Production, problem: Problem, challenger: str, *, share: float | None, who: str, reason: str
-) -> dict[str, int | None]:
-    """Begin, once the power analysis is made: what it says comes before the first request."""
-    planned = experiments.plan(production, challenger, share=share, budget_ms=problem.gate.service_latency_ms)
-    needed = experiments.power_analysis(planned.champion, planned.tried, share=share)
-    experiments.begin(production, planned, who=who, reason=reason)
-    return needed
 
 
 def _promote(
@@ -98,5 +96,5 @@ def _promote(
 ) -> None:
     release, gain = experiments.winner(production, standing), standing.gain
     why = f"{reason}: gain {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) after {gain.labels:,} labels"
-    entry = movement_entry(production, release, event="production", who=who, reason=why.removeprefix(": "))
+    entry = deployment_entry(production, release, event="production", who=who, reason=why.removeprefix(": "))
     production.move(release, entry, follow=followers(production, workspace=workspace))

@@ -17,7 +17,7 @@ from driftgate.production.move import Production
 from driftgate.production.record import Entry, append, read_record
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
-from operations.deploy import movement_entry
+from operations.deploy import deployment_entry
 from tests.unit.moves import entry, move
 from tests.unit.test_release import make
 
@@ -99,9 +99,9 @@ def test_a_rollback_rests_on_the_evidence_of_when_it_served(
     move(production, releases["1"])
     move(production, releases["2"])
     append(production.record_path, entry(releases["1"], "refused", verdict="block"))
-    assert movement_entry(production, releases["1"], event="rollback", who=None, reason="why").verdict == "pass"
+    assert deployment_entry(production, releases["1"], event="rollback", who=None, reason="why").verdict == "pass"
     append(production.record_path, entry(releases["1"], "staged", verdict="warn"))
-    assert movement_entry(production, releases["1"], event="production", who=None, reason="why").verdict == "warn"
+    assert deployment_entry(production, releases["1"], event="production", who=None, reason="why").verdict == "warn"
 
 
 def test_never_to_what_was_not_in_production(production: Production, releases: dict[str, Release]) -> None:
