@@ -91,7 +91,7 @@ def test_a_fault_undoes_it(
     with service(contested, **says) as address, pytest.raises(DriftgateError, match="was undone") as raised:
         roll_out(contested, address)
     assert told in raised.value.cause
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
     assert [found.event for found in contested.record()[-2:]] == ["challenged", "unchallenged"]
 
 
@@ -101,7 +101,7 @@ def test_silence_undoes_it(
     monkeypatch.setattr(canary, "SILENT_SECONDS", 0.6)
     with pytest.raises(DriftgateError, match="does not answer"):
         roll_out(contested, "http://127.0.0.1:9")
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
 
 
 def test_an_interrupted_climb_is_undone(
@@ -113,7 +113,7 @@ def test_an_interrupted_climb_is_undone(
     monkeypatch.setattr(canary, "_watch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         roll_out(contested, "http://127.0.0.1:9")
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
     assert contested.record()[-1].reason == "canary at 5 %: it was interrupted"
 
 
@@ -143,7 +143,7 @@ def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
     with contested.exclusive():
         assert experiments.end_cut_off_canary(contested) == serving.challenger
         assert experiments.end_cut_off_canary(contested) is None
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
     assert contested.record()[-1].event == "unchallenged"
 
 
