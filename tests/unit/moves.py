@@ -16,7 +16,9 @@ def entry(release: Release, event: str = "production", **more: Any) -> Entry:
     )
 
 
-def move(production: Production, release: Release, event: str = "production", follow: list[Any] | None = None) -> None:
+def move(
+    production: Production, release: Release, event: str = "production", follow: list[Any] | None = None, **more: Any
+) -> None:
     with production.exclusive():
         production.recover(follow or [])
-        production.move(release, entry(release, event), follow=follow or [])
+        production.move(release, entry(release, event, **more), follow=follow or [])
