@@ -35,7 +35,8 @@ def show_releases(name: str, *, workspace: Workspace) -> dict[str, Any]:
 def _missing_entries(production: Production, *, workspace: Workspace) -> list[str]:
     """Whether MLflow knows a last entry that the record doesn't have; nothing where MLflow doesn't answer in time."""
     record = inspect_record(production.record_path)
-    if record.key is None or record.damage:
+    local = workspace.mlflow_uri.startswith("sqlite:")
+    if record.key is None or record.damage or (local and not workspace.mlflow_database.exists()):
         return []
     found: list[str | None] = []
     asking = threading.Thread(target=_ask_registry, args=(production.name, record.key, workspace, found), daemon=True)

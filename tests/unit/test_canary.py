@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 
+from driftgate.config import load_problem
 from driftgate.errors import DriftgateError
 from driftgate.production import experiments
 from driftgate.production.channel import Channel, read_channel
+from driftgate.production.deployments import warnings_of
 from driftgate.production.move import Busy, Production
 from driftgate.production.release import Release
-from driftgate.workspace import PROJECT
+from driftgate.workspace import PROJECT, Workspace
 from operations import canary
+from operations.deploy import deploy_to_production
 
 
 @contextmanager
@@ -145,6 +148,32 @@ def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
         assert experiments.end_cut_off_canary(contested) is None
     assert Channel.of(releases["1"]).serves_as(contested.serving())
     assert contested.record()[-1].event == "unchallenged"
+
+
+def test_a_deployment_that_is_interrupted_after_its_canary_ends_it(
+    contested: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    problem = load_problem(PROJECT / "configs" / "rules.yaml")
+    monkeypatch.setattr(Production, "move", interrupt)
+    with service(contested) as address, pytest.raises(KeyboardInterrupt):
+        deploy_to_production(
+            problem, model="2", reason="why", who="w", service=address, steps=(25, 100), hold=0.6,
+            workspace=Workspace(contested.channel.parents[2]),
+        )  # fmt: skip
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
+    assert [found.event for found in contested.record()[-2:]] == ["challenged", "unchallenged"]
+
+
+def test_each_step_is_in_the_record_with_its_share(contested: Production) -> None:
+    with service(contested) as address:
+        roll_out(contested, address)
+    assert [(found.event, found.challenger and found.challenger.share) for found in contested.record()[-2:]] == [
+        ("challenged", 0.05), ("stepped", 0.25),
+    ]  # fmt: skip
+    assert warnings_of(contested) == []
 
 
 def test_an_experiment_is_no_canary(contested: Production) -> None:
