@@ -102,8 +102,8 @@ def find_inconsistencies(production: Production, observed: Observed) -> list[str
             )
         elif record.head is None and record.entries and observed.unfinished is None:
             found.append(
-                f"{HEAD} is missing beside the record: entries after those of {written}, may be missing too. Compare the "
-                "record with a backup; the next deployment writes the file again."
+                f"{HEAD} is missing beside the record, so a missing last entry would not be found. Compare the record with "
+                "a backup; the next deployment writes the file again."
             )
     return found
 
@@ -140,11 +140,8 @@ def _read(path: Path) -> tuple[Channel | None, DriftgateError | None, dt.datetim
     except (FileNotFoundError, NotADirectoryError):
         return None, None, None
     except OSError as error:
-        return (
-            None,
-            DriftgateError(f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it."),
-            None,
-        )
+        fault = DriftgateError(f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it.")
+        return None, fault, None
     try:
         return read_channel(path, content), None, written
     except DriftgateError as error:

@@ -32,7 +32,7 @@ def releases_document(
         "unfinished": unfinished.entry.version if unfinished else None,
         "finished_now": finished.version if finished else None,
         "record": [entry.model_dump(mode="json") for entry in reversed(observed.record.entries)],
-        "warnings": [*(warnings or []), *_faults(observed), *_warnings(production, observed)],
+        "warnings": list(dict.fromkeys([*(warnings or []), *_faults(observed), *_warnings(production, observed)])),
     }
 
 
