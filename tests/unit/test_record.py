@@ -15,14 +15,17 @@ import pytest
 from bentos.api.following import Follower
 from driftgate.config import load_problem
 from driftgate.errors import DriftgateError
+from driftgate.evidence import registry
+from driftgate.evidence.tracking import client
 from driftgate.production import experiments
 from driftgate.production.channel import Challenger, Channel, read_channel, write_channel
 from driftgate.production.deployments import all_states, releases_document, warnings_of
 from driftgate.production.move import Production
-from driftgate.production.record import HEAD, append, read_record
+from driftgate.production.record import HEAD, append, inspect_record, read_record
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
-from operations.deploy import deploy_to_production
+from operations.deploy import deploy_to_production, publish_record_head
+from operations.releases import show_releases
 from tests.unit.moves import entry, move
 
 
@@ -97,6 +100,48 @@ def test_the_channel_tells_where_the_head_beside_the_record_was_removed_too(
     head_of(production).unlink()
     [told] = warnings_of(production)
     assert told.startswith("The end of the record was changed or removed: production.json, written 20")
+
+
+def test_the_registry_tells_where_the_whole_folder_was_set_back(
+    contested: Production, releases: dict[str, Release], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Record, head and channel agree; only MLflow knows that there was more. Its tag may lag behind, too."""
+    workspace = workspace_of(contested)
+    assert show_releases("rules", workspace=workspace)["warnings"] == []
+    assert not workspace.mlflow_database.exists()  # who only looks makes no registry
+    workspace.mlflow_database.parent.mkdir()
+    client(workspace).create_registered_model("rules")
+    publish_record_head(contested, workspace=workspace)
+    shutil.copytree(contested.channel.parent, tmp_path / "old")
+    append(contested.record_path, entry(releases["3"], "staged"))
+    record = inspect_record(contested.record_path)
+    assert record.key
+    assert registry.record_head("rules", record.key, workspace=workspace) == record.hashes[-2]
+    assert show_releases("rules", workspace=workspace)["warnings"] == []
+    assert registry.record_head("rules", record.key, workspace=workspace) == record.last
+    shutil.copytree(tmp_path / "old", contested.channel.parent, dirs_exist_ok=True)
+    assert warnings_of(contested) == []
+    [told] = show_releases("rules", workspace=workspace)["warnings"]
+    assert "MLflow has the hash of an entry that the record doesn't have" in told
+    publish_record_head(contested, workspace=workspace)
+    assert "lacks an entry that the registry has the hash of" in caplog.text
+    assert show_releases("rules", workspace=workspace)["warnings"] == []
+
+
+def test_releases_shows_what_it_can_not_finish(contested: Production, releases: dict[str, Release]) -> None:
+    """A change was cut off, and the record was damaged meanwhile."""
+    with contested.exclusive(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("driftgate.production.move.append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            experiments.begin(contested, experiments.plan(contested, "2", share=0.5), who="w", reason="r")
+    whole = contested.record_path.read_bytes()
+    contested.record_path.write_bytes(b"")
+    document = show_releases("rules", workspace=workspace_of(contested))
+    assert (document["unfinished"], document["experiment"]["share"]) == ("2", 0.5)
+    assert [told.split(":")[0].split(" of ")[0] for told in document["warnings"]] == ["The end", "A change"]
+    contested.record_path.write_bytes(whole)
+    document = show_releases("rules", workspace=workspace_of(contested))
+    assert (document["finished_now"], document["unfinished"], document["warnings"]) == ("2", None, [])
 
 
 def test_a_head_that_is_missing_or_damaged_is_told(production: Production, releases: dict[str, Release]) -> None:
