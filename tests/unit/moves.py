@@ -6,6 +6,7 @@ from driftgate.production.channel import Channel
 from driftgate.production.move import Production
 from driftgate.production.record import Entry
 from driftgate.production.release import Release
+from driftgate.workspace import Workspace
 
 
 def entry(release: Release, event: str = "production", **more: Any) -> Entry:
@@ -22,3 +23,7 @@ def move(
     with production.exclusive():
         production.recover(follow or [])
         production.move(release, entry(release, event, **more), follow=follow or [])
+
+
+def workspace_of(production: Production) -> Workspace:
+    return Workspace(production.channel.parents[2])
