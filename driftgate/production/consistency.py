@@ -86,10 +86,12 @@ def find_inconsistencies(production: Production, observed: Observed) -> list[str
     found = []
     if expected is None or expected.manifest_sha256 != serving.manifest_sha256 or expected.version != serving.version:
         by_record = f"the newest entry says {_since(name, expected)}" if expected else "the record has no deployment"
-        back = f"`run.py rollback --to {expected.version} --reason …`, or record it: " if expected else "Record it: "
+        back = (
+            f"Go back to it: `run.py rollback --to {expected.version} --reason …`. Or record" if expected else "Record"
+        )
         found.append(
             f"The record doesn't explain that production serves {name} {serving.version} ({written}): {by_record}. {back}"
-            f'`run.py deploy --to production --version {serving.version} --approve "why"`.'
+            f' what serves: `run.py deploy --to production --version {serving.version} --approve "why"`.'
         )
     elif fault := _explain_challenger(name, serving.challenger, observed.entries):
         found.append(f"{fault} ({written}). End it: `run.py experiment stop`." if serving.challenger else

@@ -119,8 +119,8 @@ def inspect_record(path: Path) -> Record:
     entries, hashes, damage = _read_lines(path, content)
     if damage is None and head and head.sha256 not in hashes:
         damage = DriftgateError(
-            f"The end of the record {path} was changed or removed: it had {head.entries} entries on "
-            f"{head.at:%Y-%m-%d %H:%M} UTC by {HEAD}, and has {len(entries)} now.",
+            f"The end of the record {path} was changed or removed: {HEAD} says that it had {_number(head.entries)} on "
+            f"{head.at:%Y-%m-%d %H:%M} UTC; now {_number(len(entries))} can be read, and that last one is not among them.",
             f"Restore the record from a backup; if there is none, keep a copy and delete {path.with_name(HEAD)}.",
         )
     return Record(entries, hashes, head, damage)
@@ -177,6 +177,10 @@ def production_history(entries: list[Entry]) -> list[Entry]:
 def staged(entries: list[Entry], version: str) -> Entry | None:
     """The newest entry of a version's proof on staging, whether it passed or not."""
     return next((entry for entry in reversed(entries) if entry.event in ("staged", "refused") and entry.version == version), None)  # fmt: skip
+
+
+def _number(entries: int) -> str:
+    return f"{entries} {'entry' if entries == 1 else 'entries'}"
 
 
 def _read_lines(path: Path, content: bytes) -> tuple[list[Entry], list[str], DriftgateError | None]:

@@ -74,7 +74,7 @@ def test_an_end_that_was_changed_or_removed_is_found(
 def test_a_record_that_is_gone_is_found(production: Production, releases: dict[str, Release]) -> None:
     move(production, releases["1"])
     production.record_path.unlink()
-    with pytest.raises(DriftgateError, match=r"had 1 entries on .*, and has 0 now"):
+    with pytest.raises(DriftgateError, match=r"had 1 entry on .*; now 0 entries can be read"):
         production.record()
     head_of(production).unlink()
     [told] = warnings_of(production)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cli.status import show_status
+from driftgate.production.channel import Channel, write_channel
 from driftgate.production.move import Production
 from driftgate.production.release import Release
 from driftgate.workspace import Workspace
@@ -97,6 +98,11 @@ def test_a_damaged_problem_is_an_error_line_beside_the_others(
     assert f"error       other: Line 1 of {other.record_path} can't be read" in text
     assert "production  rules 2 since" in text
     assert "([/b] no [markup])" in text
+    write_channel(production.channel, Channel.of(releases["3"]))
+    document, text = status(capsys)
+    [warning] = document["channels"]["rules"]["warnings"]
+    assert "warning     The record doesn't explain that production serves rules 3" in text
+    assert "newest entry says rules 2 since 20" in warning
     other.channel.write_bytes(b"")
     document, text = status(capsys)
     assert "production  unknown" in text
