@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Sequence as Many
+from collections import abc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,7 +115,9 @@ def plan(
     return Planned(found, serving, champion, tried)
 
 
-def begin(production: Production, planned: Planned, *, who: str, reason: str, follow: Many[Follow] = ()) -> None:
+def begin(
+    production: Production, planned: Planned, *, who: str, reason: str, follow: abc.Sequence[Follow] = ()
+) -> None:
     """Try the challenger from now on, all or none; to be called by whoever is `exclusive`.
 
     Args:
@@ -134,7 +136,7 @@ def widen(production: Production, planned: Planned, *, share: float, who: str, r
     _change(production, planned.serving, challenger, event="stepped", who=who, reason=reason)
 
 
-def end_cut_off_canary(production: Production, *, follow: Many[Follow] = ()) -> Challenger | None:
+def end_cut_off_canary(production: Production, *, follow: abc.Sequence[Follow] = ()) -> Challenger | None:
     """End a canary whose process is gone; to be called by whoever is `exclusive`: so no other process watches it.
 
     Returns:
@@ -147,7 +149,7 @@ def end_cut_off_canary(production: Production, *, follow: Many[Follow] = ()) -> 
     return stop(production, who="driftgate", reason="its canary was cut off", follow=follow)
 
 
-def stop(production: Production, *, who: str, reason: str, follow: Many[Follow] = ()) -> Challenger:
+def stop(production: Production, *, who: str, reason: str, follow: abc.Sequence[Follow] = ()) -> Challenger:
     """End the experiment, all or none; to be called by whoever is `exclusive`.
 
     Raises:
@@ -167,7 +169,7 @@ def stop_if_running(production: Production, challenger: Challenger, *, who: str,
 
 def _change(
     production: Production, serving: Channel, challenger: Challenger | None, *, event: Event, who: str, reason: str,
-    follow: Many[Follow] = (),
+    follow: abc.Sequence[Follow] = (),
 ) -> None:  # fmt: skip
     """Let the champion serve with another challenger, or with none."""
     tried = challenger or serving.challenger
