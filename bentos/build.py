@@ -15,7 +15,7 @@ from driftgate.production.release import MANIFEST, Release
 from driftgate.workspace import PROJECT, Workspace
 
 RUNTIME = ("bentoml", "httptools", "jiter", "numpy", "onnxruntime", "prometheus-client", "pydantic", "uvloop")
-DOMAIN = ("__init__.py", "contract.py", "errors.py")
+DOMAIN = ("__init__.py", "contract.py", "errors.py", "files.py")
 PRODUCTION = ("__init__.py", "channel.py", "prediction_log.py", "ranges.py", "release.py", "scoring.py")
 PARTS = {"bentos": ("__init__.py", "service.py"), "driftgate": DOMAIN, "driftgate/production": PRODUCTION}
 BENTOFILE = """\

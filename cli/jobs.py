@@ -13,8 +13,8 @@ from cli import terminal
 from cli.exit_codes import BLOCKED, DONE, ERROR, INTERRUPTED
 from driftgate.config import Problem, load_problem
 from driftgate.errors import DriftgateError
-from driftgate.results.base import PipelineResult, Result
-from driftgate.results.status import ErrorDetails, ErrorResult
+from driftgate.results.base import ErrorDetails, PipelineResult, Result
+from driftgate.results.status import ErrorResult
 from driftgate.workspace import Workspace, show_path
 
 R = TypeVar("R", bound=Result)

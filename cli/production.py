@@ -127,7 +127,7 @@ def releases(**options: Any) -> None:
     from cli.output.production import print_releases
 
     def work(problem: Problem, workspace: Workspace) -> ReleasesResult:
-        from operations.deploy import read_releases
+        from operations.releases import read_releases
 
         return read_releases(problem.name, workspace=workspace)
 

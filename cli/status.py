@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from cli.options import json_option
 
 if TYPE_CHECKING:
-    from driftgate.results.status import RunRecord, StatusResult
+    from driftgate.results.status import RunRecord, StatusResult, UnreadableRun
     from driftgate.workspace import Workspace
 
 NEWEST = 5
@@ -38,40 +38,57 @@ def read_status(workspace: Workspace, *, number: int | None) -> StatusResult:
     from driftgate.production.deployments import all_states
     from driftgate.results.status import StatusResult
 
-    runs, left_out = newest_runs(workspace, number=number)
-    return StatusResult(
-        workspace=str(workspace.root), channels=all_states(workspace), runs=runs, runs_left_out=left_out
-    )
+    newest = newest_runs(workspace, number=number)
+    return StatusResult(workspace=str(workspace.root), channels=all_states(workspace), **newest._asdict())
 
 
-def newest_runs(workspace: Workspace, *, number: int | None) -> tuple[tuple[RunRecord, ...], int]:
-    """The records of the newest runs, the newest first; one that can't be read is left out, with a warning.
+class NewestRuns(NamedTuple):
+    """The records of the newest runs, the files that can't be read, and the number of older records."""
+
+    runs: tuple[RunRecord, ...]
+    unreadable_runs: tuple[UnreadableRun, ...]
+    runs_left_out: int
+
+
+def newest_runs(workspace: Workspace, *, number: int | None) -> NewestRuns:
+    """Read the records of the newest runs, the newest first.
 
     Args:
         workspace: Its records are read.
         number: How many to read; None: all.
-
-    Returns:
-        The records, and the number of older ones that were not read.
     """
-    paths = sorted(workspace.runs.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    found: list[RunRecord] = []
+    from driftgate.results.status import RunRecord
+
+    paths = sorted(workspace.runs.glob("*.json"), key=_written_at, reverse=True)
+    runs: list[RunRecord] = []
+    unreadable: list[UnreadableRun] = []
     for at, path in enumerate(paths):
-        if len(found) == number:
-            return tuple(found), len(paths) - at
-        if record := _read_record(path):
-            found.append(record)
-    return tuple(found), 0
+        if len(runs) == number:
+            return NewestRuns(tuple(runs), tuple(unreadable), len(paths) - at)
+        record = _read_record(path)
+        if isinstance(record, RunRecord):
+            runs.append(record)
+        else:
+            unreadable.append(record)
+    return NewestRuns(tuple(runs), tuple(unreadable), 0)
 
 
-def _read_record(path: Path) -> RunRecord | None:
+def _written_at(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0  # removed meanwhile
+
+
+def _read_record(path: Path) -> RunRecord | UnreadableRun:
     import json
 
-    from driftgate.results.status import RunRecord
-    from driftgate.workspace import show_path
+    from driftgate.errors import first_line
+    from driftgate.results.status import RunRecord, UnreadableRun
 
     try:
-        return RunRecord.model_validate({"kind": path.name.split("-", 1)[0], **json.loads(path.read_text())})
-    except (OSError, ValueError, TypeError):
-        click.echo(f"warning: the record {show_path(path)} can't be read, and is left out.", err=True)
-        return None
+        return RunRecord.model_validate({"kind": path.name.split("-", 1)[0], **json.loads(path.read_bytes())})
+    except OSError as error:
+        return UnreadableRun(file=str(path), error=f"it can't be read: {error.strerror}")
+    except (ValueError, TypeError) as error:
+        return UnreadableRun(file=str(path), error=f"it is no record of a run: {first_line(error)}")

@@ -35,7 +35,7 @@ def make_console(results: IO[str]) -> Any:
     """A console that colours on a terminal alone."""
     from rich.console import Console
 
-    return Console(file=results, width=None if results.isatty() else PIPED_WIDTH, highlight=False)
+    return Console(file=results, width=None if results.isatty() else PIPED_WIDTH, highlight=False, markup=False)
 
 
 def print_table(

@@ -119,7 +119,7 @@ def _file_of(problem: str) -> Path:
 def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
     """A problem's production, staging and what waits, a line each."""
     production, staging = state["production"], state["staging"]
-    served = "nothing"
+    served = "unknown" if state.get("channel_error") else "nothing"
     if production:
         served = f"{problem} {production['version']}"
         if production["since"]:
@@ -139,4 +139,9 @@ def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
             f"waits       {problem} {state['waits_for_approval']}: "
             + name_problem('run.py deploy --to production --approve "why"', _file_of(problem))
         )
+    if error := state.get("error"):
+        lines.append(
+            f"error       {problem}: " + name_problem(f"{error['cause']} {error['remedy']}", _file_of(problem))
+        )
+    lines += [f"warning     {name_problem(warning, _file_of(problem))}" for warning in state.get("warnings", ())]
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import stat
@@ -12,17 +13,40 @@ log = logging.getLogger("driftgate.files")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole, or not at all."""
+def replace_text(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Write a file whole or not at all, and durably.
+
+    Args:
+        path: Of the file; its folder exists.
+        text: Its content.
+        mode: Its permissions; None: those that the system gives to a new file.
+
+    Raises:
+        OSError: If it can't be written. The file is then as before, unless its folder could not be flushed afterwards.
+    """
     draft = draft_of(path)
     try:
         with draft.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        if mode is not None:
+            os.chmod(draft, mode)
+        os.replace(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make durable what was created, renamed or removed in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        draft.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def draft_of(path: Path) -> Path:

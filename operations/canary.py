@@ -9,7 +9,6 @@ import urllib.request
 
 from driftgate.errors import DriftgateError
 from driftgate.production import experiments
-from driftgate.production.channel import write_channel
 from driftgate.production.move import Production
 from operations.running_service import readiness
 
@@ -47,18 +46,20 @@ def roll_out(
     if not shares:
         return
     planned = experiments.plan(production, version, share=shares[0] / 100, budget_ms=budget_ms, canary=True)
-    experiments.begin(production, planned, who=who, reason=f"canary: {reason}")
+    why = f"canary: {reason}"
     for step in shares:
         fault = "it was interrupted"
         try:
-            if step != shares[0]:
-                tried = planned.challenger.model_copy(update={"share": step / 100})
-                write_channel(production.channel, planned.serving.model_copy(update={"challenger": tried}))
+            if step == shares[0]:
+                experiments.begin(production, planned, who=who, reason=why)
+            else:
+                experiments.widen(production, planned, share=step / 100, who=who, reason=why)
             log.info("canary    %d %% for %.0f s", step, hold)
             fault = _watch(service, version, share=step / 100, hold=hold) or ""
         finally:
             if fault:
-                experiments.stop(production, who="driftgate", reason=f"canary at {step} %: {fault}")
+                undone = f"canary at {step} %: {fault}"
+                experiments.stop_if_running(production, planned.challenger, who="driftgate", reason=undone)
         if fault:
             raise DriftgateError(
                 f"The canary of {production.name} {version} at {step} % was undone: {fault}.",

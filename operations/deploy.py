@@ -1,4 +1,4 @@
-"""Deploying and going back, as a person or CI starts it; and what production, registry and ZenML are told of it."""
+"""Deploying and rolling back, as a person or CI starts it; and what MLflow and ZenML are told of it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,27 @@ from driftgate.config import Problem
 from driftgate.errors import DriftgateError, first_line
 from driftgate.production import experiments
 from driftgate.production.channel import Channel, release_in
-from driftgate.production.deployments import releases_result
+from driftgate.production.deployments import warnings_of
 from driftgate.production.move import Busy, Follow, Production
-from driftgate.production.record import Entry, Event, append, production_history, staged
+from driftgate.production.record import (
+    IN_PRODUCTION,
+    Entry,
+    Event,
+    append,
+    inspect_record,
+    production_history,
+    staged,
+)
 from driftgate.production.release import Release
 from driftgate.results.base import now
-from driftgate.results.production import DeploymentResult, MoveResult, ReleasesResult, ServiceState
+from driftgate.results.production import DeploymentResult, MoveResult, ServiceState
 from driftgate.workspace import Workspace
 from operations import canary
 from operations.running_service import require_service, wait_for_version
 
 log = logging.getLogger("driftgate.deploy")
+
+CLOCK_SKEW = dt.timedelta(hours=1)  # by which a proof may be dated later than now: clocks of machines differ
 
 
 def deploy_to_staging(
@@ -49,6 +59,8 @@ def deploy_to_staging(
     started = time.monotonic()
     with production.exclusive(wait=wait):
         recover(production, workspace=workspace)
+        production.record()  # one that was damaged is found before the proof, not after it
+        warnings = warnings_of(production)
         version = registry.resolve_version(problem.name, model or registry.CANDIDATE, workspace=workspace)
         release = registry.release_of(problem.name, version, workspace=workspace)
         problem = batches.as_released(problem, release)
@@ -66,8 +78,9 @@ def deploy_to_staging(
             release=channel.release, manifest_sha256=channel.manifest_sha256,
         )  # fmt: skip
         append(production.record_path, entry)
+        publish_record_head(production, workspace=workspace)
         result = outcome.deployment_result(
-            problem, run, production=production, version=version, seconds=launch.elapsed(started)
+            problem, run, production=production, version=version, seconds=launch.elapsed(started), warnings=warnings
         )
         return launch.recorded(result, name, workspace=workspace)
 
@@ -107,6 +120,7 @@ def deploy_to_production(
         require_service(service, problem.name)
     with production.exclusive(wait=wait):
         recover(production, workspace=workspace)
+        warnings = warnings_of(production)
         follow = followers(production, workspace=workspace)
         release = _approved(production, model, days=problem.gate.proof_days)
         before = production.serving()
@@ -116,19 +130,23 @@ def deploy_to_production(
                 production, release.card.version, steps=steps, hold=hold, service=address,
                 budget_ms=problem.gate.service_latency_ms, who=who or user(), reason=reason,
             )  # fmt: skip
-        entry = movement_entry(production, release, event="production", who=who, reason=reason)
-        production.move(release, entry, follow=follow)
+        entry = deployment_entry(production, release, event="production", who=who, reason=reason)
+        try:
+            production.move(release, entry, follow=follow)
+        except BaseException:
+            experiments.end_cut_off_canary(production)  # if it could not be replaced by the whole
+            raise
         said = wait_for_version(service, release.card.version) if service else None
         if said and said.error and before:
             back = release_in(before, production.channel)
             reason = f"the service did not take it over: {said.error}"
-            undo = movement_entry(production, back, event="rollback", who="driftgate", reason=reason)
+            undo = deployment_entry(production, back, event="rollback", who="driftgate", reason=reason)
             production.move(back, undo, follow=follow)
             raise DriftgateError(
                 f"The service at {service} did not take {problem.name} {release.card.version} over: {said.error}",
                 f"Production serves {before.version} again.",
             )
-        return _move_result(production, entry, started, service=said)
+        return _move_result(production, entry, started, service=said, warnings=warnings)
 
 
 def roll_back(
@@ -155,68 +173,93 @@ def roll_back(
     if service:
         require_service(service, name)
     with production.exclusive(wait=wait):
-        serving, unfinished = production.serving(), production.unfinished()
+        production.settle()  # without the registry; the aliases are about to change again
+        serving, warnings = production.serving(), warnings_of(production)
         if leaving and (serving is None or serving.version != leaving):
             now = serving.version if serving else "nothing"
             raise DriftgateError(f"Production serves {now}, not {name} {leaving}.", "Nothing was changed.")
-        if unfinished is not None and serving == unfinished.to:
-            append(production.record_path, unfinished.entry)  # its aliases are about to change again
         release = production.rollback_target(to)
-        entry = movement_entry(production, release, event="rollback", who=who, reason=reason)
+        entry = deployment_entry(production, release, event="rollback", who=who, reason=reason)
         production.move(release, entry, follow=followers(production, workspace=workspace))
         said = wait_for_version(service, release.card.version) if service else None
-        return _move_result(production, entry, started, service=said)
-
-
-def read_releases(name: str, *, workspace: Workspace) -> ReleasesResult:
-    """What serves where, and the record of deployments; finishes or undoes what an interrupted command left.
-
-    Args:
-        name: Of the problem.
-        workspace: Where everything is.
-    """
-    production, started = Production(name, workspace=workspace), time.monotonic()
-    finished, serving = None, production.serving()
-    if production.unfinished() is not None or (serving and serving.challenger and serving.challenger.canary):
-        try:
-            with production.exclusive():
-                finished = recover(production, workspace=workspace)
-        except Busy:
-            pass  # nothing was interrupted: it is under way
-    return releases_result(production, finished=finished, seconds=round(time.monotonic() - started, 1))
+        return _move_result(production, entry, started, service=said, warnings=warnings)
 
 
 def recover(production: Production, *, workspace: Workspace) -> Entry | None:
-    """Finish or undo what a command that was cut off has left; to be called by who is `exclusive`.
+    """Finish or undo what a command that was cut off has left; to be called by whoever is `exclusive`.
 
     Returns:
-        The entry of a move that was finished now.
+        The entry of a change that was finished now.
     """
     finished = production.recover(followers(production, workspace=workspace))
-    undone = experiments.end_cut_off_canary(production)
+    undone = experiments.end_cut_off_canary(production, follow=followers(production, workspace=workspace))
     if undone:
         log.warning("the canary of %s %s was cut off; it is undone", production.name, undone.version)
-        publish_challenger(production, workspace=workspace)
+    for warning in warnings_of(production):
+        log.warning("%s", warning)
     return finished
 
 
+def recover_if_cut_off(production: Production, *, workspace: Workspace) -> tuple[Entry | None, list[str]]:
+    """Finish or undo what a command that was cut off has left, unless another command is under way.
+
+    Returns:
+        The entry of a change that was finished now, and why something could not be finished.
+    """
+    if not production.cut_off():
+        return None, []
+    try:
+        with production.exclusive():
+            return recover(production, workspace=workspace), []
+    except Busy:
+        return None, []  # nothing was cut off: it is under way
+    except DriftgateError as error:
+        return None, [f"{error.cause} {error.remedy}"]
+
+
 def followers(production: Production, *, workspace: Workspace) -> list[Follow]:
-    """What follows a move: the aliases in MLflow, the stage in ZenML's model control plane."""
+    """What follows a change: the aliases in MLflow, the stage in ZenML's model control plane, the record's head in MLflow.
+
+    Without them a deployment is not finished; an experiment is, and so is the record: they only warn.
+    """
 
     def aliases(entry: Entry) -> None:
         from driftgate.evidence import registry
 
+        if entry.event not in IN_PRODUCTION:
+            _publish_challenger(production, workspace=workspace)
+            return
         registry.set_alias(production.name, registry.CHAMPION, entry.version, workspace=workspace)
         _alias_challenger(production, workspace=workspace)
 
     def stage(entry: Entry) -> None:
-        _set_stage(production.name, f"v{entry.version}")  # ZenML takes no number for a name
+        if entry.event in IN_PRODUCTION:
+            _set_stage(production.name, f"v{entry.version}")  # ZenML takes no number for a name
 
-    return [aliases, stage]
+    def head(_: Entry) -> None:
+        publish_record_head(production, workspace=workspace)
+
+    return [aliases, stage, head]
 
 
-def publish_challenger(production: Production, *, workspace: Workspace) -> None:
-    """Let the registry say what is tried; the channel alone counts, so that a dead registry stops nothing."""
+def publish_record_head(production: Production, *, workspace: Workspace) -> None:
+    """Keep the hash of the record's last line in MLflow, too, where who edits the record may not write."""
+    from driftgate.evidence import registry
+
+    record = inspect_record(production.record_path)
+    if record.key is None or record.damage:
+        return
+    try:
+        known = registry.record_head(production.name, record.key, workspace=workspace)
+        if known is not None and known not in record.hashes:
+            log.warning("the record of %s lacks an entry that the registry has the hash of", production.name)
+        registry.set_record_head(production.name, record.key, record.last, workspace=workspace)
+    except Exception as error:
+        log.warning("the registry doesn't have the record's head yet: %s", first_line(error))
+
+
+def _publish_challenger(production: Production, *, workspace: Workspace) -> None:
+    """Let the registry say what is tried; the channel alone counts, so that a registry that is down stops nothing."""
     try:
         _alias_challenger(production, workspace=workspace)
     except Exception as error:
@@ -264,6 +307,11 @@ def _approved(production: Production, model: str | None, *, days: float) -> Rele
     if proof.event == "refused":
         raise DriftgateError(f"{production.name} {version} was blocked on staging.", "Its verdict: `run.py releases`.")
     age = dt.datetime.now(dt.UTC) - proof.at
+    if age < -CLOCK_SKEW:
+        raise DriftgateError(
+            f"The proof of {production.name} {version} is dated {proof.at:%Y-%m-%d %H:%M} UTC, which is still to come.",
+            "Set the clock, or prove it again: `run.py deploy --to staging`.",
+        )
     if age > dt.timedelta(days=days):
         raise DriftgateError(
             f"The proof of {production.name} {version} is {age.days} days old; gate.proof_days allows {days:g}.", remedy
@@ -273,8 +321,8 @@ def _approved(production: Production, model: str | None, *, days: float) -> Rele
     return release
 
 
-def movement_entry(production: Production, release: Release, *, event: Event, who: str | None, reason: str) -> Entry:
-    """What the record will say of a move to a release: on the evidence of its proof on staging, or of when it served.
+def deployment_entry(production: Production, release: Release, *, event: Event, who: str | None, reason: str) -> Entry:
+    """What the record will say of a deployment or rollback to a release: on the evidence of its proof on staging, or of when it served.
 
     A version that once served may have been proved again since, and refused, as the newest data drifts.
     """
@@ -293,8 +341,10 @@ def user() -> str:
     return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
 
 
-def _move_result(production: Production, entry: Entry, started: float, *, service: ServiceState | None) -> MoveResult:
-    """The result of a move of production."""
+def _move_result(
+    production: Production, entry: Entry, started: float, *, service: ServiceState | None, warnings: list[str]
+) -> MoveResult:
+    """The result of a move of production; `warnings` are about what it served before."""
     return MoveResult(
         problem=production.name,
         verdict=entry.verdict or "none",
@@ -306,6 +356,7 @@ def _move_result(production: Production, entry: Entry, started: float, *, servic
         reason=entry.reason,
         document=str(production.channel),
         service=service,
+        warnings=tuple(warnings),
         seconds=round(time.monotonic() - started, 1),
         finished_at=now(),
     )

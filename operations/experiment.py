@@ -8,10 +8,11 @@ from pathlib import Path
 
 from driftgate.config import Problem
 from driftgate.production import experiments
+from driftgate.production.deployments import warnings_of
 from driftgate.production.move import Production
 from driftgate.results.experiment import ExperimentProgress, ExperimentResult
 from driftgate.workspace import Workspace
-from operations.deploy import followers, movement_entry, publish_challenger, recover, user
+from operations.deploy import deployment_entry, followers, recover, recover_if_cut_off, user
 
 
 def experiment(
@@ -42,21 +43,29 @@ def experiment(
     """
     production, started = Production(problem.name, workspace=workspace), time.monotonic()
     needed: dict[str, int | None] | None = None
+    unfinished: list[str] = []
+    if action == "status":
+        _, unfinished = recover_if_cut_off(production, workspace=workspace)
     with contextlib.nullcontext() if action == "status" else production.exclusive():
         if action != "status":
             recover(production, workspace=workspace)
+        warnings = [*unfinished, *warnings_of(production)]
+        follow = followers(production, workspace=workspace)
         if action == "start":
-            needed = _start(production, problem, challenger or "", share=share, who=who or user(), reason=reason)
+            planned = experiments.plan(
+                production, challenger or "", share=share, budget_ms=problem.gate.service_latency_ms
+            )
+            # The power analysis comes before the first request.
+            needed = experiments.power_analysis(planned.champion, planned.tried, share=share)
+            experiments.begin(production, planned, who=who or user(), reason=reason, follow=follow)
         serving, tried = experiments.running(production)
         standing = None
         if action in ("status", "promote"):
             standing = experiments.standing(production, log_folder)
         if action == "stop":
-            experiments.stop(production, who=who or user(), reason=reason)
+            experiments.stop(production, who=who or user(), reason=reason, follow=follow)
         if standing and action == "promote":
             _promote(production, standing, who=who, reason=reason, workspace=workspace)
-        elif action != "status":
-            publish_challenger(production, workspace=workspace)
         now = production.serving() or serving
     return ExperimentResult(
         problem=problem.name,
@@ -71,18 +80,9 @@ def experiment(
         share=tried.share,
         labels_needed=needed,
         standing=ExperimentProgress.model_validate(standing) if standing else None,
+        warnings=tuple(warnings),
         seconds=round(time.monotonic() - started, 1),
     )
-
-
-def _start(
-    production: Production, problem: Problem, challenger: str, *, share: float | None, who: str, reason: str
-) -> dict[str, int | None]:
-    """Begin, once the power analysis is made: what it says comes before the first request."""
-    planned = experiments.plan(production, challenger, share=share, budget_ms=problem.gate.service_latency_ms)
-    needed = experiments.power_analysis(planned.champion, planned.tried, share=share)
-    experiments.begin(production, planned, who=who, reason=reason)
-    return needed
 
 
 def _promote(
@@ -95,5 +95,5 @@ def _promote(
 ) -> None:
     release, gain = experiments.winner(production, standing), standing.gain
     why = f"{reason}: gain {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) after {gain.labels:,} labels"
-    entry = movement_entry(production, release, event="production", who=who, reason=why.removeprefix(": "))
+    entry = deployment_entry(production, release, event="production", who=who, reason=why.removeprefix(": "))
     production.move(release, entry, follow=followers(production, workspace=workspace))

@@ -55,7 +55,8 @@ def prove_production(problem: Problem, *, service: str | None, workspace: Worksp
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
         # Without a challenger, which would answer for its share; it is judged by its experiment.
         path = Path(folder) / "production.json"
-        write_channel(path, channel.model_copy(update={"challenger": None, "release": str(release.folder)}))
+        alone = {"challenger": None, "record_head": None, "release": str(release.folder)}
+        write_channel(path, channel.model_copy(update=alone))
         with serving(bento, workspace=workspace, environment={"DRIFTGATE_CHANNEL": str(path)}) as served:
             answers = golden_answers(served, release)
     differ = differing(answers, release)

@@ -87,7 +87,7 @@ def drift_result(problem: Problem, run: RunOutcome, *, seconds: float, workspace
 
 
 def deployment_result(
-    problem: Problem, run: RunOutcome, *, production: Production, version: str, seconds: float
+    problem: Problem, run: RunOutcome, *, production: Production, version: str, seconds: float, warnings: list[str]
 ) -> DeploymentResult:
     """The result of a deployment to staging."""
     serving = production.serving()
@@ -105,6 +105,7 @@ def deployment_result(
         release=run.release,
         bento=run.bento,
         document=str(production.staging),
+        warnings=tuple(warnings),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from driftgate.errors import DriftgateError
-from driftgate.production.channel import Challenger, challenger_in, read_channel, release_in
+from driftgate.production.channel import Challenger, Channel, challenger_in, read_channel, release_in
 from driftgate.production.release import Release
 
 log = logging.getLogger("driftgate.channel")
@@ -39,6 +39,7 @@ class Follower:
     ) -> None:
         self._name, self._path, self._take, self._failed = name, path, take, failed
         self._seen: bytes | None = b""
+        self._followed: Channel | None = None
         self._tried = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -55,6 +56,9 @@ class Follower:
         self._seen, self._tried = content, time.monotonic()
         try:
             channel = read_channel(self._path, content)
+            if channel.serves_as(self._followed):
+                self.error = None
+                return  # only the record went on: what serves stays, with its counts
             if self._name not in (None, channel.name):
                 raise DriftgateError(
                     f"The channel names {channel.name}, this service is {self._name}.", "Name another."
@@ -66,7 +70,7 @@ class Follower:
             self._failed()
             log.error("the channel is not followed, the old release stays: %s", self.error)
         else:
-            self.error = None
+            self.error, self._followed = None, channel
             log.info("serving %s %s, as the channel says", release.card.name, release.card.version)
 
     def start(self) -> None:

@@ -20,6 +20,7 @@ def print_experiment(result: ExperimentResult, results: IO[str]) -> None:
         )
         lines["labels"] = f"needed to find a gain, with a power of 80 %: {needed}"
     write_lines(lines, results, width=11)
+    results.writelines(f"{'warning':<11}{warning}\n" for warning in result.warnings)
 
 
 def _progress_lines(progress: ExperimentProgress) -> dict[str, str]:

@@ -53,7 +53,7 @@ def print_releases(result: ReleasesResult, results: IO[str]) -> None:
     for line in state_lines(result.problem, result.json_document()):
         print_line(console, line)
     if result.finished_now:
-        print_line(console, f"finished the move to {result.finished_now}, which had been interrupted")
+        print_line(console, f"finished the change to {result.finished_now}, which had been interrupted")
     rows = [
         [
             f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.event, entry.version, entry.previous or "–",

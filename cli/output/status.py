@@ -15,6 +15,10 @@ def print_status(result: StatusResult, results: IO[str]) -> None:
     """What serves where, and the newest runs: when, of what, the verdict, the version and where its files are."""
     for problem, state in result.channels.items():
         results.write("\n".join(state_lines(problem, state.model_dump(mode="json"))) + "\n")
+    for record in result.unreadable_runs:
+        results.write(
+            f"error       {show_path(record.file)}: {record.error}. Move it away, or restore it from a backup.\n"
+        )
     if not result.runs:
         results.write("No run yet. Start one with `python run.py`.\n")
         return
@@ -32,7 +36,7 @@ def _print_runs(runs: tuple[RunRecord, ...], results: IO[str]) -> None:
         files = run.release or run.report
         rows.append(
             [
-                (run.finished_at or "–")[:16].replace("T", " "), run.kind, run.problem or "–",
+                (run.finished_at or "–")[:16].replace("T", " "), run.kind, run.problem,
                 (run.data_until or "–")[:10], run.verdict or "–", run.model_version or "–",
                 show_path(files) if files else "–",
             ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CANDIDATE, CHAMPION, CHALLENGER = "candidate", "champion", "challenger"
+RECORD_HEAD = "driftgate.record_head.{}"
 
 
 def resolve_version(name: str, model: str | None, *, workspace: Workspace) -> str:
@@ -81,6 +82,24 @@ def drop_alias(name: str, alias: str, *, workspace: Workspace) -> None:
     """Delete an alias; it is no error if it does not exist."""
     if version_with_alias(name, alias, workspace=workspace) is not None:
         client(workspace).delete_registered_model_alias(name, alias)
+
+
+def set_record_head(name: str, record: str, head: str, *, workspace: Workspace) -> None:
+    """Keep the hash of the last line of a deployment record with the model.
+
+    Args:
+        name: Of the model.
+        record: Names the record: several workspaces may share one registry.
+        head: The hash.
+        workspace: Where everything is.
+    """
+    client(workspace).set_registered_model_tag(name, RECORD_HEAD.format(record), head)
+
+
+def record_head(name: str, record: str, *, workspace: Workspace) -> str | None:
+    """The hash of the last line of a deployment record, as of when the registry was reached last."""
+    tags: dict[str, str] = client(workspace).get_registered_model(name).tags
+    return tags.get(RECORD_HEAD.format(record))
 
 
 def release_of(name: str, version: str, *, workspace: Workspace) -> Release:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from driftgate.errors import DriftgateError, first_line
+from driftgate.files import replace_text
 from driftgate.production.release import Release, manifest_hash, read_release
 
 
@@ -51,7 +50,8 @@ class Challenger(BaseModel):
 class Channel(BaseModel):
     """What a channel says: the release's name and version, its folder, the sha256 of its manifest; and what is tried.
 
-    A relative folder is below that of the document.
+    A relative folder is below that of the document. `record_head` is the sha256 of the line in the deployment record
+    that explains the document; None in staging, and in documents of versions that did not write it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -61,6 +61,7 @@ class Channel(BaseModel):
     release: str
     manifest_sha256: str
     challenger: Challenger | None = None
+    record_head: str | None = None
 
     @classmethod
     def of(cls, release: Release) -> Channel:
@@ -76,6 +77,10 @@ class Channel(BaseModel):
     def named(cls, name: str, found: Named) -> Channel:
         """The document that serves what a challenger, or an entry of the record, names."""
         return cls(name=name, version=found.version, release=found.release, manifest_sha256=found.manifest_sha256)
+
+    def serves_as(self, other: Channel | None) -> bool:
+        """Whether a service that follows this document answers just as one that follows the other."""
+        return other is not None and self.model_copy(update={"record_head": other.record_head}) == other
 
 
 def read_channel(path: Path, content: bytes | None = None) -> Channel:
@@ -149,22 +154,12 @@ def _digest(key: str, *, salt: str) -> bytes:
 
 
 def write_channel(path: Path, channel: Channel) -> None:
-    """Replace a channel's document, whole or not at all, and durably."""
+    """Replace a channel's document, whole or not at all, and durably.
+
+    Raises:
+        OSError: If it can't be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(channel.model_dump(), file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # Services that were built before the field existed refuse a document with it: staging and proofs do without.
+    unset = {"record_head"} if channel.record_head is None else set()
+    replace_text(path, json.dumps(channel.model_dump(exclude=unset), indent=2) + "\n", mode=0o644)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections import abc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.errors import DriftgateError
-from driftgate.production.channel import Challenger, Channel, release_in, write_channel
-from driftgate.production.move import Production
-from driftgate.production.record import Entry, append, staged
+from driftgate.production.channel import Challenger, Channel, release_in
+from driftgate.production.move import Follow, Production
+from driftgate.production.record import Entry, Event, staged
 from driftgate.production.release import Release
 from driftgate.production.sequential import Sequence, labels_needed, paired_gains, split_bound, split_gains, summarize
 
@@ -114,44 +115,70 @@ def plan(
     return Planned(found, serving, champion, tried)
 
 
-def begin(production: Production, planned: Planned, *, who: str, reason: str) -> None:
-    """Try it, from now on; to be called by who is `exclusive`.
+def begin(
+    production: Production, planned: Planned, *, who: str, reason: str, follow: abc.Sequence[Follow] = ()
+) -> None:
+    """Try the challenger from now on, all or none; to be called by whoever is `exclusive`.
 
     Args:
         production: Of the problem.
-        planned: Meanwhile nothing else moved.
+        planned: By `plan`; nothing has changed since.
         who: Starts it.
         reason: For the record.
+        follow: As of `Production.change`.
     """
-    write_channel(production.channel, planned.serving.model_copy(update={"challenger": planned.challenger}))
-    _note(
-        production, planned.challenger, event="challenged", champion=planned.serving.version, who=who, reason=reason
-    )  # fmt: skip
+    _change(production, planned.serving, planned.challenger, event="challenged", who=who, reason=reason, follow=follow)
 
 
-def end_cut_off_canary(production: Production) -> Challenger | None:
-    """Undo a canary whose process is gone; to be called by who is `exclusive`: so nobody climbs it any more.
+def widen(production: Production, planned: Planned, *, share: float, who: str, reason: str) -> None:
+    """Give the challenger of a canary its next share, all or none; to be called by whoever is `exclusive`."""
+    challenger = planned.challenger.model_copy(update={"share": share})
+    _change(production, planned.serving, challenger, event="stepped", who=who, reason=reason)
+
+
+def end_cut_off_canary(production: Production, *, follow: abc.Sequence[Follow] = ()) -> Challenger | None:
+    """End a canary whose process is gone; to be called by whoever is `exclusive`: so no other process watches it.
 
     Returns:
-        What was undone.
+        The challenger whose canary was ended.
     """
     serving = production.serving()
     left = serving.challenger if serving else None
     if left is None or not left.canary:
         return None
-    return stop(production, who="driftgate", reason="its canary was cut off")
+    return stop(production, who="driftgate", reason="its canary was cut off", follow=follow)
 
 
-def stop(production: Production, *, who: str, reason: str) -> Challenger:
-    """End the experiment; to be called by who is `exclusive`.
+def stop(production: Production, *, who: str, reason: str, follow: abc.Sequence[Follow] = ()) -> Challenger:
+    """End the experiment, all or none; to be called by whoever is `exclusive`.
 
     Raises:
         DriftgateError: If there is none.
     """
     serving, tried = running(production)
-    write_channel(production.channel, serving.model_copy(update={"challenger": None}))
-    _note(production, tried, event="unchallenged", champion=serving.version, who=who, reason=reason)
+    _change(production, serving, None, event="unchallenged", who=who, reason=reason, follow=follow)
     return tried
+
+
+def stop_if_running(production: Production, challenger: Challenger, *, who: str, reason: str) -> None:
+    """End an experiment or canary, if it had begun; to be called by whoever is `exclusive`."""
+    serving = production.serving()
+    if serving and serving.challenger and serving.challenger.id == challenger.id:
+        stop(production, who=who, reason=reason)
+
+
+def _change(
+    production: Production, serving: Channel, challenger: Challenger | None, *, event: Event, who: str, reason: str,
+    follow: abc.Sequence[Follow] = (),
+) -> None:  # fmt: skip
+    """Let the champion serve with another challenger, or with none."""
+    tried = challenger or serving.challenger
+    assert tried is not None
+    entry = Entry(
+        event=event, version=tried.version, previous=serving.version, who=who, reason=reason, verdict=None,
+        release=tried.release, manifest_sha256=tried.manifest_sha256, challenger=challenger,
+    )  # fmt: skip
+    production.change(serving.model_copy(update={"challenger": challenger}), entry, follow=follow)
 
 
 def running(production: Production) -> tuple[Channel, Challenger]:
@@ -194,7 +221,7 @@ def standing(production: Production, log: Path) -> ExperimentStatus:
         DriftgateError: If no experiment is running, or there is no log.
     """
     serving, tried = running(production)
-    started = next(entry for entry in reversed(production.record()) if entry.event == "challenged")
+    started = _start_of(production, tried)
     positive = release_in(serving, production.channel).card.positive_name
     since = started.at + GRACE
     rows = _answered(log, since=since, name=production.name)
@@ -216,6 +243,22 @@ def standing(production: Production, log: Path) -> ExperimentStatus:
         mode="split", requests=_by_arm(rows, "request"), draws=draws, labelled=labelled, **_share(draws, tried.share),
         gain=summarize(values, bound=split_bound(tried.share), alpha=ALPHA), **common,
     )  # fmt: skip
+
+
+def _start_of(production: Production, tried: Challenger) -> Entry:
+    """The entry that began the experiment.
+
+    Raises:
+        DriftgateError: If the record has none: labels can't be dated then.
+    """
+    for entry in reversed(production.record()):
+        recorded = entry.challenger.id if entry.challenger else tried.id
+        if entry.event == "challenged" and (entry.version, recorded) == (tried.version, tried.id):
+            return entry
+    raise DriftgateError(
+        f"{production.name} {tried.version} is tried in production, but the record has no start of this experiment.",
+        "End it with `run.py experiment stop`, and start it again.",
+    )
 
 
 def power_analysis(champion: Release, challenger: Release, *, share: float | None) -> dict[str, int | None]:
@@ -308,13 +351,3 @@ def _share(counts: dict[str, int], share: float) -> dict[str, Any]:
         "observed_share": counts["challenger"] / total, "share_low": float(interval.low),
         "share_high": float(interval.high), "fair": bool(test.pvalue >= UNFAIR),
     }  # fmt: skip
-
-
-def _note(production: Production, tried: Challenger, *, event: Any, champion: str, who: str, reason: str) -> None:
-    append(
-        production.record_path,
-        Entry(
-            event=event, version=tried.version, previous=champion, who=who, reason=reason, verdict=None,
-            release=tried.release, manifest_sha256=tried.manifest_sha256,
-        ),
-    )  # fmt: skip

@@ -1,7 +1,8 @@
-"""The record of deployments: who moved which version where, when, why, and on which verdict. Lines are only appended.
+"""The deployment record: who moved which version where, when, why, and on which verdict. Lines are only appended.
 
-Each entry carries the hash of the one before it: a line that was changed or taken out is told. Order is that of the
-lines, not of the clock, which may be set back.
+Each line carries the hash of the line before, so that a line that was changed or removed is found. The hash of the last
+line, the head, is kept outside the record (in `head.json` beside it, in the production channel and in MLflow), so that a
+changed or missing end is found too. Order is that of the lines, not of the clock, which may be set back.
 """
 
 from __future__ import annotations
@@ -11,23 +12,31 @@ import hashlib
 import json
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from driftgate.errors import DriftgateError, first_line
+from driftgate.files import flush_folder, replace_text
+from driftgate.production.channel import Challenger
 
-Event = Literal["staged", "refused", "production", "rollback", "challenged", "unchallenged"]
+Event = Literal["staged", "refused", "production", "rollback", "challenged", "stepped", "unchallenged"]
 IN_PRODUCTION: tuple[Event, ...] = ("production", "rollback")
+TRIED: tuple[Event, ...] = ("challenged", "stepped")
 BEGINNING = "0" * 64
+HEAD = "head.json"
+RESTORE = "Restore the record from a backup; nothing is deployed on a record that was changed."
 
 
 class Entry(BaseModel):
-    """One deployment.
+    """One event of a deployment.
 
-    `staged` passed the proof on staging, `refused` did not; `challenged` began an experiment, `unchallenged` ended it. `production` and `rollback` moved production there from
-    `previous`; `reason` is the approval's. `runs` are the ids of the deployment's runs in MLflow and ZenML.
+    `staged` passed the proof on staging, `refused` did not. `production` and `rollback` moved production there from
+    `previous`; `reason` is the approval's. `challenged` began an experiment or a canary, `stepped` gave a canary its next
+    share, `unchallenged` ended either; `challenger` is what the channel said from then on. `runs` are the ids of the
+    deployment's runs in MLflow and ZenML. `before` is the sha256 of the line before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,57 +52,121 @@ class Entry(BaseModel):
     runs: dict[str, str | None] = {}
     release: str
     manifest_sha256: str
+    challenger: Challenger | None = None
     before: str = BEGINNING
+
+    def line(self) -> bytes:
+        """The entry as it stands in the record, without the line's end."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False).encode()
+
+
+class Head(BaseModel):
+    """What `head.json` says: how many entries the record had at a time, and the hash of its last line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entries: int
+    sha256: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Record:
+    """What could be read of a record.
+
+    Attributes:
+        entries: The oldest first; those before the damage where there is any.
+        hashes: The sha256 of each entry's line.
+        head: What `head.json` says; None where there is none.
+        damage: What is wrong with the record; None: nothing.
+    """
+
+    entries: list[Entry]
+    hashes: list[str]
+    head: Head | None
+    damage: DriftgateError | None
+
+    @property
+    def last(self) -> str:
+        """The hash of the last line."""
+        return self.hashes[-1] if self.hashes else BEGINNING
+
+    @property
+    def key(self) -> str | None:
+        """What names this record among others: the first characters of its first line's hash."""
+        return self.hashes[0][:12] if self.hashes else None
+
+    def continued_by(self, entry: Entry) -> Entry:
+        """An entry as the next one of this record."""
+        return entry.model_copy(update={"before": self.last})
+
+
+def inspect_record(path: Path) -> Record:
+    """Read as much of a record as follows from its beginning, and say what is wrong with the rest.
+
+    The head is read first: a line that is appended meanwhile is no damage.
+    """
+    head: Head | None = None
+    try:
+        head = _read_head(path)
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        content = b""
+    except OSError as error:
+        return Record([], [], head, DriftgateError(f"The record {path} can't be read: {error.strerror}.", RESTORE))
+    except DriftgateError as error:
+        return Record([], [], None, error)
+    entries, hashes, damage = _read_lines(path, content)
+    if damage is None and head and head.sha256 not in hashes:
+        damage = DriftgateError(
+            f"The end of the record {path} was changed or removed: {HEAD} says that it had {_number(head.entries)} on "
+            f"{head.at:%Y-%m-%d %H:%M} UTC; now {_number(len(entries))} can be read, and that last one is not among them.",
+            f"Restore the record from a backup; if there is none, keep a copy and delete {path.with_name(HEAD)}.",
+        )
+    return Record(entries, hashes, head, damage)
 
 
 def read_record(path: Path) -> list[Entry]:
     """Every entry, the oldest first; none where there is no record yet.
 
     Raises:
-        DriftgateError: If a line can't be understood, or doesn't follow the one before it.
+        DriftgateError: If the record was damaged: a line can't be understood, doesn't follow the line before, or is missing.
     """
-    if not path.exists():
-        return []
-    remedy = "Restore the record from a backup; nothing is deployed on a record that was changed."
-    entries, expected = [], BEGINNING
-    lines = path.read_bytes().split(b"\n")
-    # A last line without its end was torn by a crash: what it told was not done.
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            entry = Entry.model_validate_json(line)
-        except ValidationError as error:
-            raise DriftgateError(f"Line {number} of {path} can't be read: {first_line(error)}.", remedy) from error
-        if entry.before != expected:
-            raise DriftgateError(f"Line {number} of {path} doesn't follow the line before it.", remedy)
-        entries.append(entry)
-        expected = hashlib.sha256(line).hexdigest()
-    return entries
+    record = inspect_record(path)
+    if record.damage:
+        raise record.damage
+    return record.entries
 
 
 def append(path: Path, entry: Entry) -> Entry:
-    """Add an entry, durably; one that is there already is left as it is.
+    """Add an entry, durably; one that is there already is left as it is. To be called by whoever holds the lock.
+
+    The line is written before the head: what is cut off in between leaves a head that the record still contains.
 
     Returns:
         The entry as it stands in the record.
+
+    Raises:
+        DriftgateError: If the record was damaged, or can't be written.
     """
-    entries = read_record(path)
-    for known in entries:
-        if known.id == entry.id:
-            return known
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    last = whole.rstrip(b"\n").rsplit(b"\n", 1)[-1]
-    entry = entry.model_copy(update={"before": hashlib.sha256(last).hexdigest() if last else BEGINNING})
-    line = json.dumps(entry.model_dump(mode="json"), ensure_ascii=False).encode() + b"\n"
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    record = inspect_record(path)
+    if record.damage:
+        raise record.damage
+    known = next((found for found in record.entries if found.id == entry.id), None)
     try:
-        os.ftruncate(file, len(whole))
-        os.pwrite(file, line, len(whole))
-        os.fsync(file)
-    finally:
-        os.close(file)
-    return entry
+        if known is None:
+            entry = record.continued_by(entry)
+            _write_line(path, entry.line())
+            record = inspect_record(path)
+        if record.head is None or record.head.sha256 != record.last:
+            now = Head(entries=len(record.entries), sha256=record.last, at=dt.datetime.now(dt.UTC))
+            replace_text(path.with_name(HEAD), now.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise DriftgateError(
+            f"The record {path} can't be written: {error.strerror}.",
+            "Free space or give yourself the right to write it.",
+        ) from error
+    return known or entry
 
 
 def production_history(entries: list[Entry]) -> list[Entry]:
@@ -104,3 +177,60 @@ def production_history(entries: list[Entry]) -> list[Entry]:
 def staged(entries: list[Entry], version: str) -> Entry | None:
     """The newest entry of a version's proof on staging, whether it passed or not."""
     return next((entry for entry in reversed(entries) if entry.event in ("staged", "refused") and entry.version == version), None)  # fmt: skip
+
+
+def _number(entries: int) -> str:
+    return f"{entries} {'entry' if entries == 1 else 'entries'}"
+
+
+def _read_lines(path: Path, content: bytes) -> tuple[list[Entry], list[str], DriftgateError | None]:
+    entries: list[Entry] = []
+    hashes: list[str] = []
+    # A last line without its end was torn by a crash: what it said was not done.
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        if line.endswith(b"\r"):
+            cause = f"Line {number} of {path} ends as on Windows (CRLF): a program has rewritten the record."
+            return entries, hashes, DriftgateError(cause, "Restore the record from a backup, or its line ends (LF).")
+        try:
+            entry = Entry.model_validate_json(line)
+        except ValidationError as error:
+            cause = f"Line {number} of {path} can't be read: {first_line(error)}."
+            return entries, hashes, DriftgateError(cause, RESTORE)
+        if entry.before != (hashes[-1] if hashes else BEGINNING):
+            cause = f"Line {number} of {path} doesn't follow the line before it: one of both was changed, or lines are missing."  # fmt: skip
+            return entries, hashes, DriftgateError(cause, RESTORE)
+        entries.append(entry)
+        hashes.append(hashlib.sha256(line).hexdigest())
+    return entries, hashes, None
+
+
+def _read_head(record: Path) -> Head | None:
+    path = record.with_name(HEAD)
+    try:
+        return Head.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValidationError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
+        raise DriftgateError(
+            f"{path} can't be read: {reason}.", "Compare the record with a backup; then delete this file."
+        ) from error
+
+
+def _write_line(path: Path, line: bytes) -> None:
+    """Put a line behind the last whole one, durably; a line that a crash has torn is overwritten."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        size = path.read_bytes().rfind(b"\n") + 1
+        os.ftruncate(file, size)
+        rest = line + b"\n"
+        while rest:  # a disk that is nearly full takes a part, and says so at the next call
+            written = os.pwrite(file, rest, size)
+            rest, size = rest[written:], size + written
+        os.fsync(file)
+    finally:
+        os.close(file)
+    if new:
+        flush_folder(path.parent)

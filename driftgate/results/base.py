@@ -28,6 +28,13 @@ class Frozen(BaseModel):
     )
 
 
+class ErrorDetails(Frozen):
+    """An error, in two sentences."""
+
+    cause: str = Field(description="What happened.")
+    remedy: str = Field(description="What to do.")
+
+
 class Result(Frozen):
     """What a command prints: `--json` prints the document of this object, and the terminal shows the same object."""
 

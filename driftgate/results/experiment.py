@@ -56,4 +56,7 @@ class ExperimentResult(CheckedResult):
         None, description="After `start`: labels needed to find a gain, by gain; null where it takes more than 100,000."
     )
     standing: ExperimentProgress | None = Field(None, description="After `status` and `promote`: what the labels say.")
+    warnings: tuple[str, ...] = Field(
+        (), description="What the deployment record doesn't explain, and what is damaged."
+    )
     seconds: float = Field(description="How long the command took.")

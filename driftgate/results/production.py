@@ -7,7 +7,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from driftgate.results.base import CheckedResult, Frozen, ModelVersion, Moment, PipelineResult, ProblemResult
+from driftgate.results.base import (
+    CheckedResult,
+    ErrorDetails,
+    Frozen,
+    ModelVersion,
+    Moment,
+    PipelineResult,
+    ProblemResult,
+)
 
 
 class StagingProof(Frozen):
@@ -35,6 +43,9 @@ class DeploymentResult(PipelineResult):
     data: dict[str, Any] = Field(default_factory=dict, max_length=0, description="Empty: no data file is named.")
     release: str | None = Field(description="Folder of the release.")
     bento: str | None = Field(description="Folder of the bento.")
+    warnings: tuple[str, ...] = Field(
+        (), description="What the deployment record doesn't explain, and what is damaged."
+    )
     document: str = Field(description="File of the channel.")
 
 
@@ -58,6 +69,9 @@ class MoveResult(CheckedResult):
     reason: str = Field(description="Why.")
     document: str = Field(description="File of the channel.")
     service: ServiceState | None = Field(description="The running service; null without `--service`.")
+    warnings: tuple[str, ...] = Field(
+        (), description="What the deployment record doesn't explain, and what is damaged."
+    )
     seconds: float = Field(description="How long the command took.")
     finished_at: Moment = Field(description="When the command ended, in UTC.")
 
@@ -108,7 +122,7 @@ class RecordEntry(Frozen):
     id: str = Field(description="Id of the entry.")
     at: dt.datetime = Field(description="When it was written.")
     event: str = Field(
-        description="`staged`, `refused`, `production`, `rollback`, `challenged` or `unchallenged`: what was done."
+        description="`staged`, `refused`, `production`, `rollback`, `challenged`, `stepped` or `unchallenged`: what was done."
     )
     version: str = Field(description="Version that it is about.")
     previous: str | None = Field(description="Version in production before.")
@@ -118,6 +132,9 @@ class RecordEntry(Frozen):
     runs: dict[str, str | None] = Field(description="Ids of the deployment's run in MLflow and ZenML.")
     release: str = Field(description="Folder of the release.")
     manifest_sha256: str = Field(description="Hash of the release's manifest.")
+    challenger: ChallengerState | None = Field(
+        description="Challenger in the channel after the entry; null without one."
+    )
     before: str = Field(description="Hash of the entry before it.")
 
 
@@ -126,6 +143,7 @@ class ChannelState(Frozen):
 
     channel: Literal["production"] = Field("production", description="The channel that the next keys are about.")
     document: str = Field(description="File of the production channel.")
+    channel_error: str | None = Field(description="Why the production channel can't be read; null where it can.")
     version: str | None = Field(description="Version in production; null where nothing is.")
     previous: str | None = Field(description="Version in production before.")
     verdict: str = Field(description="Verdict of the version in production; `none` where there is none.")
@@ -133,6 +151,15 @@ class ChannelState(Frozen):
     staging: OnStaging | None = Field(description="What serves on staging.")
     waits_for_approval: str | None = Field(description="Version that passed on staging and isn't in production yet.")
     experiment: ChallengerState | None = Field(description="The challenger of a running experiment or canary.")
+    warnings: tuple[str, ...] = Field(
+        (), description="What the deployment record doesn't explain, and what is damaged."
+    )
+
+
+class ProblemState(ChannelState):
+    """What serves for one problem, as `status` shows it."""
+
+    error: ErrorDetails | None = Field(description="What can't be read; null where everything can.")
 
 
 class ReleasesResult(ChannelState, ProblemResult):

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from driftgate.results.base import Frozen, Result
-from driftgate.results.production import ChannelState
+from driftgate.results.base import ErrorDetails, Frozen, Result
+from driftgate.results.production import ProblemState
 
 
 class RunRecord(BaseModel):
@@ -19,7 +19,7 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", json_schema_serialization_defaults_required=True)
 
     kind: str = Field(description="`training`, `drift` or `deployment`.")
-    problem: str | None = Field(None, description="Name of the problem.")
+    problem: str = Field(description="Name of the problem.")
     verdict: str | None = Field(None, description="The verdict.")
     finished_at: str | None = Field(None, description="When the run ended, in UTC.")
     model: dict[str, Any] | None = Field(None, description="The model.")
@@ -39,20 +39,21 @@ class RunRecord(BaseModel):
         return data.get("as_of") or data.get("until")
 
 
+class UnreadableRun(Frozen):
+    """A file among the records of runs that can't be read."""
+
+    file: str = Field(description="The file.")
+    error: str = Field(description="Why it can't be read.")
+
+
 class StatusResult(Result):
     """What serves where, and the newest runs."""
 
     workspace: str = Field(description="Folder of everything that Driftgate writes.")
-    channels: dict[str, ChannelState] = Field(description="What serves, by problem.")
+    channels: dict[str, ProblemState] = Field(description="What serves, by problem.")
     runs: tuple[RunRecord, ...] = Field(description="The newest runs, the newest first.")
+    unreadable_runs: tuple[UnreadableRun, ...] = Field(description="Records that can't be read.")
     runs_left_out: int = Field(description="Number of older runs that are not listed; `status --all` lists them.")
-
-
-class ErrorDetails(Frozen):
-    """An error, in two sentences."""
-
-    cause: str = Field(description="What happened.")
-    remedy: str = Field(description="What to do.")
 
 
 class ErrorResult(Result):

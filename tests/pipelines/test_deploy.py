@@ -1,5 +1,6 @@
 """`run.py deploy`, `rollback` and `releases` as their user runs them, with a running service that follows production."""
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from bentos.server import Served, serving
 from driftgate.evidence import registry
+from driftgate.production.move import Production
+from driftgate.production.record import append, inspect_record, read_record, staged
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran, clean_environment, run_cli
 
@@ -282,3 +285,75 @@ def test_an_experiment_from_its_start_to_its_end(house: House) -> None:
     assert house.run("experiment", "stop").code == 0
     assert house.alias("challenger") is None
     assert house.run("experiment", "status", *log).code == 1
+
+
+KILLED = """
+import os, sys
+os.pwrite = lambda *_: os._exit(9)  # the channel stands, the record's line does not
+from run import main
+main(sys.argv[1:])
+"""
+
+
+def killed_before_the_record(house: House, verb: str, *arguments: str) -> None:
+    command = [sys.executable, "-c", KILLED, verb, *RULES, *arguments, "--json"]
+    assert subprocess.run(command, env=clean_environment(house.home), cwd=PROJECT, capture_output=True).returncode == 9
+
+
+def test_an_experiment_that_was_cut_off_is_recorded_by_the_next_command(house: House) -> None:
+    """By one that only looks, too."""
+    champion = house.serves()
+    other = "1" if champion == "2" else "2"
+    production = Production("rules", workspace=Workspace(house.home))
+    log = ("--log", str(house.home / "predictions"))
+    before = production.record()
+    killed_before_the_record(house, "experiment", "start", "--challenger", other, "--share", "0.5", "--reason", "half")
+    assert production.record() == before
+    [told] = run_cli("status", "--json", home=house.home).document["channels"]["rules"]["warnings"]
+    assert f"under way or was cut off: challenged {other}" in told
+    looked = house.run("experiment", "status", *log)
+    assert (looked.code, looked.document["share"], looked.document["warnings"]) == (0, 0.5, []), looked.out + looked.err
+    assert [(entry.event, entry.version, entry.reason) for entry in production.record()[len(before) :]] == [
+        ("challenged", other, "half")
+    ]
+    assert house.alias("challenger") == other
+    killed_before_the_record(house, "experiment", "stop")
+    released = house.run("releases").document
+    assert (released["finished_now"], released["experiment"], released["warnings"]) == (other, None, [])
+    assert released["record"][0]["event"] == "unchallenged"
+    assert house.alias("challenger") is None
+    ended = house.run("experiment", "status", *log)
+    assert (ended.code, "No experiment" in ended.document["error"]["cause"]) == (1, True)
+
+
+def test_mlflow_tells_where_the_whole_folder_was_set_back(house: House, tmp_path: Path) -> None:
+    """Record, head and channel agree; only the registry knows that there was more."""
+    folder, workspace = house.home / "channels" / "rules", Workspace(house.home)
+    champion = house.serves()
+    shutil.copytree(folder, tmp_path / "old")
+    started = house.run("experiment", "start", "--challenger", "1" if champion == "2" else "2", "--shadow")
+    assert started.code == 0, started.out + started.err
+    assert house.run("experiment", "stop").code == 0
+    record = inspect_record(folder / "record.jsonl")
+    assert record.key
+    assert registry.record_head("rules", record.key, workspace=workspace) == record.last
+    shutil.copytree(folder, tmp_path / "new")
+    shutil.copytree(tmp_path / "old", folder, dirs_exist_ok=True)
+    [told] = house.run("releases").document["warnings"]
+    assert "MLflow has the hash of an entry that the record doesn't have" in told
+    shutil.copytree(tmp_path / "new", folder, dirs_exist_ok=True)
+    assert house.run("releases").document["warnings"] == []
+
+
+def test_a_proof_from_the_future_allows_nothing(house: House, tmp_path: Path) -> None:
+    """The clock was ahead when it was made: how old it is can't be said."""
+    home = tmp_path / "home"
+    shutil.copytree(house.home, home, ignore=shutil.ignore_patterns("predictions", "*.lock", "lock"))
+    path = home / "channels" / "rules" / "record.jsonl"
+    proof = staged(read_record(path), "1")
+    assert proof
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=365)
+    append(path, proof.model_copy(update={"id": "ahead", "at": later, "event": "staged"}))
+    ran = run_cli("deploy", *RULES, "--to", "production", "--version", "1", "--approve", "x", "--json", home=home)
+    assert ran.code == 1
+    assert "which is still to come" in ran.document["error"]["cause"]

@@ -6,6 +6,7 @@ from driftgate.production.channel import Channel
 from driftgate.production.move import Production
 from driftgate.production.record import Entry
 from driftgate.production.release import Release
+from driftgate.workspace import Workspace
 
 
 def entry(release: Release, event: str = "production", **more: Any) -> Entry:
@@ -16,7 +17,13 @@ def entry(release: Release, event: str = "production", **more: Any) -> Entry:
     )
 
 
-def move(production: Production, release: Release, event: str = "production", follow: list[Any] | None = None) -> None:
+def move(
+    production: Production, release: Release, event: str = "production", follow: list[Any] | None = None, **more: Any
+) -> None:
     with production.exclusive():
         production.recover(follow or [])
-        production.move(release, entry(release, event), follow=follow or [])
+        production.move(release, entry(release, event, **more), follow=follow or [])
+
+
+def workspace_of(production: Production) -> Workspace:
+    return Workspace(production.channel.parents[2])

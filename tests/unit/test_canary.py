@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 
+from driftgate.config import load_problem
 from driftgate.errors import DriftgateError
 from driftgate.production import experiments
 from driftgate.production.channel import Channel, read_channel
+from driftgate.production.deployments import warnings_of
 from driftgate.production.move import Busy, Production
 from driftgate.production.release import Release
-from driftgate.workspace import PROJECT
+from driftgate.workspace import PROJECT, Workspace
 from operations import canary
+from operations.deploy import deploy_to_production
 
 
 @contextmanager
@@ -91,7 +94,7 @@ def test_a_fault_undoes_it(
     with service(contested, **says) as address, pytest.raises(DriftgateError, match="was undone") as raised:
         roll_out(contested, address)
     assert told in raised.value.cause
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
     assert [found.event for found in contested.record()[-2:]] == ["challenged", "unchallenged"]
 
 
@@ -101,7 +104,7 @@ def test_silence_undoes_it(
     monkeypatch.setattr(canary, "SILENT_SECONDS", 0.6)
     with pytest.raises(DriftgateError, match="does not answer"):
         roll_out(contested, "http://127.0.0.1:9")
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
 
 
 def test_an_interrupted_climb_is_undone(
@@ -113,7 +116,7 @@ def test_an_interrupted_climb_is_undone(
     monkeypatch.setattr(canary, "_watch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         roll_out(contested, "http://127.0.0.1:9")
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
     assert contested.record()[-1].reason == "canary at 5 %: it was interrupted"
 
 
@@ -143,8 +146,34 @@ def test_a_climb_that_was_cut_off_is_undone_by_whoever_comes_next(
     with contested.exclusive():
         assert experiments.end_cut_off_canary(contested) == serving.challenger
         assert experiments.end_cut_off_canary(contested) is None
-    assert contested.serving() == Channel.of(releases["1"])
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
     assert contested.record()[-1].event == "unchallenged"
+
+
+def test_a_deployment_that_is_interrupted_after_its_canary_ends_it(
+    contested: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    problem = load_problem(PROJECT / "configs" / "rules.yaml")
+    monkeypatch.setattr(Production, "move", interrupt)
+    with service(contested) as address, pytest.raises(KeyboardInterrupt):
+        deploy_to_production(
+            problem, model="2", reason="why", who="w", service=address, steps=(25, 100), hold=0.6,
+            workspace=Workspace(contested.channel.parents[2]),
+        )  # fmt: skip
+    assert Channel.of(releases["1"]).serves_as(contested.serving())
+    assert [found.event for found in contested.record()[-2:]] == ["challenged", "unchallenged"]
+
+
+def test_each_step_is_in_the_record_with_its_share(contested: Production) -> None:
+    with service(contested) as address:
+        roll_out(contested, address)
+    assert [(found.event, found.challenger and found.challenger.share) for found in contested.record()[-2:]] == [
+        ("challenged", 0.05), ("stepped", 0.25),
+    ]  # fmt: skip
+    assert warnings_of(contested) == []
 
 
 def test_an_experiment_is_no_canary(contested: Production) -> None:

@@ -105,10 +105,10 @@ def test_releases_keep_reasons_and_names_whole() -> None:
     entry = {
         "id": "a", "at": "2026-01-02T03:04:05+00:00", "event": "rollback", "version": "12", "previous": None,
         "verdict": "pass", "who": "somebody-with-a-long-name@example.org", "reason": "too many alarms since " + LONG,
-        "runs": {}, "release": "r", "manifest_sha256": "m", "before": "b",
+        "runs": {}, "release": "r", "manifest_sha256": "m", "challenger": None, "before": "b",
     }  # fmt: skip
     state = {
-        "document": "d", "version": None, "previous": None, "verdict": "none", "production": None, "staging": None,
+        "document": "d", "channel_error": None, "version": None, "previous": None, "verdict": "none", "production": None, "staging": None,
         "experiment": None, "waits_for_approval": "1",
     }  # fmt: skip
     document = {
