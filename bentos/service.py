@@ -80,8 +80,10 @@ class _Direct(type(Service)):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> Front:
         settings = _require_settings()
-        _Direct.guard = Guard(most=settings.most_connections, idle_seconds=settings.idle_seconds)
+        _Direct.guard = Guard(most=settings.connections, idle_seconds=settings.idle_seconds)
         install(_Direct.guard)
+        # uvicorn would believe `X-Forwarded-For` from anybody on this machine. A proxy's address is to be named.
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
         return Front(super().to_asgi(is_main=is_main))
 
 

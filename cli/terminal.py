@@ -246,6 +246,7 @@ def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) 
         lines["labels"] = f"{gain['labels']:,}"
         if standing["labelled"] > gain["labels"]:
             lines["labels"] += f", the first of each draw; {standing['labelled']:,} in all"
+        lines["callers"] = _callers(standing)
         lines["gain"] = (
             f"{gain['mean']:+.4f} in squared error ({gain['low']:+.4f} to {gain['high']:+.4f}, at all times 95 %)"
         )
@@ -254,6 +255,17 @@ def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) 
         told = "; ".join(f"{gain}: {'more than 100,000' if n is None else f'{n:,}'}" for gain, n in power.items())
         lines["labels"] = f"needed to find a gain, with a power of 80 %: {told}"
     results.writelines(f"{key:<11}{value}\n" for key, value in lines.items())
+
+
+def _callers(standing: Mapping[str, Any]) -> str:
+    """How many network addresses the labels belong to, and what the cap on one of them has left out."""
+    said = f"{standing['addresses']:,} network address{'es' * (standing['addresses'] != 1)}"
+    if standing["caller_share"] >= 1:
+        return f"{said}, no limit for one (`gate.caller_share` is 1)"
+    if standing["largest_share"] is not None:
+        said += f", the largest with {standing['largest_share']:.0%} of the labels that count"
+    said += f"; one may have {standing['caller_share']:.0%}, and none decides alone"
+    return said + (f"; {standing['left_out']:,} labels left out" if standing["left_out"] else "")
 
 
 def _file_of(problem: str) -> Path:

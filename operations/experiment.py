@@ -52,7 +52,7 @@ def experiment(
         serving, tried = experiments.running(production)
         standing = None
         if action in ("status", "promote"):
-            standing = experiments.standing(production, log_folder)
+            standing = experiments.standing(production, log_folder, caller_share=problem.gate.caller_share)
             told["standing"] = {**standing.model_dump(mode="json"), "decision": standing.decision}
         if action == "stop":
             experiments.stop(production, who=who or user(), reason=reason)

@@ -236,7 +236,9 @@ class Service:
         answering = self._now()
         if answering.openapi is None:
             answering.openapi = to_json(
-                openapi.document(answering, secured=self._secret is not None, label_token=self.settings.label_token is not None)
+                openapi.document(
+                    answering, secured=self._secret is not None, label_token=self.settings.label_token is not None
+                )
             )
         return HTTPStatus.OK, answering.openapi, JSON
 

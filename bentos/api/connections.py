@@ -279,14 +279,18 @@ class Connection(HttpToolsProtocol):
         The parser takes everything behind such a head for the other protocol, the request's body too.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        wished = [token.strip() for name, value in self.headers if name == b"upgrade" for token in value.lower().split(b",")]
+        wished = [
+            token.strip() for name, value in self.headers if name == b"upgrade" for token in value.lower().split(b",")
+        ]
         if method == b"CONNECT" or b"websocket" in wished:
             self._refusal = Refused(HTTPStatus.BAD_REQUEST, "upgrade", "The service speaks plain HTTP/1.1 only.")
             return b""
         lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
         for name, value in self.headers:
             if name == b"connection":
-                kept = [token for token in value.split(b",") if token.strip().lower() not in (b"upgrade", b"http2-settings")]
+                kept = [
+                    token for token in value.split(b",") if token.strip().lower() not in (b"upgrade", b"http2-settings")
+                ]
                 value = b",".join(kept)
             if name not in (b"upgrade", b"http2-settings"):
                 lines.append(name + b": " + value)

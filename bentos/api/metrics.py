@@ -12,7 +12,6 @@ from pathlib import Path
 
 from driftgate.errors import DriftgateError
 
-
 FOLDER = "DRIFTGATE_METRICS_FOLDER"  # environment: from the process that the user starts to its workers
 
 
@@ -95,10 +94,16 @@ class Metrics:
             "driftgate_connections", "Open connections", registry=registry, multiprocess_mode="livesum"
         )
         self.connections_limit = Gauge(
-            "driftgate_connections_limit", "Connections that may be open", registry=registry, multiprocess_mode="livesum"
+            "driftgate_connections_limit",
+            "Connections that may be open",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self.connections_closed = Counter(
-            "driftgate_connections_closed", "Connections closed before their time, by cause", ["cause"], registry=registry
+            "driftgate_connections_closed",
+            "Connections closed before their time, by cause",
+            ["cause"],
+            registry=registry,
         )
         self.swaps = Counter("driftgate_channel_swaps", "Releases taken over", registry=registry)
 

@@ -36,8 +36,7 @@ class Settings:
         segment_bytes: `DRIFTGATE_SEGMENT_BYTES`, after which the log begins another segment.
         segment_seconds: `DRIFTGATE_SEGMENT_SECONDS`, after which it does too.
         idle_seconds: `DRIFTGATE_IDLE_SECONDS`, within which a connection must bring the whole head of a request.
-        most_connections: `DRIFTGATE_MAX_CONNECTIONS` of one process; by default three quarters of the files that it may
-            have open, 4,096 at most.
+        most_connections: `DRIFTGATE_MAX_CONNECTIONS` of one process; None: see `connections`.
 
     `DRIFTGATE_WORKERS` is the number of processes, see `workers`.
     """
@@ -52,7 +51,7 @@ class Settings:
     segment_seconds: float = SEGMENT_SECONDS
     label_token: str | None = None
     idle_seconds: float = 10.0
-    most_connections: int = MOST_BY_DEFAULT
+    most_connections: int | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -81,6 +80,11 @@ class Settings:
             segment_bytes=_whole(environment, "DRIFTGATE_SEGMENT_BYTES", cls.segment_bytes),
             segment_seconds=_whole(environment, "DRIFTGATE_SEGMENT_SECONDS", int(cls.segment_seconds)),
         )
+
+    @property
+    def connections(self) -> int:
+        """How many connections one process may hold: by default three quarters of the files that it may open, 4,096 at most."""
+        return self.most_connections or min(connections_allowed(), MOST_BY_DEFAULT)
 
 
 def require_loopback(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> None:
@@ -160,10 +164,12 @@ def _checked(name: str, token: str) -> str:
     return token
 
 
-def _most_connections(environment: Mapping[str, str]) -> int:
+def _most_connections(environment: Mapping[str, str]) -> int | None:
     """`DRIFTGATE_MAX_CONNECTIONS`, checked against the files that this process may have open."""
+    if "DRIFTGATE_MAX_CONNECTIONS" not in environment:
+        return None
     allowed = connections_allowed()
-    found = _whole(environment, "DRIFTGATE_MAX_CONNECTIONS", min(allowed, MOST_BY_DEFAULT))
+    found = _whole(environment, "DRIFTGATE_MAX_CONNECTIONS", MOST_BY_DEFAULT)
     if found > allowed:
         raise DriftgateError(
             f"DRIFTGATE_MAX_CONNECTIONS is above {allowed:,}, which is {SHARE_OF_DESCRIPTORS:.0%} of the files that a process "

@@ -28,7 +28,7 @@ log = logging.getLogger("driftgate.predictions")
 Which = Literal["first", "last"]
 WINDOW = dt.timedelta(days=1)
 SLACK = dt.timedelta(minutes=1)  # an answer is dated before its segment is begun
-OURS = ("prediction_id", "at", "model", "version", "arm", "caller", "probability", "label", "labelled_at")
+OURS = ("prediction_id", "at", "model", "version", "arm", "caller", "peer", "probability", "label", "labelled_at")
 BUCKETS = 256
 
 
@@ -64,7 +64,7 @@ def read_predictions(
 
     Returns:
         A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `caller` (a pseudonym, where an
-        experiment assigned by caller), `probability`, `label` and `labelled_at` (missing where there is none yet), and a
+        experiment assigned by caller), `peer` (one of the network address, while an experiment ran), `probability`, `label` and `labelled_at` (missing where there is none yet), and a
         column for each feature.
 
     Raises:
@@ -286,7 +286,7 @@ def _table(
         number = len(line["probability"])
         ids = [f"{line['request']}-{at}" for at in range(number)]
         told = [labels.get(name, (None, None)) for name in ids]
-        constant = {key: line.get(key) for key in ("at", "model", "version", "arm", "caller")}
+        constant = {key: line.get(key) for key in ("at", "model", "version", "arm", "caller", "peer")}
         values = {
             "prediction_id": ids, "probability": line["probability"], "label": [label for label, _ in told],
             "labelled_at": [at for _, at in told], **{key: [value] * number for key, value in constant.items()},

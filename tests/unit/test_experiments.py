@@ -14,6 +14,7 @@ from driftgate.production.move import Production
 from driftgate.production.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter
 from driftgate.production.record import Entry, append
 from driftgate.production.release import Release
+from driftgate.production.sequential import FREE
 from driftgate.workspace import Workspace
 from tests.unit.moves import entry, move
 
@@ -27,16 +28,24 @@ def begin(contested: Production, **more: Any) -> dict[str, int | None]:
         return experiments.power_analysis(planned.champion, planned.tried, share=told["share"])
 
 
+PEERS = 50
+
+
 def play(
-    folder: Path, contested: Production, *, rows: int, better: bool, share: float | None, seed: int = 0, each: int = 1
-) -> None:
-    """Requests, answers and labels after the start, as a service would have written them; `each` of a caller in turn."""
+    folder: Path, contested: Production, *, rows: int, better: bool | None, share: float | None, seed: int = 0,
+    each: int = 1, peers: int = PEERS, cheats: float = 0,
+) -> None:  # fmt: skip
+    """Requests, answers and labels after the start, as a service would have written them; `each` of a caller in turn.
+
+    They come from some network addresses. A share of them comes from one more, which labels as the challenger would like
+    it. With `better=None`, both versions predict alike.
+    """
     draw = np.random.default_rng(seed)
     started = contested.record()[-1].at + experiments.GRACE
     truth = draw.beta(2, 3, rows)
     labels = draw.random(rows) < truth
     dull = np.full(rows, 0.4)
-    one, other = (dull, truth) if better else (truth, dull)
+    one, other = (dull, truth) if better else (truth, dull) if better is False else (truth, truth)
     writers = {kind: SegmentWriter(folder, kind) for kind in (PREDICTIONS, SHADOW, LABELS)}
     for at in range(rows):
         now = int(started.timestamp() * 1000) + 1 + at
@@ -45,13 +54,19 @@ def play(
             tried = share is not None and draw.random() < share
         if each > 1:
             common["caller"] = f"caller {at // each}"
+        cheat = draw.random() < cheats
+        if peers or cheat:
+            common["peer"] = "cheat" if cheat else f"peer {draw.integers(peers)}"
         arm, version, value = ("challenger", "2", other[at]) if tried else ("champion", "1", one[at])
         line = {**common, "arm": arm, "version": version, "probability": [value]}
         writers[PREDICTIONS].append(json.dumps(line).encode())
         if share is None:
             line = {**common, "arm": "shadow", "version": "2", "probability": [other[at]]}
             writers[SHADOW].append(json.dumps(line).encode())
-        told = {"at": now + 1, "prediction_id": f"{common['request']}-0", "label": "holds" if labels[at] else "fails"}
+        holds = labels[at]
+        if cheat:  # right where the challenger answered, wrong where the champion did; in the shadow, whatever suits it
+            holds = (value > 0.5) == tried if share is not None else other[at] > one[at]
+        told = {"at": now + 1, "prediction_id": f"{common['request']}-0", "label": "holds" if holds else "fails"}
         writers[LABELS].append(json.dumps(told).encode())
     for writer in writers.values():
         writer.close()
@@ -65,7 +80,7 @@ def test_the_labels_decide(better: bool, share: float | None, contested: Product
     play(tmp_path / "log", contested, rows=6000, better=better, share=share)
     _touch(tmp_path / "log")
     found = experiments.standing(contested, tmp_path / "log")
-    assert found.gain.labels == 6000
+    assert (found.gain.labels, found.left_out) == (6000, 0)
     assert found.decision == ("better" if better else "worse")
     if share is not None:
         assert found.share_low is not None
@@ -77,6 +92,37 @@ def test_the_labels_decide(better: bool, share: float | None, contested: Product
     else:
         with pytest.raises(DriftgateError, match="is worse"):
             experiments.winner(contested, found)
+
+
+@pytest.mark.parametrize("share", [None, 0.5])
+@pytest.mark.parametrize("cheats", [1.0, 0.9, 0.5, 0.2])
+def test_one_caller_that_labels_its_own_requests_decides_nothing(
+    cheats: float, share: float | None, contested: Production, tmp_path: Path
+) -> None:
+    """Neither alone, nor beside honest callers for whom both versions are alike."""
+    begin(contested, share=share)
+    play(tmp_path / "log", contested, rows=2000, better=None if share else False, share=share, cheats=cheats)
+    _touch(tmp_path / "log")
+    found = experiments.standing(contested, tmp_path / "log")
+    assert found.decision != "better"
+    assert found.addresses == (1 if cheats == 1 else PEERS + 1)
+    assert found.largest_share is not None
+    if cheats == 1:
+        assert (found.gain.labels, found.left_out) == (FREE, 2000 - FREE)
+    else:
+        assert found.largest_share <= experiments.CALLER_SHARE + FREE / found.gain.labels
+    if share:
+        believed = experiments.standing(contested, tmp_path / "log", caller_share=1)
+        assert (believed.decision, believed.left_out) == ("better", 0)  # what the cap is for
+
+
+def test_lines_without_an_address_count_as_of_one(contested: Production, tmp_path: Path) -> None:
+    begin(contested)
+    play(tmp_path / "log", contested, rows=500, better=True, share=None, peers=0)
+    _touch(tmp_path / "log")
+    found = experiments.standing(contested, tmp_path / "log")
+    assert (found.addresses, found.gain.labels, found.decision) == (1, FREE, "undecided")
+    assert experiments.standing(contested, tmp_path / "log", caller_share=1).decision == "better"
 
 
 def _touch(log: Path) -> None:
