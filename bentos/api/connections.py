@@ -126,7 +126,7 @@ class Connection(HttpToolsProtocol):
         self._guard = guard
         self._head = 0  # bytes of the current request's head and trailers
         self._silent = 0  # bytes in a row that the parser made nothing of yet
-        self._heard = self._begun = False
+        self._heard = self._begun = self._upgrading = False
         self._running: RequestResponseCycle | None = None
         self._refusal: Refused | None = None
         self._discarding: int | None = None  # bytes that may still come in after the last answer
@@ -174,19 +174,31 @@ class Connection(HttpToolsProtocol):
             self._refuse(_head_too_large())
 
     def on_message_begin(self) -> None:
-        self._heard, self._begun, self._head = True, True, 0
+        self._heard = self._begun = True
+        self._head = 0
         super().on_message_begin()
 
+    # The next two do what uvicorn's do: calling those would cost more than the limit itself.
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
+        self._heard = True
+        self._head += len(url)
+        if self._head > HEAD_BYTES:
+            self._stop(_head_too_large())
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
+        self._heard = True
+        self._head += len(name) + len(value) + 4
+        if self._head > HEAD_BYTES:
+            self._stop(_head_too_large())
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self.parser.should_upgrade():
+        self._upgrading = self.parser.should_upgrade()
+        if self._upgrading:
             return  # it is parsed again without, see `_without_upgrade`
         if len(self.pipeline) >= MOST_PIPELINED:
             self._stop(Refused(HTTPStatus.TOO_MANY_REQUESTS, "pipelined", "Too many requests before the first answer."))
@@ -201,11 +213,12 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._heard = True
-        if self.parser.should_upgrade():
+        if self._upgrading or self.cycle.response_complete:
             return
-        if not self.cycle.response_complete and not self.flow.write_paused:
+        if not self.flow.write_paused:
             self._guard.works(self)
-        super().on_message_complete()
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         more = bool(self.pipeline)
@@ -261,12 +274,6 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
-
-    def _count(self, size: int) -> None:
-        self._heard = True
-        self._head += size
-        if self._head > HEAD_BYTES:
-            self._stop(_head_too_large())
 
     def _stop(self, refusal: Refused) -> None:
         """End parsing from within one of the parser's callbacks."""

@@ -16,6 +16,7 @@ from driftgate.production.prediction_log import SEGMENT_BYTES, SEGMENT_SECONDS
 
 LEAST_TOKEN = 16
 SHARE_OF_DESCRIPTORS = 0.75  # for connections; the rest is for the log, the model and whatever else a process opens
+OTHER_DESCRIPTORS = 64  # at least; a process that serves has about 25 open
 MOST_BY_DEFAULT = 4096  # connections of one process, where its open files would allow more
 PACKAGED = Path(__file__).resolve().parents[2] / "release"
 
@@ -172,8 +173,7 @@ def _most_connections(environment: Mapping[str, str]) -> int | None:
     found = _whole(environment, "DRIFTGATE_MAX_CONNECTIONS", MOST_BY_DEFAULT)
     if found > allowed:
         raise DriftgateError(
-            f"DRIFTGATE_MAX_CONNECTIONS is above {allowed:,}, which is {SHARE_OF_DESCRIPTORS:.0%} of the files that a process "
-            "may have open here.",
+            f"DRIFTGATE_MAX_CONNECTIONS is above {allowed:,}, the most that the limit of open files allows here.",
             "Raise `ulimit -n`, or leave it out.",
         )
     return found
@@ -182,7 +182,9 @@ def _most_connections(environment: Mapping[str, str]) -> int | None:
 def connections_allowed() -> int:
     """How many connections a process may hold, by its limit of open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else max(1, int(soft * SHARE_OF_DESCRIPTORS))
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(1, min(int(soft * SHARE_OF_DESCRIPTORS), soft - OTHER_DESCRIPTORS))
 
 
 def _whole(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -56,6 +56,8 @@ def test_connections_stay_well_below_the_files_that_may_be_open() -> None:
         for files, expected in (
             (1024, 768),
             (256, 192),
+            (100, 36),
+            (10, 1),
             (was[1], min(MOST_BY_DEFAULT, int(was[1] * SHARE_OF_DESCRIPTORS))),
         ):
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, was[1]))
