@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bentos.api.bodies import LINGER_BYTES
+from bentos.api.bodies import BODY_WITHIN_SECONDS, LINGER_BYTES
 from bentos.api.connections import HEAD_BYTES, MOST_PIPELINED
 from bentos.api.settings import SHARE_OF_DESCRIPTORS
 from bentos.server import DIRECT, Served, serving
@@ -302,6 +302,23 @@ def test_a_caller_that_takes_no_answer_is_closed_after_a_minute(served: Served) 
         connection.sendall(b"GET /static_content/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n" * 8)
         time.sleep(65)
         assert metric(served, 'driftgate_connections_closed_total{cause="slow_answer"}') == before + 1
+
+
+@pytest.mark.slow
+def test_a_body_that_comes_byte_by_byte_is_408_in_time(served: Served) -> None:
+    """With the token, so that the service waits for it."""
+    head = request_of(served, {}).replace(b"Content-Length: 2", b"Content-Length: 60000")
+    started = time.monotonic()
+    with connect(served) as connection:
+        connection.sendall(head)
+        connection.settimeout(0.2)
+        answer = b""
+        while not answer and time.monotonic() - started < 60:
+            connection.sendall(b" ")
+            with contextlib.suppress(TimeoutError):
+                answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert time.monotonic() - started < BODY_WITHIN_SECONDS + 5
 
 
 UPGRADES = {
