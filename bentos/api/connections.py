@@ -124,9 +124,10 @@ class Connection(HttpToolsProtocol):
         self.ws_protocol_class = None
         self.deadline = 0.0
         self._guard = guard
+        # `_begun`: the head of a request is arriving; `_arriving`: a request is, head or body.
         self._head = 0  # bytes of the current request's head and trailers
         self._silent = 0  # bytes in a row that the parser made nothing of yet
-        self._heard = self._begun = self._upgrading = False
+        self._heard = self._begun = self._arriving = self._upgrading = False
         self._running: RequestResponseCycle | None = None
         self._refusal: Refused | None = None
         self._discarding: int | None = None  # bytes that may still come in after the last answer
@@ -174,7 +175,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(_head_too_large())
 
     def on_message_begin(self) -> None:
-        self._heard = self._begun = True
+        self._heard = self._begun = self._arriving = True
         self._head = 0
         super().on_message_begin()
 
@@ -212,7 +213,7 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._heard = True
+        self._heard, self._arriving = True, False
         if self._upgrading or self.cycle.response_complete:
             return
         if not self.flow.write_paused:
@@ -311,7 +312,8 @@ class Connection(HttpToolsProtocol):
         A close with bytes unread would reset the connection, and the caller would not see the answer.
         """
         cycle = self.cycle
-        if self.pipeline or (cycle is not None and not cycle.response_complete and cycle.response_started):
+        answered = cycle is not None and cycle.response_started and self._arriving and not self._begun
+        if self.pipeline or answered:
             self.abort()  # an answer here would be taken for that of another request
             return
         self._discarding = LINGER_BYTES

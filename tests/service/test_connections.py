@@ -207,6 +207,27 @@ def test_heads_below_the_limit_are_answered_one_after_the_other_on_one_connectio
         assert answer_on(connection)[0] == 431
 
 
+@pytest.mark.parametrize("rest", [b"".join(b"X-%05d: y\r\n" % at for at in range(6000)), b"no chunk\r\n"])
+def test_a_request_that_was_answered_already_gets_no_second_answer(rest: bytes, served: Served) -> None:
+    """It would be taken for the answer to the next request."""
+    with connect(served) as connection:
+        connection.sendall(b"POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n \r\n")
+        received = connection.recv(65536)
+        assert received.startswith(b"HTTP/1.1 ")
+        connection.sendall((b"0\r\n" if rest.startswith(b"X") else b"") + rest)
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(65536):
+                received += part
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_bad_request_behind_a_good_one_leaves_that_its_answer(served: Served, release: Release) -> None:
+    with connect(served) as connection:
+        connection.sendall(request_of(served, release.golden.rows[0]) + b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n")
+        status, body = answer_on(connection)
+    assert (status, "probability" in json.loads(body)) == (200, True)
+
+
 def test_more_requests_than_may_wait_end_the_connection(served: Served) -> None:
     """Each costs far more memory than its bytes, and all of a packet are parsed at once."""
     one = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -415,7 +436,13 @@ def test_expect_100_continue_gets_its_413(framing: str, served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", b"\x16\x03\x01\x00\xff"]
+    "asked",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
+        b"\x16\x03\x01\x00\xff",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
 )
 def test_what_is_no_http_gets_400_in_the_usual_shape(asked: bytes, served: Served) -> None:
     with connect(served) as connection:
@@ -450,48 +477,44 @@ def test_an_address_is_the_one_that_connects_whatever_it_says(
 
 
 AS_ANOTHER_USER = """
-import glob, json, os, sys
+import json, os, sys
 import zmq
-port = int(sys.argv[1])
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-found, sockets = [], []
-for line in open("/proc/net/tcp").read().splitlines()[1:]:
-    local, state = line.split()[1], line.split()[3]
-    if state == "0A" and int(local[-4:], 16) != port:
-        sockets.append(f"tcp://127.0.0.1:{int(local[-4:], 16)}")
-sockets += [f"ipc://{line.split()[-1]}" for line in open("/proc/net/unix").read().splitlines()[1:] if "/" in line.split()[-1]]
-context = zmq.Context()
-for address in sockets:
+context, told = zmq.Context(), []
+for address in sys.argv[1:]:
     asked = context.socket(zmq.DEALER)
     asked.linger = 0
     asked.connect(address)
     asked.send(json.dumps({"id": "1", "command": "options", "properties": {"name": "service"}}).encode())
-    if asked.poll(500) and b"DRIFTGATE_TOKEN" in asked.recv():
-        found.append(address)
-    asked.close()
-print(json.dumps(found))
+    if asked.poll(2000) and b"DRIFTGATE_TOKEN" in asked.recv():
+        told.append(address)
+print(json.dumps(told))
 """
+
+
+def listening(served: Served) -> tuple[set[int], set[str]]:
+    """Ports and socket files on which the service's processes listen."""
+    found = [
+        connection
+        for process in (psutil.Process(served.process.pid), worker(served))
+        for connection in process.net_connections("all")
+    ]
+    ports = {one.laddr.port for one in found if one.status == psutil.CONN_LISTEN}
+    return ports, {one.laddr for one in found if isinstance(one.laddr, str) and one.laddr}
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can ask as another user")
 def test_no_other_user_reaches_the_process_manager(served: Served) -> None:
     """It would hand out the token, and start any program as the service's user."""
-    done = subprocess.run(
-        [sys.executable, "-c", AS_ANOTHER_USER, str(port_of(served))], capture_output=True, text=True, timeout=120
-    )
+    ports, files = listening(served)
+    where = [f"tcp://127.0.0.1:{port}" for port in ports - {port_of(served)}] + [f"ipc://{path}" for path in files]
+    done = subprocess.run([sys.executable, "-c", AS_ANOTHER_USER, *where], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []
 
 
 def test_the_service_listens_on_its_own_port_alone(served: Served) -> None:
-    processes = [psutil.Process(served.process.pid), worker(served)]
-    listening = {
-        found.laddr.port
-        for process in processes
-        for found in process.net_connections("inet")
-        if found.status == psutil.CONN_LISTEN
-    }
-    assert listening == {port_of(served)}
+    assert listening(served) == ({port_of(served)}, set())
 
 
 def test_the_folder_of_the_metrics_is_the_service_s_alone(served: Served) -> None:
