@@ -23,7 +23,7 @@ import pytest
 from bentos.api.bodies import BODY_WITHIN_SECONDS, LINGER_BYTES
 from bentos.api.connections import HEAD_BYTES, MOST_PIPELINED
 from bentos.api.settings import SHARE_OF_DESCRIPTORS
-from bentos.server import DIRECT, Served, serving
+from bentos.server import DIRECT, Served, free_port, serving
 from driftgate.production.channel import Challenger, Channel, pseudonym, write_channel
 from driftgate.production.predictions import read_predictions
 from driftgate.production.release import Release, manifest_hash, read_release
@@ -521,6 +521,41 @@ def test_the_folder_of_the_metrics_is_the_service_s_alone(served: Served) -> Non
     (folder,) = {Path(file.path).parent for file in worker(served).memory_maps() if "driftgate-metrics" in file.path}
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_uid == os.getuid()
+
+
+def test_a_folder_planted_in_the_temporary_folder_stays_empty(main_job: Ran, tmp_path: Path) -> None:
+    """Another user made it as soon as the server's process was there, under the name that follows from it."""
+    temporary, target, port = tmp_path / "temporary", tmp_path / "target", free_port()
+    temporary.mkdir()
+    temporary.chmod(0o1777)
+    target.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("BENTOML_", "DRIFTGATE_"))}
+    environment |= {
+        "HOME": str(tmp_path), "TMPDIR": str(temporary), "DRIFTGATE_LOG": "none", "DRIFTGATE_INSECURE": "1",
+        "BENTOML_DO_NOT_TRACK": "true",
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bentoml", "serve", main_job.document["bento"], "--port", str(port)],
+        env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        started = int(psutil.Process(process.pid).create_time())
+        (temporary / f"driftgate-metrics-{os.getuid()}-{process.pid}-{started}").symlink_to(target)
+        served, deadline = Served(f"http://127.0.0.1:{port}", "", process), time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError):
+                if served.get("/readyz")["ready"]:
+                    break
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        (own,) = [path for path in temporary.glob("driftgate-metrics-*") if not path.is_symlink()]
+        assert own.stat().st_mode & 0o777 == 0o700
+        assert list(own.glob("*.db"))
+        assert list(target.iterdir()) == []
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_all_of_this_left_no_traceback_in_the_log(served: Served, workspace: Workspace) -> None:
