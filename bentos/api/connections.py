@@ -69,7 +69,6 @@ class Guard:
             if oldest is None:
                 self.closes("no_place")
                 return False
-            self.leave(oldest)
             self.closes("displaced")
             oldest.abort()
         self._open[connection] = None
@@ -262,6 +261,7 @@ class Connection(HttpToolsProtocol):
 
     def abort(self) -> None:
         """Close at once. What the application still answers goes nowhere."""
+        self._guard.leave(self)
         self._hang_up()
         self.transport.abort()
 
