@@ -245,7 +245,8 @@ def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) 
             )
         lines["labels"] = f"{gain['labels']:,}"
         if standing["labelled"] > gain["labels"]:
-            lines["labels"] += f", the first of each draw; {standing['labelled']:,} in all"
+            capped = f", without {standing['left_out']:,} beyond their caller's share" if standing["left_out"] else ""
+            lines["labels"] += f", the first of each draw{capped}; {standing['labelled']:,} in all"
         lines["callers"] = _callers(standing)
         lines["gain"] = (
             f"{gain['mean']:+.4f} in squared error ({gain['low']:+.4f} to {gain['high']:+.4f}, at all times 95 %)"
@@ -258,14 +259,13 @@ def print_experiment(document: Mapping[str, Any], _: Verdict, results: IO[str]) 
 
 
 def _callers(standing: Mapping[str, Any]) -> str:
-    """How many network addresses the labels belong to, and what the cap on one of them has left out."""
+    """How many network addresses the labels came from, and how much one of them may weigh."""
     said = f"{standing['addresses']:,} network address{'es' * (standing['addresses'] != 1)}"
-    if standing["caller_share"] >= 1:
-        return f"{said}, no limit for one (`gate.caller_share` is 1)"
     if standing["largest_share"] is not None:
-        said += f", the largest with {standing['largest_share']:.0%} of the labels that count"
-    said += f"; one may have {standing['caller_share']:.0%}, and none decides alone"
-    return said + (f"; {standing['left_out']:,} labels left out" if standing["left_out"] else "")
+        said += f", the largest with {standing['largest_share']:.0%} of the labels"
+    if standing["caller_share"] >= 1:
+        return f"{said}; no limit for one address (gate.caller_share is 1)"
+    return f"{said}; one may have {standing['caller_share']:.0%}, or ten labels, and none decides alone"
 
 
 def _file_of(problem: str) -> Path:

@@ -1,5 +1,6 @@
 """Experiments: started on a proved version alone, judged by the labels, promoted only when they say so."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cli.terminal import print_experiment
 from driftgate.errors import DriftgateError
 from driftgate.production import experiments
 from driftgate.production.channel import Channel
@@ -15,6 +17,7 @@ from driftgate.production.prediction_log import LABELS, PREDICTIONS, SHADOW, Seg
 from driftgate.production.record import Entry, append
 from driftgate.production.release import Release
 from driftgate.production.sequential import FREE
+from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from tests.unit.moves import entry, move
 
@@ -114,6 +117,24 @@ def test_one_caller_that_labels_its_own_requests_decides_nothing(
     if share:
         believed = experiments.standing(contested, tmp_path / "log", caller_share=1)
         assert (believed.decision, believed.left_out) == ("better", 0)  # what the cap is for
+
+
+def test_the_cap_is_told(contested: Production, tmp_path: Path) -> None:
+    begin(contested)
+    play(tmp_path / "log", contested, rows=100, better=True, share=None, cheats=1)
+    _touch(tmp_path / "log")
+
+    def told(**settings: Any) -> str:
+        found, out = experiments.standing(contested, tmp_path / "log", **settings), io.StringIO()
+        standing = {**found.model_dump(mode="json"), "decision": found.decision}
+        document = {"problem": "rules", "challenger": "2", "champion": "1", "mode": "shadow", "standing": standing}
+        print_experiment(document, Verdict(problem="rules", checks=()), out)
+        return out.getvalue()
+
+    assert f"without {100 - FREE} beyond their caller's share; 100 in all" in told()
+    assert "1 network address, the largest with 100% of the labels; one may have 20%, or ten labels" in told()
+    assert "no limit for one address" in told(caller_share=1)
+    assert FREE == 10  # as the text says
 
 
 def test_lines_without_an_address_count_as_of_one(contested: Production, tmp_path: Path) -> None:
