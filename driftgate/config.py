@@ -181,6 +181,12 @@ class DriftRule(_Frozen):
 
 
 class Gate(_Frozen):
+    """Limits of every decision.
+
+    `caller_share` is the largest share of an experiment's labels that may come from one network address; 1: no limit, for
+    a service that only one trusted program asks.
+    """
+
     performance: dict[Metric, float] = Field(min_length=1)
     champion: ChampionLimit
     slices: SliceLimit = SliceLimit()
@@ -191,6 +197,7 @@ class Gate(_Frozen):
     latency_ms: float = Field(10.0, gt=0)
     service_latency_ms: float = Field(100.0, gt=0)
     proof_days: float = Field(7.0, gt=0)
+    caller_share: float = Field(0.2, gt=0, le=1)
     confidence: Share = 0.95
     bootstrap: int = Field(1000, ge=100)
 

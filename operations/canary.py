@@ -10,7 +10,7 @@ import urllib.request
 from driftgate.errors import DriftgateError
 from driftgate.production import experiments
 from driftgate.production.move import Production
-from operations.running_service import readiness
+from operations.running_service import channel_problem, readiness
 
 log = logging.getLogger("driftgate.deploy")
 
@@ -107,8 +107,8 @@ def _watch(service: str, version: str, *, share: float, hold: float) -> str | No
                 return f"the service shut it off: {tried['shut_off']}"
             if not told.get("ready"):
                 return "the service can't write its prediction log"
-            if (told.get("channel") or {}).get("error"):
-                return f"the service did not take it over: {told['channel']['error']}"
+            if problem := channel_problem(told):
+                return f"the service did not take it over: {problem}"
         if time.monotonic() - heard > SILENT_SECONDS:
             return "the service does not answer"
         if not taken and time.monotonic() - begun > TAKEN_WITHIN_SECONDS:

@@ -61,7 +61,7 @@ def experiment(
         serving, tried = experiments.running(production)
         standing = None
         if action in ("status", "promote"):
-            standing = experiments.standing(production, log_folder)
+            standing = experiments.standing(production, log_folder, caller_share=problem.gate.caller_share)
         if action == "stop":
             experiments.stop(production, who=who or user(), reason=reason, follow=follow)
         if standing and action == "promote":

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from bentos.api.following import PROBLEMS
 from driftgate.errors import DriftgateError
 from driftgate.results.production import ServiceState
 
@@ -54,7 +55,7 @@ def wait_for_version(service: str, version: str) -> ServiceState:
     while time.monotonic() < deadline:
         told = readiness(service)
         if told is not None:
-            heard, trouble = True, (told.get("channel") or {}).get("error")
+            heard, trouble = True, channel_problem(told)
             takes = _release(told).get("version") == version
             if takes and told.get("ready"):
                 return ServiceState(address=service, answers=True, version=version, error=None)
@@ -64,6 +65,19 @@ def wait_for_version(service: str, version: str) -> ServiceState:
             return ServiceState(address=service, answers=False, version=None, error=None)
         time.sleep(EVERY_SECONDS)
     return ServiceState(address=service, answers=True, version=None, error=problem)
+
+
+def channel_problem(told: dict[str, Any]) -> str | None:
+    """What a service says is wrong with the channel that it follows; None: nothing.
+
+    Args:
+        told: On `/readyz`. It has a code there; the service's log names files and folders.
+    """
+    channel = told.get("channel")
+    code = channel.get("error") if isinstance(channel, dict) else None
+    if not code:
+        return None
+    return f"{PROBLEMS[code]}; its log names the file" if code in PROBLEMS else str(code)
 
 
 def _release(told: dict[str, Any] | None) -> dict[str, Any]:

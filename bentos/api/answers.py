@@ -57,7 +57,7 @@ class Answering:
         return self._classes
 
     def answer(
-        self, rows: list[Any], *, request: str, arm: str, caller: str | None = None
+        self, rows: list[Any], *, request: str, arm: str, caller: str | None = None, peer: str | None = None
     ) -> tuple[list[dict[str, Any]], bytes]:
         """Predict rows.
 
@@ -66,6 +66,7 @@ class Answering:
             request: Its id, which begins with the time: so whoever looks for labels of a week needs no other.
             arm: Of the experiment.
             caller: Whom the request came from, by pseudonym, where an experiment assigns by caller.
+            peer: The network address it came from, by pseudonym, while an experiment runs.
 
         Returns:
             An answer for each, and the line for the prediction log.
@@ -93,4 +94,6 @@ class Answering:
         }  # fmt: skip
         if caller:
             line["caller"] = caller
+        if peer:
+            line["peer"] = peer
         return answers, to_json(line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import logging
 import tempfile
 import threading
@@ -17,14 +18,14 @@ import traceback
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic_core import to_json
 
 from bentos.api import openapi
 from bentos.api.answers import Answering, Feedback
 from bentos.api.arms import Arms
-from bentos.api.bodies import HANG_UP, READ_WHOLE, Gone, Refused, Scope, parse, parse_rows, read_body
+from bentos.api.bodies import HANG_UP, READ_WHOLE, Gone, Refused, Scope, drain, parse, parse_rows, read_body
 from bentos.api.following import Follower
 from bentos.api.metrics import Metrics
 from bentos.api.settings import Settings, is_loopback
@@ -42,6 +43,7 @@ JSON, HTML, PLAIN = b"application/json", b"text/html; charset=utf-8", b"text/pla
 
 Answer = tuple[int, bytes, bytes]
 Handler = Callable[[Scope, Any], Awaitable[Answer]]
+Guarded = Literal["token", "label token"] | None
 
 
 class Service:
@@ -57,7 +59,11 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.metrics = settings, Metrics()
-        self._secret = settings.token.encode() if settings.token else None
+        callers, labellers = settings.token, settings.label_token or settings.token
+        self._secret = callers.encode() if callers else None
+        self._label_secret = labellers.encode() if labellers else None
+        if settings.label_token is None:
+            log.warning("DRIFTGATE_LABEL_TOKEN is not set: whoever may ask for predictions may also send their labels")
         self._writers = {}
         if settings.log:
             for cut in repair(settings.log) if settings.log.exists() else []:
@@ -88,15 +94,15 @@ class Service:
             self._take(packaged, None, None)
         if self._follower:
             self._follower.start()
-        self._routes: dict[str, tuple[str, bool, Handler]] = {
-            "/predict": ("POST", True, self._predict),
-            "/predict/batch": ("POST", True, self._predict_batch),
-            "/feedback": ("POST", True, self._feedback),
-            "/model/info": ("GET", True, self._information),
-            "/metrics": ("GET", True, self._metrics),
-            "/": ("GET", False, self._page),
-            "/openapi.json": ("GET", False, self._openapi),
-            "/readyz": ("GET", False, self._readiness),
+        self._routes: dict[str, tuple[str, Guarded, Handler]] = {
+            "/predict": ("POST", "token", self._predict),
+            "/predict/batch": ("POST", "token", self._predict_batch),
+            "/feedback": ("POST", "label token", self._feedback),
+            "/model/info": ("GET", "token", self._information),
+            "/metrics": ("GET", "token", self._metrics),
+            "/": ("GET", None, self._page),
+            "/openapi.json": ("GET", None, self._openapi),
+            "/readyz": ("GET", None, self._readiness),
         }
 
     def close(self) -> None:
@@ -116,6 +122,7 @@ class Service:
         """Answer one request, whatever it holds."""
         started = time.perf_counter()
         route, headers = "other", tuple[tuple[bytes, bytes], ...]()
+        unread = False
         try:
             found = self._routes.get(scope["path"])
             if found is None:
@@ -127,14 +134,14 @@ class Service:
                     HTTPStatus.METHOD_NOT_ALLOWED, "method", f"Use {method}.", headers=[(b"allow", method.encode())]
                 )
             if guarded:
-                self._admit(scope)
+                self._admit(scope, self._label_secret if guarded == "label token" else self._secret)
             status, body, kind = await handler(scope, receive)
         except Gone:
             return
         except Refused as refused:
             status, body, kind = refused.status, refused.body(), JSON
-            # The body may still be on its way: it is not worth measurement.
-            headers = (*refused.headers, *(() if refused.code in READ_WHOLE else HANG_UP))
+            unread = refused.code not in READ_WHOLE  # the body may still be on its way
+            headers = (*refused.headers, *(HANG_UP if unread else ()))
             self.metrics.refused.labels(refused.code).inc()
         except Exception as error:
             # Neither message nor values: they may hold the input.
@@ -151,11 +158,16 @@ class Service:
                 "headers": [(b"content-type", kind), (b"content-length", size), *headers],
             }
         )
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        answer = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": answer, "more_body": unread})
         self.metrics.seconds.labels(route).observe(time.perf_counter() - started)
+        if unread:
+            # The answer is out; the server closes the connection once the body is read, so that it isn't reset.
+            await drain(receive)
+            await send({"type": "http.response.body"})
 
-    def _admit(self, scope: Scope) -> None:
-        if self._secret is None:
+    def _admit(self, scope: Scope, secret: bytes | None) -> None:
+        if secret is None:
             server = scope.get("server") or ("", None)
             if not is_loopback(str(server[0])):
                 raise Refused(
@@ -165,7 +177,7 @@ class Service:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, token = given.partition(b" ")
         # Always compared, so that the time says nothing of the token.
-        same = hmac.compare_digest(token.strip(), self._secret)
+        same = hmac.compare_digest(token.strip(), secret)
         if not same or scheme.lower() != b"bearer":
             raise Refused(
                 HTTPStatus.UNAUTHORIZED, "token", "Give the token: `Authorization: Bearer …`.",
@@ -191,8 +203,8 @@ class Service:
 
     async def _answer(self, arms: Arms, rows: list[Any], scope: Scope, *, on_thread: bool) -> list[dict[str, Any]]:
         """Predict, write to the log, count; only then whoever called may have the answer."""
-        key = _header(scope, b"x-assignment-key") if arms.plan else None
-        (answers, line), request = await arms.answer(rows, key=key, on_thread=on_thread)
+        key, address = (_header(scope, b"x-assignment-key"), _address(scope)) if arms.plan else (None, None)
+        (answers, line), request = await arms.answer(rows, key=key, address=address, on_thread=on_thread)
         self._keep(PREDICTIONS, line)
         self._count(arms.champion.classes, answers)
         arms.shadow(rows, request)
@@ -223,7 +235,11 @@ class Service:
     async def _openapi(self, _scope: Scope, _receive: Any) -> Answer:
         answering = self._now()
         if answering.openapi is None:
-            answering.openapi = to_json(openapi.document(answering, secured=self._secret is not None))
+            answering.openapi = to_json(
+                openapi.document(
+                    answering, secured=self._secret is not None, label_token=self.settings.label_token is not None
+                )
+            )
         return HTTPStatus.OK, answering.openapi, JSON
 
     async def _readiness(self, _scope: Scope, _receive: Any) -> Answer:
@@ -232,6 +248,7 @@ class Service:
             "ready": writable,
             "release": {"name": card.name, "version": card.version},
             "log": "off" if not self._writers else "written" if writable else "can't be written",
+            # A code alone: the cause names folders of this machine, and whoever asks has shown no token.
             "channel": None if self._follower is None else {"error": self._follower.error},
             "experiment": self._serving().told(),
         }
@@ -320,6 +337,16 @@ class Service:
 def _header(scope: Scope, name: bytes) -> str | None:
     """A header's value, cut at two hundred characters."""
     return next((value[:200].decode("latin-1") for key, value in scope["headers"] if key == name and value), None)
+
+
+def _address(scope: Scope) -> str:
+    """The network address that a request came from; of IPv6 the network, since one caller has a whole one."""
+    host = str((scope.get("client") or ("local",))[0])
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.version == 6:
+            return str(address.ipv4_mapped or ipaddress.ip_network((address.packed, 64), strict=False))
+    return host
 
 
 def _packaged(folder: Path) -> Release | DriftgateError:

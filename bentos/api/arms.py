@@ -70,12 +70,15 @@ class Arms:
         if self._pool:
             self._pool.shutdown(wait=False)
 
-    async def answer(self, rows: list[Any], *, key: str | None, on_thread: bool) -> tuple[Answers, str]:
+    async def answer(
+        self, rows: list[Any], *, key: str | None, address: str | None, on_thread: bool
+    ) -> tuple[Answers, str]:
         """Answer rows by the arm that the request's key is assigned to.
 
         Args:
             rows: Of the champion's request model.
             key: By which a caller is always assigned alike; None: the request's id.
+            address: Of the network, that the request came from.
             on_thread: Whether there are so many that others should not wait for them.
 
         Returns:
@@ -85,8 +88,11 @@ class Arms:
         plan, challenger = self.plan, self._challenger
         split = plan is not None and plan.share is not None and not self.off
         # In the shadow, too: labels of one caller say less than as many of others, and are counted by it.
-        caller = pseudonym(key, salt=plan.id) if plan and key and not self.off else None
-        told: dict[str, Any] = {"request": request, "caller": caller}
+        told: dict[str, Any] = {"request": request}
+        if plan and not self.off:
+            told["caller"] = pseudonym(key, salt=plan.id) if key else None
+            # An address may send any key it likes: what it weighs in the experiment's result is limited by address.
+            told["peer"] = pseudonym(address, salt=plan.id) if address else None
         if plan and challenger and split and challenged(key or request, salt=plan.id, share=plan.share or 0):
             found = await self._of_challenger(challenger, rows, told)
             if found is not None:

@@ -7,6 +7,7 @@ logged.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -20,6 +21,9 @@ SHOWN_NAME = 100
 ROWS = "instances"
 BODY_WITHIN_SECONDS = 30
 HANG_UP = ((b"connection", b"close"),)  # else the rest of the body would be read to its end, for nothing
+# How much of a refused request is read and thrown away before its connection is closed. A connection that is closed with
+# bytes unread is reset, and a caller that is still sending then sees an error in place of the answer.
+LINGER_BYTES, LINGER_SECONDS = 32 * 2**20, 10.0
 # Codes of requests whose body was read to its end.
 READ_WHOLE = frozenset({"empty_body", "bad_json", "bad_utf8", "duplicate_key", "too_deep", "invalid", "log"})
 
@@ -91,6 +95,18 @@ async def read_body(scope: Scope, receive: Any, *, most_bytes: int) -> bytes:
     except TimeoutError:
         late = f"The body did not arrive within {BODY_WITHIN_SECONDS} seconds."
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "slow_body", late) from None
+
+
+async def drain(receive: Any) -> None:
+    """Read the rest of a refused request's body and throw it away, up to `LINGER_BYTES` and `LINGER_SECONDS`."""
+    left = LINGER_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left > 0:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+                left -= len(message.get("body", b""))
 
 
 def parse(body: bytes, model: type[Model]) -> Model:

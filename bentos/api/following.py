@@ -15,6 +15,16 @@ from driftgate.production.release import Release
 
 log = logging.getLogger("driftgate.channel")
 
+# What can be wrong with a channel, by the code that `/readyz` answers to everybody. The log has the cause, with its paths.
+PROBLEMS = {
+    "channel_unreadable": "the channel's document is missing or can't be understood",
+    "other_problem": "the channel names a release of another problem",
+    "release_unreadable": "the release that the channel names is missing, altered or another one",
+    "challenger_unreadable": "the challenger that the channel names is missing, altered or another one",
+    "release_unusable": "the release, or its challenger, can't be served: it predicts otherwise than at training, or takes "
+    "other columns",
+    "internal": "taking the release over failed inside the service",
+}
 EVERY_SECONDS = 1.0
 AGAIN_AFTER_SECONDS = 10.0
 
@@ -27,6 +37,8 @@ class Follower:
         name: Of the problem whose releases are taken; None: of any.
         take: Is handed the release that the channel names, and its challenger; whatever it raises leaves all as it was.
         failed: Is told of each failure.
+
+    `error` is the code of what is wrong, one of `PROBLEMS`; None: nothing.
     """
 
     def __init__(
@@ -54,21 +66,28 @@ class Follower:
         if content == self._seen and not due:
             return
         self._seen, self._tried = content, time.monotonic()
+        stage = "channel_unreadable"
         try:
             channel = read_channel(self._path, content)
             if channel.serves_as(self._followed):
                 self.error = None
                 return  # only the record went on: what serves stays, with its counts
+            stage = "other_problem"
             if self._name not in (None, channel.name):
                 raise DriftgateError(
                     f"The channel names {channel.name}, this service is {self._name}.", "Name another."
                 )
+            stage = "release_unreadable"
             release = release_in(channel, self._path)
-            self._take(release, challenger_in(channel, self._path), channel.challenger)
+            stage = "challenger_unreadable"
+            challenger = challenger_in(channel, self._path)
+            stage = "release_unusable"
+            self._take(release, challenger, channel.challenger)
         except Exception as error:
-            self.error = error.cause if isinstance(error, DriftgateError) else type(error).__name__
+            known = error if isinstance(error, DriftgateError) else None
+            self.error, cause = (stage, known.cause) if known else ("internal", type(error).__name__)
             self._failed()
-            log.error("the channel is not followed, the old release stays: %s", self.error)
+            log.error("the channel is not followed, the old release stays: %s (%s)", cause, self.error)
         else:
             self.error, self._followed = None, channel
             log.info("serving %s %s, as the channel says", release.card.name, release.card.version)

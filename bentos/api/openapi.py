@@ -56,12 +56,13 @@ window.ui = SwaggerUIBundle({url: "./openapi.json", dom_id: "#swagger-ui", deepL
 """
 
 
-def document(answering: Answering, *, secured: bool) -> dict[str, Any]:
+def document(answering: Answering, *, secured: bool, label_token: bool = False) -> dict[str, Any]:
     """Describe every route.
 
     Args:
         answering: Gives the models, from the contract.
         secured: Whether a token is asked for.
+        label_token: Whether labels need a token of their own.
     """
     card, golden = answering.card, answering.release.golden
     models = [(model, "validation") for model in (answering.row, answering.batch, Feedback)]
@@ -99,6 +100,10 @@ def document(answering: Answering, *, secured: bool) -> dict[str, Any]:
     if secured:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         found["security"] = [{"token": []}]
+    if label_token:
+        schemes = found["components"].setdefault("securitySchemes", {})
+        schemes["label_token"] = {"type": "http", "scheme": "bearer", "description": "DRIFTGATE_LABEL_TOKEN"}
+        paths["/feedback"]["post"]["security"] = [{"label_token": []}]
     return found
 
 

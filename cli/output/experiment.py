@@ -33,6 +33,18 @@ def _progress_lines(progress: ExperimentProgress) -> dict[str, str]:
         )
     lines["labels"] = f"{gain.labels:,}"
     if progress.labelled > gain.labels:
-        lines["labels"] += f", the first of each draw; {progress.labelled:,} in all"
+        capped = f", without {progress.left_out:,} beyond their caller's share" if progress.left_out else ""
+        lines["labels"] += f", the first of each draw{capped}; {progress.labelled:,} in all"
+    lines["callers"] = _callers(progress)
     lines["gain"] = f"{gain.mean:+.4f} in squared error ({gain.low:+.4f} to {gain.high:+.4f}, at all times 95 %)"
     return {**lines, "decision": progress.decision}
+
+
+def _callers(progress: ExperimentProgress) -> str:
+    """How many network addresses the labels came from, and the share that one of them may have."""
+    text = f"{progress.addresses:,} network address{'es' * (progress.addresses != 1)}"
+    if progress.largest_share is not None:
+        text += f", the largest with {progress.largest_share:.0%} of the labels"
+    if progress.caller_share >= 1:
+        return f"{text}; no limit for one address (gate.caller_share is 1)"
+    return f"{text}; one may have {progress.caller_share:.0%}, or ten labels, and none decides alone"

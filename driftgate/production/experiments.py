@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import secrets
 from collections import abc
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +17,16 @@ from driftgate.production.channel import Challenger, Channel, release_in
 from driftgate.production.move import Follow, Production
 from driftgate.production.record import Entry, Event, staged
 from driftgate.production.release import Release
-from driftgate.production.sequential import Sequence, labels_needed, paired_gains, split_bound, split_gains, summarize
+from driftgate.production.sequential import (
+    Sequence,
+    counted,
+    labels_needed,
+    paired_gains,
+    split_bound,
+    split_gains,
+    summarize,
+    widest,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +36,8 @@ ALPHA = 0.05
 GAINS = (0.005, 0.01, 0.02)  # differences in mean squared error that the power analysis is made for
 MOST_LABELS = 100_000
 GRACE = dt.timedelta(seconds=5)  # until every service has taken the experiment over
+CALLER_SHARE = 0.2  # by default: of the labels that count, at most, from one network address
+UNKNOWN = "unknown"  # stands for the address in lines of a service that didn't log it yet
 UNFAIR = 0.001  # p-value under which the observed share is not the one that was asked for
 
 
@@ -36,6 +49,11 @@ class ExperimentStatus(BaseModel):
     `gain` is by how much the challenger's mean squared error is smaller, with an interval that holds at all times at
     once. In a split, rows of one draw share their arm, so that the first label of each counts alone; `labelled` is how
     many rows have one.
+
+    Whoever may ask can ask often, and where the labels have no token of their own, label the answers too. So no network
+    address may have more than `caller_share` of the labels that count; `left_out` are left out for that reason. They came
+    from `addresses`, and `largest_share` is what the one with the most has of those that count. `gain` is as wide as the
+    intervals without any one of these addresses: so the decision does not depend on one caller.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +71,10 @@ class ExperimentStatus(BaseModel):
     share_low: float | None
     share_high: float | None
     fair: bool
+    caller_share: float
+    addresses: int
+    left_out: int
+    largest_share: float | None
     gain: Sequence
 
     @property
@@ -210,12 +232,14 @@ def winner(production: Production, standing: ExperimentStatus) -> Release:
     return release_in(Channel.named(production.name, tried), production.channel)
 
 
-def standing(production: Production, log: Path) -> ExperimentStatus:
+def standing(production: Production, log: Path, *, caller_share: float = CALLER_SHARE) -> ExperimentStatus:
     """Look at the labels so far; as often as one likes.
 
     Args:
         production: Of the problem.
         log: Folder of the prediction log.
+        caller_share: Of the labels that count, at most, from one network address. To be chosen before the experiment
+            begins: an interval is no longer valid once its user picked it among several.
 
     Raises:
         DriftgateError: If no experiment is running, or there is no log.
@@ -229,19 +253,21 @@ def standing(production: Production, log: Path) -> ExperimentStatus:
         "id": tried.id, "champion": serving.version, "challenger": tried.version, "share": tried.share, "since": since,
     }  # fmt: skip
     if tried.share is None:
-        values, labelled = _shadow_values(log, rows, tried, since=since, positive=positive)
+        labels, labelled = _first_of_draws(_predicted_by_both(log, rows, tried, since=since))
         requests, draws = ({"champion": int(rows[unit].nunique())} for unit in ("request", "draw"))
         return ExperimentStatus(
             mode="shadow", requests=requests, draws=draws, labelled=labelled, **_share({}, 0),
-            gain=summarize(values, bound=1.0, alpha=ALPHA), **common,
+            **_gain(labels, lambda some: _shadow_values(some, positive), bound=1.0, caller_share=caller_share), **common,
         )  # fmt: skip
+    share = tried.share
     rows = rows[((rows["arm"] == "champion") & (rows["version"] == serving.version))
                 | ((rows["arm"] == "challenger") & (rows["version"] == tried.version))]  # fmt: skip
     draws = _by_arm(rows, "draw")
-    values, labelled = _split_values(rows, share=tried.share, positive=positive)
+    labels, labelled = _first_of_draws(rows)
     return ExperimentStatus(
-        mode="split", requests=_by_arm(rows, "request"), draws=draws, labelled=labelled, **_share(draws, tried.share),
-        gain=summarize(values, bound=split_bound(tried.share), alpha=ALPHA), **common,
+        mode="split", requests=_by_arm(rows, "request"), draws=draws, labelled=labelled, **_share(draws, share),
+        **_gain(labels, lambda some: _split_values(some, share, positive), bound=split_bound(share), caller_share=caller_share),
+        **common,
     )  # fmt: skip
 
 
@@ -308,11 +334,36 @@ def _by_arm(rows: pd.DataFrame, unit: str) -> dict[str, int]:
     return {name: int(counts.get(name, 0)) for name in ("champion", "challenger")}
 
 
-def _split_values(rows: pd.DataFrame, *, share: float, positive: str) -> tuple[np.ndarray, int]:
-    """The gains, and how many rows have a label."""
-    first, labelled = _first_of_draws(rows)
-    losses = (first["probability"] - (first["label"] == positive)).to_numpy(dtype=float) ** 2
-    return split_gains(losses, (first["arm"] == "challenger").to_numpy(), share=share), labelled
+def _gain(
+    labels: pd.DataFrame, values: Callable[[pd.DataFrame], np.ndarray], *, bound: float, caller_share: float
+) -> dict[str, Any]:
+    """The gain of those labels that count, and how the cap on one caller's share has changed it.
+
+    Args:
+        labels: The first of each draw, in the order in which they came.
+        values: Of some of them.
+        bound: Of the values.
+        caller_share: Of one network address, at most; 1: no cap.
+    """
+    peers = labels["peer"].fillna(UNKNOWN)
+    counts = counted(peers, share=caller_share)
+    labels, peers = labels[counts], peers[counts]
+    number = peers.value_counts()
+    # So many can reach the cap. Without one of them, the values are made anew: each depends on those before it.
+    heaviest: list[str] = number.index[: math.ceil(1 / caller_share)].tolist() if caller_share < 1 else []
+    parts = [labels, *(labels[peers != peer] for peer in heaviest)]
+    return {
+        "gain": widest(summarize(values(part), bound=bound, alpha=ALPHA) for part in parts),
+        "caller_share": caller_share,
+        "addresses": len(number),
+        "left_out": int((~counts).sum()),
+        "largest_share": float(number.iloc[0] / len(labels)) if len(labels) else None,
+    }
+
+
+def _split_values(labels: pd.DataFrame, share: float, positive: str) -> np.ndarray:
+    losses = (labels["probability"] - (labels["label"] == positive)).to_numpy(dtype=float) ** 2
+    return split_gains(losses, (labels["arm"] == "challenger").to_numpy(), share=share)
 
 
 def _first_of_draws(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -324,18 +375,18 @@ def _first_of_draws(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return labelled.drop_duplicates("draw"), len(labelled)
 
 
-def _shadow_values(
-    log: Path, rows: pd.DataFrame, tried: Challenger, *, since: dt.datetime, positive: str
-) -> tuple[np.ndarray, int]:
-    """The gains of rows that both predicted, and how many of those have a label."""
+def _predicted_by_both(log: Path, rows: pd.DataFrame, tried: Challenger, *, since: dt.datetime) -> pd.DataFrame:
     from driftgate.production.prediction_log import SHADOW
 
     shadow = _read(log, since=since, kind=SHADOW)
     shadow = shadow[shadow["version"] == tried.version][["prediction_id", "probability"]]
-    both, labelled = _first_of_draws(rows.merge(shadow, on="prediction_id", suffixes=("", "_shadow")))
-    labels = (both["label"] == positive).to_numpy(dtype=float)
-    one, other = (both[column].to_numpy(dtype=float) for column in ("probability", "probability_shadow"))
-    return paired_gains(one, other, labels), labelled
+    return rows.merge(shadow, on="prediction_id", suffixes=("", "_shadow"))
+
+
+def _shadow_values(labels: pd.DataFrame, positive: str) -> np.ndarray:
+    truth = (labels["label"] == positive).to_numpy(dtype=float)
+    one, other = (labels[column].to_numpy(dtype=float) for column in ("probability", "probability_shadow"))
+    return paired_gains(one, other, truth)
 
 
 def _share(counts: dict[str, int], share: float) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class BadLine(ValueError):
 class PredictionLine(NamedTuple):
     """One request: its n probabilities, and n values of each column.
 
-    `at` is in milliseconds since 1970, UTC. `caller` is a pseudonym, where an experiment assigned by caller.
+    `at` is in milliseconds since 1970, UTC. `caller` is a pseudonym, where an experiment assigned by caller; `peer`
+    is one of the network address, while an experiment runs.
     """
 
     at: int
@@ -40,6 +41,7 @@ class PredictionLine(NamedTuple):
     version: str
     arm: str | None
     caller: str | None
+    peer: str | None
     probability: list[float]
     columns: dict[str, list[Any]]
 
@@ -98,6 +100,7 @@ def parse_prediction(line: bytes | None) -> PredictionLine:
         at=at, request=request, model=_name(found, "model"), version=_name(found, "version"),
         arm=_name(found, "arm") if "arm" in found else None,
         caller=_name(found, "caller") if found.get("caller") is not None else None,
+        peer=_name(found, "peer") if found.get("peer") is not None else None,
         probability=probability, columns=_columns(found.get("columns"), rows=len(probability)),
     )  # fmt: skip
 

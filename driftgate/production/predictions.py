@@ -29,7 +29,7 @@ log = logging.getLogger("driftgate.predictions")
 
 Which = Literal["first", "last"]
 WINDOW = dt.timedelta(days=1)
-OURS = ("prediction_id", "at", "model", "version", "arm", "caller", "probability", "label", "labelled_at")
+OURS = ("prediction_id", "at", "model", "version", "arm", "caller", "peer", "probability", "label", "labelled_at")
 PREFIX = "feature_"
 BUCKETS, BUCKET_BYTES = 256, 16 * 2**20
 
@@ -83,7 +83,7 @@ def read_predictions(
 
     Returns:
         A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `caller` (a pseudonym, where an
-        experiment assigned by caller), `probability`, `label` and `labelled_at` (missing where there is none yet), and a
+        experiment assigned by caller), `peer` (one of the network address, while an experiment ran), `probability`, `label` and `labelled_at` (missing where there is none yet), and a
         column for each feature.
 
     Raises:
@@ -332,6 +332,7 @@ def _table(lines: Iterable[PredictionLine], labels: Mapping[str, tuple[str, int]
         told = [labels.get(name, (None, None)) for name in ids]
         constant = {
             "at": line.at, "model": line.model, "version": line.version, "arm": line.arm, "caller": line.caller,
+            "peer": line.peer,
         }  # fmt: skip
         values: dict[str, list[Any]] = {
             "prediction_id": ids, "probability": line.probability, "label": [label for label, _ in told],

@@ -10,6 +10,8 @@ as those of one caller, only the first may count.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_BET = 0.5
+FREE = 10  # values of one caller that count in any case: too few to decide anything, whatever they are
 DRAWS = 20_000_000  # of the power analysis: about two seconds
 
 
@@ -72,6 +75,46 @@ def summarize(values: np.ndarray, *, bound: float, alpha: float) -> Sequence:
         return Sequence(labels=0, mean=0.0, low=-bound, high=bound)
     low, high = confidence_sequence(values, bound=bound, alpha=alpha)
     return Sequence(labels=len(values), mean=float(values.mean()), low=float(low[-1]), high=float(high[-1]))
+
+
+def counted(callers: Iterable[Hashable], *, share: float) -> np.ndarray:
+    """Which values count, so that no caller has more than a share of them.
+
+    A value counts if its caller then has no more than `share` of all values that count, or no more than `FREE` of them.
+    That is decided before the value is seen: by whose it is, and by how many count already. A value that is left out is
+    one on which nothing is bet. A bet may depend on whatever came before, so the confidence sequence of those that count
+    stays valid. Where callers differ, its mean is the mean over those that count.
+
+    Args:
+        callers: Of each value, in the order in which they came.
+        share: Above 0; 1: all count.
+
+    Returns:
+        bool of shape (n,).
+    """
+    import numpy as np
+
+    of_caller: Counter[Hashable] = Counter()
+    total, found = 0, []
+    for caller in callers:
+        counts = of_caller[caller] + 1 <= max(FREE, share * (total + 1))
+        of_caller[caller] += counts
+        total += counts
+        found.append(counts)
+    return np.array(found, dtype=bool)
+
+
+def widest(sequences: Iterable[Sequence]) -> Sequence:
+    """The first of some intervals, made as wide as all of them together: it holds whenever the first one does.
+
+    Args:
+        sequences: That of all values, and those without the values of one caller each. So 0 lies outside only where no
+            single caller has brought that about.
+    """
+    first, *others = sequences
+    low = min([first.low, *(other.low for other in others)])
+    high = max([first.high, *(other.high for other in others)])
+    return first.model_copy(update={"low": low, "high": high})
 
 
 def paired_gains(champion: np.ndarray, challenger: np.ndarray, labels: np.ndarray) -> np.ndarray:

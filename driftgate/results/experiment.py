@@ -35,6 +35,10 @@ class ExperimentProgress(Frozen):
     share_low: float | None = Field(description="Lower end of its 95 % interval.")
     share_high: float | None = Field(description="Upper end of its 95 % interval.")
     fair: bool = Field(description="Whether the observed share agrees with the requested one.")
+    caller_share: float = Field(description="Largest share of the counted labels that one network address may have.")
+    addresses: int = Field(description="Network addresses that the labels came from.")
+    left_out: int = Field(description="Labels that don't count because their address has its full share.")
+    largest_share: float | None = Field(description="Share of the counted labels of the address with the most.")
     gain: Gain = Field(description="The gain, with its interval.")
     decision: str = Field(description="`better`, `worse`, `undecided`, or `unfair` where the assignment is wrong.")
 

@@ -17,6 +17,7 @@ from bentos.server import Served, serving
 from driftgate.evidence import registry
 from driftgate.production.move import Production
 from driftgate.production.record import append, inspect_record, read_record, staged
+from driftgate.production.sequential import FREE
 from driftgate.workspace import PROJECT, Workspace
 from tests.conftest import Ran, clean_environment, run_cli
 
@@ -277,7 +278,8 @@ def test_an_experiment_from_its_start_to_its_end(house: House) -> None:
         house.served.post("/feedback", {"prediction_id": answer["prediction_id"], "label": "holds"})
     time.sleep(1)
     standing = house.run("experiment", "status", *log).document["standing"]
-    assert (standing["gain"]["labels"], standing["decision"]) == (60, "undecided")
+    assert (standing["labelled"], standing["gain"]["labels"], standing["decision"]) == (60, FREE, "undecided")
+    assert (standing["addresses"], standing["left_out"]) == (1, 60 - FREE)
     proved = house.run("prove", "--service", house.served.address)
     assert (proved.code, proved.document["version"]) == (0, champion), proved.out + proved.err
     assert house.run("experiment", "promote", *log).code == 1

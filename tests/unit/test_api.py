@@ -14,12 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bentos.api.application import Service
+from bentos.api.bodies import LINGER_BYTES
+from bentos.api.following import PROBLEMS
 from bentos.api.settings import Settings
 from driftgate.config import load_problem
-from driftgate.production.channel import Channel, write_channel
+from driftgate.production.channel import Challenger, Channel, write_channel
 from driftgate.production.prediction_log import LABELS, PREDICTIONS, segments
 from driftgate.production.predictions import read_predictions
-from driftgate.production.release import Release
+from driftgate.production.release import Release, manifest_hash
 from driftgate.workspace import PROJECT
 from tests.unit.test_release import make
 
@@ -205,6 +207,50 @@ def test_without_a_token_only_this_machine_is_answered(started: Callable[..., Se
     assert ask(service, "/predict", ROW, headers=JSON[:1], server="::1").status == 200
 
 
+LABEL_TOKEN = "a-label-token-for-tests-only"  # noqa: S105
+
+
+def test_labels_have_a_token_of_their_own(started: Callable[..., Service], caplog: pytest.LogCaptureFixture) -> None:
+    """Who may ask can't label the answers, and who labels can't ask."""
+    service = started(label_token=LABEL_TOKEN)
+    assert "DRIFTGATE_LABEL_TOKEN" not in caplog.text
+    told = json.dumps({"prediction_id": "0190f3c1a2b-0123456789abcdef-0", "label": "holds"}).encode()
+    label = [JSON[0], (b"authorization", b"Bearer " + LABEL_TOKEN.encode())]
+    assert [ask(service, "/feedback", told, headers=headers).status for headers in (JSON, label)] == [401, 202]
+    assert [ask(service, "/predict", ROW, headers=headers).status for headers in (JSON, label)] == [200, 401]
+    document = ask(service, "/openapi.json", method="GET").json
+    assert document["paths"]["/feedback"]["post"]["security"] == [{"label_token": []}]
+
+
+def test_without_a_label_token_the_other_one_is_asked_for_and_the_log_warns(
+    started: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    service = started()
+    assert "DRIFTGATE_LABEL_TOKEN is not set" in caplog.text
+    told = json.dumps({"prediction_id": "0190f3c1a2b-0123456789abcdef-0", "label": "holds"}).encode()
+    assert ask(service, "/feedback", told).status == 202
+
+
+def test_the_rest_of_a_refused_body_is_read_up_to_a_bound(started: Callable[..., Service]) -> None:
+    """After the answer: so that its caller gets to see it, and none can send for ever."""
+    service, taken, order = started(), 0, []
+
+    async def receive() -> Any:
+        nonlocal taken
+        taken += 2**20
+        order.append("read")
+        return {"type": "http.request", "body": b" " * 2**20, "more_body": True}
+
+    async def send(message: Any) -> None:
+        order.append(message.get("status") or message.get("more_body"))
+
+    scope = {"type": "http", "path": "/predict", "method": "POST", "headers": JSON, "server": ("127.0.0.1", 1)}
+    asyncio.run(service.respond(scope, receive, send))
+    assert order[:4] == ["read", 413, True, "read"]
+    assert order[-1] is None
+    assert LINGER_BYTES <= taken <= LINGER_BYTES + 2 * 2**20
+
+
 def test_other_paths_and_methods_have_the_same_shape(service: Service) -> None:
     assert ask(service, "/nothing").json["error"]["code"] == "no_such_path"
     wrong = ask(service, "/predict", method="GET")
@@ -348,11 +394,11 @@ def test_a_channel_swaps_and_a_broken_release_does_not(
     write_channel(document, Channel.of(release))
     wait(lambda: version() == "1")
     write_channel(document, Channel.of(other))
-    wait(lambda: "altered" in str(ask(service, "/readyz", method="GET").json["channel"]["error"]))
+    wait(lambda: ask(service, "/readyz", method="GET").json["channel"]["error"] == "release_unreadable")
     assert version() == "1"
     assert ask(service, "/readyz", method="GET").status == 200
     document.unlink()
-    wait(lambda: "can't be read" in str(ask(service, "/readyz", method="GET").json["channel"]["error"]))
+    wait(lambda: ask(service, "/readyz", method="GET").json["channel"]["error"] == "channel_unreadable")
     assert version() == "1"
 
 
@@ -361,4 +407,61 @@ def test_a_channel_that_says_nothing_at_the_start_leaves_the_packaged_release(
 ) -> None:
     service = started(channel=tmp_path / "none.json")
     assert ask(service, "/predict", ROW).json["model_version"] == "1"
-    assert "can't be read" in ask(service, "/readyz", method="GET").json["channel"]["error"]
+    assert ask(service, "/readyz", method="GET").json["channel"]["error"] == "channel_unreadable"
+
+
+def _nothing(document: Path, release: Release) -> None: ...
+
+
+def _nonsense(document: Path, release: Release) -> None:
+    document.write_text("{")
+
+
+def _of_another_problem(document: Path, release: Release) -> None:
+    write_channel(document, Channel.of(release).model_copy(update={"name": "other"}))
+
+
+def _without_its_release(document: Path, release: Release) -> None:
+    write_channel(document, Channel.of(release).model_copy(update={"release": str(document.parent / "gone")}))
+
+
+def _without_its_challenger(document: Path, release: Release) -> None:
+    plan = Challenger(id="x", version="2", release=str(document.parent / "gone"), manifest_sha256="0" * 64)
+    write_channel(document, Channel.of(release).model_copy(update={"challenger": plan}))
+
+
+def _with_other_columns(document: Path, release: Release) -> None:
+    problem = load_problem(PROJECT / "configs" / "rules.yaml")
+    columns = {name: column for name, column in problem.contract.columns.items() if name != "f5"}
+    fewer = problem.model_copy(update={"contract": problem.contract.model_copy(update={"columns": columns})})
+    other = make(document.parent / "fewer", fewer, version="2")
+    plan = Challenger(id="x", version="2", release=str(other.folder), manifest_sha256=manifest_hash(other.folder))
+    write_channel(document, Channel.of(release).model_copy(update={"challenger": plan}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (_nothing, "channel_unreadable"),
+        (_nonsense, "channel_unreadable"),
+        (_of_another_problem, "other_problem"),
+        (_without_its_release, "release_unreadable"),
+        (_without_its_challenger, "challenger_unreadable"),
+        (_with_other_columns, "release_unusable"),
+    ],
+)
+def test_a_failing_channel_tells_a_code_and_no_path(
+    wrong: Callable[[Path, Release], None], code: str, started: Callable[..., Service], release: Release, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """Everybody may ask `/readyz`; folders of this machine are for its log alone."""
+    document = tmp_path / "channel.json"
+    wrong(document, release)
+    service = started(channel=document)
+    answer = ask(service, "/readyz", method="GET", headers=[])
+    assert answer.json["channel"] == {"error": code}
+    assert code in PROBLEMS
+    assert b"/" not in answer.body
+    assert code in caplog.text
+    if "unreadable" in code:
+        assert str(tmp_path) in caplog.text

@@ -84,6 +84,28 @@ def test_the_shadow_knows_callers_too(started: Callable[..., Service], tmp_path:
     assert read_predictions(tmp_path / "log")["caller"].nunique() == 2
 
 
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_an_experiment_logs_addresses_by_pseudonym(
+    share: float | None, started: Callable[[float | None], Service], tmp_path: Path
+) -> None:
+    """One network of IPv6 is one address: a caller has all of it."""
+    service = started(share)
+    clients = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "::ffff:192.0.2.1", "local"]
+    for client in clients:
+        scope = {"type": "http", "path": "/predict", "method": "POST", "headers": JSON, "client": (client, 1)}
+        messages = [{"type": "http.request", "body": ROW}]
+
+        async def receive() -> Any:
+            return messages.pop()  # noqa: B023
+
+        async def send(_: Any) -> None: ...
+
+        asyncio.run(service.respond(scope, receive, send))
+    kept = read_predictions(tmp_path / "log")["peer"].tolist()
+    assert (kept[0], kept[2], len(set(kept))) == (kept[4], kept[3], 4)
+    assert not set(kept) & set(clients)
+
+
 def test_rows_that_wait_for_the_shadow_are_bounded(
     started: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

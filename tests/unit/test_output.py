@@ -68,6 +68,7 @@ def test_an_experiment_shows_its_progress_and_the_labels_it_needs() -> None:
         id="a", champion="1", challenger="2", mode="split", share=0.2, since=dt.datetime.now(dt.UTC),
         requests={"champion": 80, "challenger": 20}, draws={"champion": 8, "challenger": 2}, labelled=95,
         observed_share=0.2, share_low=0.1, share_high=0.3, fair=True, gain=gain, decision="undecided",
+        caller_share=0.2, addresses=3, left_out=4, largest_share=0.2,
     )  # fmt: skip
     result = ExperimentResult(
         problem="rules", verdict="none", checks=(), action="status", version="1", previous=None, champion="1",
@@ -76,7 +77,8 @@ def test_an_experiment_shows_its_progress_and_the_labels_it_needs() -> None:
     assert "0.01: more than 100,000; 0.02: 700" in shown(print_experiment, result)
     page = shown(print_experiment, result.model_copy(update={"labels_needed": None, "standing": progress}))
     assert "share      20.0% (10.0% to 30.0%) of 10 draws, asked for 20%" in page
-    assert "labels     90, the first of each draw; 95 in all" in page
+    assert "labels     90, the first of each draw, without 4 beyond their caller's share; 95 in all" in page
+    assert "callers    3 network addresses, the largest with 20% of the labels; one may have 20%" in page
     assert "decision   undecided" in page
 
 

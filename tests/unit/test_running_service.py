@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bentos import proof
+from bentos.api.following import PROBLEMS
 from bentos.server import Served, free_port
 from driftgate.errors import DriftgateError
 from operations import running_service
@@ -63,7 +64,12 @@ def test_a_service_of_another_problem_is_told_before_anything_moves(answers: Ans
         (200, told(), None),
         (503, told(ready=False), "it can't write its prediction log"),
         (200, told("1"), "it still serves another version"),
-        (200, told("1", error="altered"), "altered"),
+        (200, told("1", error="release_unreadable"), f"{PROBLEMS['release_unreadable']}; its log names the file"),
+        (
+            200,
+            told("1", error="in words, as of a service of an older version"),
+            "in words, as of a service of an older version",
+        ),
         (200, {"release": "nonsense"}, "it still serves another version"),
     ],
 )

@@ -6,12 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftgate.production.sequential import (
+    FREE,
     confidence_sequence,
+    counted,
     labels_needed,
     paired_gains,
     split_bound,
     split_gains,
     summarize,
+    widest,
 )
 from driftgate.training.metrics import wilson_interval
 
@@ -101,3 +104,53 @@ def test_skewed_values_need_the_labels_that_they_need() -> None:
 def test_nothing_yet_says_nothing() -> None:
     found = summarize(np.array([]), bound=1, alpha=ALPHA)
     assert (found.labels, found.low, found.high, found.decision) == (0, -1, 1, "undecided")
+
+
+@settings(max_examples=100, deadline=None)
+@given(callers=st.lists(st.integers(0, 12), max_size=400), share=st.floats(0.05, 1))
+def test_no_caller_has_more_than_its_share_of_what_counts(callers: list[int], share: float) -> None:
+    counts = counted(callers, share=share)
+    kept = [caller for caller, has in zip(callers, counts, strict=True) if has]
+    for caller in set(kept):
+        assert kept.count(caller) <= max(FREE, share * len(kept))
+    if share == 1:
+        assert len(kept) == len(callers)
+
+
+def test_whether_a_value_counts_depends_on_those_before_it_alone() -> None:
+    callers = list(np.random.default_rng(3).choice(20, 1000, p=[0.43] + [0.03] * 19))
+    whole = counted(callers, share=0.2)
+    assert not whole.all()
+    for end in (10, 100, 500):
+        assert (counted(callers[:end], share=0.2) == whole[:end]).all()
+
+
+def test_what_counts_in_any_case_is_too_little_to_decide_anything() -> None:
+    for bound in (1.0, split_bound(0.5), split_bound(0.1)):
+        assert summarize(np.full(FREE, bound), bound=bound, alpha=ALPHA).decision == "undecided"
+        assert summarize(np.full(FREE, -bound), bound=bound, alpha=ALPHA).decision == "undecided"
+
+
+def test_the_cap_promotes_no_equal_challenger_too_often() -> None:
+    """As without it: 300 experiments without any difference, some callers with most of the requests, each looked at always."""
+    draw, wrong = np.random.default_rng(4), 0
+    for _ in range(300):
+        callers = draw.zipf(1.6, 2000)
+        p = draw.beta(2, 3, 2000)
+        labels = draw.random(2000) < p
+        noise = draw.normal(scale=0.1, size=(2, 2000))
+        gains = paired_gains(np.clip(p + noise[0], 0, 1), np.clip(p + noise[1], 0, 1), labels)
+        counts = counted(callers, share=0.2)
+        assert not counts.all()
+        low, high = confidence_sequence(gains[counts], bound=1, alpha=ALPHA)
+        wrong += bool((low > 0).any() or (high < 0).any())
+    assert wrong <= ALPHA * 300
+
+
+def test_the_widest_interval_holds_all_others() -> None:
+    draw = np.random.default_rng(5)
+    parts = [summarize(draw.uniform(-1, 1, 200) + shift, bound=2, alpha=ALPHA) for shift in (0.0, 0.9, -0.9)]
+    found = widest(parts)
+    assert (found.labels, found.mean) == (parts[0].labels, parts[0].mean)
+    assert all(found.low <= part.low and part.high <= found.high for part in parts)
+    assert found.decision == "undecided"

@@ -1,8 +1,10 @@
 """The service's settings: whatever is missing or wrong is named, and never shown."""
 
+import resource
+
 import pytest
 
-from bentos.api.settings import Settings, require_loopback
+from bentos.api.settings import MOST_BY_DEFAULT, SHARE_OF_DESCRIPTORS, Settings, require_loopback
 from driftgate.errors import DriftgateError
 from tests.unit.test_api import TOKEN
 
@@ -16,6 +18,10 @@ WRONG = {
     "relative channel": {"DRIFTGATE_CHANNEL": "channel.json"},
     "no number": {"DRIFTGATE_MAX_ROWS": "many"},
     "zero": {"DRIFTGATE_MAX_BYTES": "0"},
+    "short label token": {"DRIFTGATE_LABEL_TOKEN": "short"},
+    "label token that is the other one": {"DRIFTGATE_LABEL_TOKEN": TOKEN},
+    "no time": {"DRIFTGATE_IDLE_SECONDS": "soon"},
+    "more connections than files": {"DRIFTGATE_MAX_CONNECTIONS": str(10**12)},
 }
 
 
@@ -42,3 +48,20 @@ def test_insecure_is_for_this_machine_alone() -> None:
     ):
         with pytest.raises(DriftgateError, match="this machine only"):
             require_loopback(arguments, environment)
+
+
+def test_connections_stay_well_below_the_files_that_may_be_open() -> None:
+    was = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        for files, expected in (
+            (1024, 768),
+            (256, 192),
+            (100, 36),
+            (10, 1),
+            (was[1], min(MOST_BY_DEFAULT, int(was[1] * SHARE_OF_DESCRIPTORS))),
+        ):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, was[1]))
+            assert Settings.read(GOOD).connections == expected
+        assert Settings.read({**GOOD, "DRIFTGATE_MAX_CONNECTIONS": "100"}).connections == 100
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, was)
