@@ -24,17 +24,15 @@ TRAINING, DRIFT, DEPLOYMENT = (
     "deployment",
 )  # a pipeline, its experiment in MLflow, and the first word of its runs' names
 STACK = PROJECT / "stacks" / "local.yaml"
-# Libraries that ZenML would import at the start of every run. The steps here either don't hand their objects on, or, as
-# those that make a model, import what stores them themselves.
-NOT_ACTIVATED = ("bentoml", "pillow", "scipy", "sklearn")
 
 
 def set_up(workspace: Workspace) -> None:
     """Apply the stack, make the experiment, and mark runs whose process died as failed; one process at a time."""
     processes()  # a wrong setting is an error now, not after the data was read
     from stacks.apply import apply_stack
+    from stacks.lean import start_lean
 
-    _activate_less()
+    start_lean()
     with FileLock(workspace.root / "setup.lock"):
         for experiment in (TRAINING, DRIFT, DEPLOYMENT):
             tracking.ensure_experiment(experiment, workspace=workspace)
@@ -42,17 +40,6 @@ def set_up(workspace: Workspace) -> None:
         _skip_survey()
         for name in reap(workspace):
             log.warning("the run %s was killed: marked as failed", name)
-
-
-def _activate_less() -> None:
-    """Keep ZenML from importing libraries that the steps of this run may not need."""
-    from zenml.integrations.integration import Integration
-    from zenml.integrations.registry import integration_registry
-
-    for name in NOT_ACTIVATED:
-        found = integration_registry.integrations.get(name)
-        if found is not None:
-            found.activate = Integration.activate  # type: ignore[method-assign]
 
 
 def _skip_survey() -> None:
