@@ -24,6 +24,7 @@ SETTING = "DRIFTGATE_PROCESSES"
 SMALL = 5_000_000
 IDLE_SECONDS = 60
 WATCH_SECONDS = 0.5
+_ready_until = 0.0  # by the monotonic clock: the workers of the last call are there still
 KILLED = (
     "A worker process of the training was killed, most often because the memory was full.",
     f"Set {SETTING}=1 to train in one process, or give the machine more memory.",
@@ -63,7 +64,7 @@ def run_tasks(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *,
     Args:
         task: A function of a module. It runs on one thread.
         arguments: For each call.
-        work: Rows × columns × fits of all calls.
+        work: Rows × columns × fits of all calls; where workers are up already, small work goes to them too.
 
     Yields:
         What the calls returned, in the order of `arguments`.
@@ -71,8 +72,9 @@ def run_tasks(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *,
     Raises:
         DriftgateError: If a worker was killed.
     """
-    number = min(processes(), len(arguments)) if work >= SMALL else 1
-    if number == 1:
+    global _ready_until
+    number = processes()
+    if min(number, len(arguments)) == 1 or (work < SMALL and time.monotonic() > _ready_until):
         yield from (_on_one_thread(task, *given) for given in arguments)
         return
     from joblib import Parallel, delayed, parallel_config
@@ -83,7 +85,8 @@ def run_tasks(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *,
     try:
         # Always asked for as many workers, so that joblib hands out the same pool each time.
         with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE_SECONDS):
-            yield from Parallel(n_jobs=processes(), return_as="generator", batch_size=1)(calls)
+            yield from Parallel(n_jobs=number, return_as="generator", batch_size=1)(calls)
+        _ready_until = time.monotonic() + IDLE_SECONDS / 2
     except BrokenProcessPool as error:
         raise DriftgateError(*KILLED) from error
 
