@@ -152,13 +152,18 @@ SIMULATED = "5,000 labels each, looked at after each: 1,000 simulated experiment
 HELD_OUT = "29,425 flights of July 2013, held out"
 RULES_OUT = "200 rows held out of 1,000, without noise"
 MODELS = "python benchmarks/models.py"
+LOAD = "python benchmarks/load.py"
 JUDGE, SERVE = "python benchmarks/drift.py judge", "python benchmarks/serving.py"
 
 GOALS = (
-    Goal("the README's first command", "first-command", one("seconds"), 240, True, "s", FLIGHTS,
+    Goal("the README's first command", "first-command", one("seconds"), 150, True, "s", FLIGHTS,
          "python benchmarks/first_command.py"),
-    Goal("the main job once more", "models", lambda result: {"": result["flights"]["seconds"][1]}, 147, True, "s", FLIGHTS,
-         MODELS),
+    Goal("the main job once more, on a quiet machine", "load", lambda result: each(result["seconds quiet"]), 75, True, "s",
+         FLIGHTS, LOAD),
+    Goal("the main job beside one busy process, compared with the quiet machine", "load",
+         lambda result: each(result["ratios"]), 1.6, True, "", FLIGHTS, LOAD),
+    Goal("CPU of `run.py drift` on a week", "load", lambda result: each(result["CPU seconds of drift"]), 12, True, "s",
+         "6,740 flights of a week", LOAD),
     Goal("CPU of `run.py --help`", "models", lambda result: each(result["CPU seconds of --help"]), 1.5, True, "s",
          "five calls", MODELS),
     Goal("CPU of `run.py status`", "models", lambda result: each(result["CPU seconds of status"]), 4, True, "s",
