@@ -7,7 +7,7 @@ changes how long a training takes, and not one byte of the model.
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 import threading
 import time
@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from driftgate.errors import DriftgateError
-
-log = logging.getLogger("driftgate.workers")
 
 SETTING = "DRIFTGATE_PROCESSES"
 # Rows × columns × fits below which starting workers (each imports pandas and scikit-learn) costs more than it saves.
@@ -77,16 +75,52 @@ def run_tasks(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *,
     if min(number, len(arguments)) == 1 or (work < SMALL and time.monotonic() > _ready_until):
         yield from (_on_one_thread(task, *given) for given in arguments)
         return
+    if _starting is not None:
+        _starting.join()
+    yield from _in_workers(task, arguments, number)
+    _ready_until = time.monotonic() + IDLE_SECONDS / 2
+
+
+def start_workers(*, work: float) -> None:
+    """Let the workers start and import in the background, where `run_tasks` will need them; returns at once.
+
+    Args:
+        work: Rows × columns × fits to come.
+    """
+    global _starting
+    number = processes()
+    if number > 1 and work >= SMALL and _starting is None:
+        _starting = threading.Thread(target=_start, args=(number,), name="driftgate-start-workers", daemon=True)
+        _starting.start()
+
+
+_starting: threading.Thread | None = None
+
+
+def _start(number: int) -> None:
+    with contextlib.suppress(Exception):  # the first tasks will say what is wrong
+        list(_in_workers(_import, [()] * number, number))
+
+
+def _import() -> None:
+    """Import what fits need, and stay a moment, so that each worker gets one of these calls."""
+    import sklearn.calibration
+    import sklearn.compose
+    import sklearn.ensemble
+    import sklearn.linear_model  # noqa: F401
+
+    time.sleep(0.2)
+
+
+def _in_workers(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], number: int) -> Iterator[Any]:
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    parent = os.getpid()
-    calls = [delayed(_in_worker)(parent, task, *given) for given in arguments]
+    calls = [delayed(_in_worker)(os.getpid(), task, *given) for given in arguments]
     try:
         # Always asked for as many workers, so that joblib hands out the same pool each time.
         with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE_SECONDS):
             yield from Parallel(n_jobs=number, return_as="generator", batch_size=1)(calls)
-        _ready_until = time.monotonic() + IDLE_SECONDS / 2
     except BrokenProcessPool as error:
         raise DriftgateError(*KILLED) from error
 

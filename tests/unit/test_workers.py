@@ -62,6 +62,29 @@ def test_each_task_has_one_thread_and_small_work_no_worker(monkeypatch: pytest.M
     assert list(run_tasks(threads, [()] * 2, work=workers.SMALL)) == [{1}, {1}]
 
 
+STARTED = """
+import os
+from driftgate.training import workers
+workers.start_workers(work=workers.SMALL - 1)
+assert workers._starting is None
+workers.start_workers(work=workers.SMALL)
+workers._starting.join()
+def children():
+    import psutil
+    return {child.pid for child in psutil.Process().children()}
+early = children()
+used = set(workers.run_tasks(os.getpid, [()] * 4, work=workers.SMALL))
+assert used <= early == children(), (used, early)
+"""
+
+
+def test_workers_that_were_started_early_are_those_that_are_used() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED], env={**os.environ, SETTING: "2"}, cwd=PROJECT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_killed_worker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SETTING, "2")
     with pytest.raises(DriftgateError, match="was killed"):
