@@ -152,13 +152,18 @@ SIMULATED = "1,000 simulated experiments of each kind, 5,000 labels each, evalua
 HELD_OUT = "holdout: 29,425 flights of July 2013"
 RULES_OUT = "holdout: 200 of 1,000 rows, without noise"
 MODELS = "python benchmarks/models.py"
+LOAD = "python benchmarks/load.py"
 JUDGE, SERVE = "python benchmarks/drift.py judge", "python benchmarks/serving.py"
 
 GOALS = (
     Goal("time of the README's first command", "first-command", one("seconds"), 240, True, "s", FLIGHTS,
          "python benchmarks/first_command.py"),
-    Goal("time of a second main job", "models", lambda result: {"": result["flights"]["seconds"][1]}, 147, True, "s", FLIGHTS,
-         MODELS),
+    Goal("time of a second main job on a quiet machine", "load", lambda result: each(result["seconds quiet"]), 75, True, "s",
+         FLIGHTS, LOAD),
+    Goal("time of the main job beside one busy process, divided by that on the quiet machine", "load",
+         lambda result: each(result["ratios"]), 1.6, True, "", FLIGHTS, LOAD),
+    Goal("CPU time of `run.py drift` on a week", "load", lambda result: each(result["CPU seconds of drift"]), 12, True, "s",
+         "6,740 flights of a week", LOAD),
     Goal("CPU time of `run.py --help`", "models", lambda result: each(result["CPU seconds of --help"]), 1.5, True, "s",
          "five calls", MODELS),
     Goal("CPU time of `run.py status`", "models", lambda result: each(result["CPU seconds of status"]), 4, True, "s",

@@ -81,8 +81,9 @@ def ensure_bento(release: Release, *, workspace: Workspace) -> Path:
 def service_environment(workspace: Workspace) -> dict[str, str]:
     """The environment for BentoML's commands: its store in the workspace, the scripts of this Python on the path."""
     scripts = str(Path(sys.executable).parent)
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
         "BENTOML_HOME": str(workspace.bentoml),
         "BENTOML_DO_NOT_TRACK": "true",
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),

@@ -5,7 +5,7 @@ from zenml.enums import ExecutionMode
 
 from driftgate.config import Problem
 from steps.deploy import check_newest_data, decide_deployment, prepare_release, prove_on_staging
-from steps.gate import enforce
+from steps.enforce import enforce
 
 
 @pipeline(name="deployment", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)

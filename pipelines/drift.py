@@ -5,7 +5,7 @@ from zenml.enums import ExecutionMode
 
 from driftgate.config import Problem
 from steps.drift import check_batch, compare_batch, decide_drift, load_batch
-from steps.gate import enforce
+from steps.enforce import enforce
 
 
 @pipeline(name="drift", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)

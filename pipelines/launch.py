@@ -97,6 +97,7 @@ def check_drift(
         DriftgateError: If there is no model, nothing to check, or the run failed for another reason than the gate.
     """
     started = time.monotonic()
+    log.info("looking for the model of %s", problem.name)
     version = registry.resolve_version(problem.name, model, workspace=workspace)
     release = registry.release_of(problem.name, version, workspace=workspace)
     problem = batches.as_released(problem, release)

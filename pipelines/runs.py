@@ -20,6 +20,7 @@ from driftgate.production.proof import Proof
 from driftgate.results.base import RunIds
 from driftgate.training.evaluation import Evaluation
 from driftgate.training.tuning import Trained
+from driftgate.training.workers import processes
 from driftgate.verdict import Verdict
 from driftgate.workspace import PROJECT, Workspace
 
@@ -57,8 +58,11 @@ ARTIFACTS = {"contract_verdict", *RunOutcome.__dataclass_fields__} - {"name", "i
 
 def set_up(workspace: Workspace) -> None:
     """Apply the stack, make the experiment, and mark runs whose process died as failed; one process at a time."""
+    processes()  # a wrong setting is an error now, not after the data was read
     from stacks.apply import apply_stack
+    from stacks.lean import start_lean
 
+    start_lean()
     with FileLock(workspace.root / "setup.lock"):
         for experiment in (TRAINING, DRIFT, DEPLOYMENT):
             tracking.ensure_experiment(experiment, workspace=workspace)

@@ -6,7 +6,8 @@ from zenml.enums import ExecutionMode
 from driftgate.config import Problem
 from steps.data import check_contract, load_data, split_rows
 from steps.drift import check_newest, profile_reference
-from steps.gate import decide, enforce, evaluate_model, look_for_leaks
+from steps.enforce import enforce
+from steps.gate import decide, evaluate_model, look_for_leaks
 from steps.model import calibrate, export_model, tune
 from steps.ship import package, register
 

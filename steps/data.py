@@ -15,6 +15,7 @@ from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
 from driftgate.training.splitting import split
+from driftgate.training.workers import start_workers
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
@@ -40,6 +41,8 @@ def check_contract(
 ) -> Annotated[Verdict, "contract_verdict"]:
     """Check every rule of the contract, all faults at once."""
     announce("contract", f"{len(rows):,} rows, {len(problem.contract.columns)} columns")
+    trials = sum(candidate.trials for candidate in problem.tuning.candidates)
+    start_workers(work=len(rows) * len(problem.contract.columns) * trials)
     violations = find_violations(rows, problem, version=version)
     verdict = contract_verdict(violations, problem, rows=len(rows))
     if verdict.outcome == "block":

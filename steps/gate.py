@@ -1,4 +1,4 @@
-"""Steps that judge: evaluation, the verdict, and what holds a run to it."""
+"""Steps that judge a trained model: evaluation, leaks, the verdict."""
 
 from typing import Annotated
 
@@ -11,7 +11,6 @@ from driftgate import gate
 from driftgate.config import Problem
 from driftgate.data.table import DataVersion, features_of, labels_of
 from driftgate.drift.check import DriftAnalysis
-from driftgate.errors import GateBlocked
 from driftgate.evidence import registry
 from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
@@ -92,16 +91,3 @@ def decide(
     page = verdict_page(verdict, evaluation=evaluation, plots=pictures, facts=facts)
     Tracker.of_active_run(workspace=Workspace.current()).log_verdict(verdict, page)
     return verdict, HTMLString(page)
-
-
-@step(experiment_tracker=True)
-def enforce(verdict: Verdict) -> Annotated[str, "outcome"]:
-    """End the run red where the verdict blocks; nothing behind this step happens then.
-
-    Raises:
-        GateBlocked: If the verdict blocks.
-    """
-    if verdict.outcome == "block":
-        failed = [check for check in verdict.failed if check.severity == "block"]
-        raise GateBlocked("; ".join(f"{check.name}: {check.why}" for check in failed))
-    return verdict.outcome

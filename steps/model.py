@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 from zenml import step
+from zenml.integrations.sklearn import materializers  # noqa: F401  # registers how ZenML stores a Pipeline
 
 from driftgate.config import Problem
 from driftgate.data.table import features_of

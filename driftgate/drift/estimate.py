@@ -215,7 +215,7 @@ def _chance(probability: np.ndarray, *, threshold: float, seed: int) -> dict[str
 
 def _quantile(confidence: float, windows: int | None) -> float:
     """Quantile of the normal distribution, or of Student's t if the spread comes from a number of windows."""
-    from scipy import stats
+    from scipy import special  # scipy.stats takes a second to import
 
     tail = 0.5 + confidence / 2
-    return float(stats.norm.ppf(tail) if windows is None else stats.t.ppf(tail, windows))
+    return float(special.ndtri(tail) if windows is None else special.stdtrit(windows, tail))

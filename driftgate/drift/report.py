@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 import plotly.graph_objects as go
-from evidently import Report
-from evidently.core.datasets import Dataset
-from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
-from evidently.core.report import Context
-from evidently.legacy.model.widget import BaseWidgetInfo
-from evidently.legacy.renderers.html_widgets import CounterData, counter, plotly_figure, table_data
-from evidently.tests import lte
 
 from driftgate.contract import PREDICTION
 from driftgate.drift.compare import COMPARED_WITH, MEASURE_NAMES, ColumnDrift, Drift, History
 from driftgate.drift.counting import Counts, Layout
+from driftgate.drift.evidently_parts import defer
 from driftgate.words import plural
+
+defer()  # before the first import of Evidently
+
+from evidently.core.datasets import Dataset  # noqa: E402
+from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric  # noqa: E402
+from evidently.core.report import Context, Report  # noqa: E402
+from evidently.legacy.model.widget import BaseWidgetInfo  # noqa: E402
+from evidently.legacy.renderers.html_widgets import CounterData, counter, plotly_figure, table_data  # noqa: E402
+from evidently.tests.aliases import lte  # noqa: E402
 
 if TYPE_CHECKING:
     import numpy as np

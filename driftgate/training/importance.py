@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from driftgate.config import LOWER_IS_BETTER, Problem
 from driftgate.training.metrics import point_metrics
 from driftgate.training.modelling import positive_probability
+from driftgate.training.workers import run_tasks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,16 +58,19 @@ def importances(
 
     before = positive_probability(model, rows)
     base = score(before)
+    names = problem.contract.features
+    orders = [[draw.permutation(len(rows)) for _ in range(REPEATS)] for _ in names]
+    calls = [(model, rows, name, order) for name, order in zip(names, orders, strict=True)]
     result = {}
-    for name in problem.contract.features:
-        losses, moved = [], []
-        for _ in range(REPEATS):
-            shuffled = rows.copy()
-            shuffled[name] = rows[name].to_numpy()[draw.permutation(len(rows))]
-            after = positive_probability(model, shuffled)
-            losses.append(base - score(after))
-            moved.append(float(np.abs(after - before).mean()))
+    for name, shuffled in zip(names, run_tasks(_shuffled, calls, work=0), strict=True):
+        losses = [base - score(after) for after in shuffled]
+        moved = [float(np.abs(after - before).mean()) for after in shuffled]
         result[name] = Importance(
             loss=float(np.mean(losses)), spread=float(np.std(losses)), effect=float(np.mean(moved))
         )
     return dict(sorted(result.items(), key=lambda item: -item[1].loss))
+
+
+def _shuffled(model: Any, rows: pd.DataFrame, name: str, orders: list[np.ndarray]) -> list[np.ndarray]:
+    """The probabilities of the rows with one column shuffled, for each order."""
+    return [positive_probability(model, rows.assign(**{name: rows[name].to_numpy()[order]})) for order in orders]

@@ -11,6 +11,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Candidate, Problem, Range, Setting
+from driftgate.training.workers import one_thread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,9 +64,10 @@ def suggest(trial: optuna.Trial, candidate: Candidate) -> Settings:
 
 
 def fit(model: Pipeline, features: Any, labels: np.ndarray) -> Pipeline:
-    """Fit with all cores, then leave the model to predict with one: a sum's order, and so its last bit, stays the same."""
-    model.fit(features, labels)
+    """Fit and leave the model on one thread: a sum's order, and so its last bit, stays the same."""
     single_threaded(model)
+    with one_thread():
+        model.fit(features, labels)
     return model
 
 
@@ -111,7 +113,7 @@ def _estimator(family: str, settings: Settings, *, seed: int) -> Any:
     if family == "random_forest":
         from sklearn.ensemble import RandomForestClassifier
 
-        return RandomForestClassifier(**{"n_jobs": -1, "random_state": seed, **settings})
+        return RandomForestClassifier(**{"n_jobs": 1, "random_state": seed, **settings})
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(**{"early_stopping": False, "random_state": seed, **settings})

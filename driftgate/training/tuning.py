@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -21,12 +24,17 @@ from driftgate.training.modelling import (
     suggest,
 )
 from driftgate.training.splitting import Fold, folds
+from driftgate.training.workers import run_tasks
 
 if TYPE_CHECKING:
     import numpy as np
+    import optuna
     import pandas as pd
 
 log = logging.getLogger("driftgate.tune")
+
+RANDOM_TRIALS = 10  # drawn at random, before the sampler learns from what came of others
+BATCH = 4  # trials drawn at once from then on; fixed, so that they don't depend on the number of processes
 
 
 class Trial(BaseModel):
@@ -82,7 +90,8 @@ class Tuned(BaseModel):
 def tune(development: pd.DataFrame, problem: Problem) -> Tuned:
     """Try each family's trials, and cross-validate the best.
 
-    The number of trials is fixed and the sampler seeded, so that runs repeat; the time limit is a safety net.
+    The number of trials is fixed and the sampler seeded, so that runs repeat; the time limit is a safety net. Trials run
+    in parallel processes: which settings are tried doesn't depend on how many.
 
     Args:
         development: The rows before the holdout.
@@ -92,84 +101,166 @@ def tune(development: pd.DataFrame, problem: Problem) -> Tuned:
     parts = folds(development, problem)
     tuning_parts = parts[-1:] if problem.split.tune_on == "validation" else parts
     deadline = time.monotonic() + problem.tuning.time_limit_seconds
-    trials: list[Trial] = []
-    cut: list[str] = []
-    for candidate in problem.tuning.candidates:
-        found = _try_family(candidate, problem, features, labels, tuning_parts, deadline=deadline)
-        trials += found
-        if len(found) < candidate.trials:
-            cut.append(candidate.family)
-            log.warning("time limit reached: %s cut after %d trials", FAMILY_NAMES[candidate.family], len(found))
+    searches = [_Search(candidate, problem) for candidate in problem.tuning.candidates]
+    while any(search.remaining for search in searches):
+        asked = [drawn for search in searches for drawn in search.ask()]
+        _score_trials(asked, problem, features, labels, tuning_parts, deadline=deadline)
+        if time.monotonic() > deadline:
+            break
+    for search in searches:
+        if search.cut:
+            name = FAMILY_NAMES[search.candidate.family]
+            log.warning("time limit reached: %s cut after %d trials", name, len(search.done))
     sign = -1.0 if problem.tuning.metric in LOWER_IS_BETTER else 1.0
-    best = max(trials, key=lambda trial: sign * trial.score)
-    log.info("best: %s, %s %.4f; cross-validating", FAMILY_NAMES[best.family], problem.tuning.metric, best.score)
+    trials = [drawn for search in searches for drawn in search.done]
+    best = max(trials, key=lambda drawn: sign * drawn.trial.score)
+    family, settings = best.trial.family, best.trial.settings
+    log.info("best: %s, %s %.4f; cross-validating", FAMILY_NAMES[family], problem.tuning.metric, best.trial.score)
+    known = {score.fold: score for score in best.scores}
+    missing = [part for part in parts if part.name not in known]
+    calls = [(problem, family, settings, features, labels, part, None) for part in missing]
+    for score, _ in run_tasks(_score, calls, work=features.size * len(calls)):
+        known[score.fold] = score
     return Tuned(
-        family=best.family,
-        settings=best.settings,
+        family=family,
+        settings=settings,
         metric=problem.tuning.metric,
-        score=best.score,
-        trials=tuple(trials),
-        cross_validation=tuple(_score(problem, best.family, best.settings, features, labels, part) for part in parts),
-        cut=tuple(cut),
+        score=best.trial.score,
+        trials=tuple(drawn.trial for drawn in trials),
+        cross_validation=tuple(known[part.name] for part in parts),
+        cut=tuple(search.candidate.family for search in searches if search.cut),
     )
 
 
-def _try_family(
-    candidate: Candidate,
+@dataclass(frozen=True)
+class _Asked:
+    """A trial that the sampler has drawn; whether it runs even after the time limit."""
+
+    search: _Search
+    trial: optuna.Trial
+    settings: Settings
+    always: bool
+
+
+@dataclass(frozen=True)
+class _Done:
+    trial: Trial
+    scores: tuple[FoldScore, ...]
+
+
+class _Search:
+    """The search of one family: what was asked of the sampler, and what each trial came to.
+
+    Trials are asked for in batches of a fixed size. The sampler draws the first `RANDOM_TRIALS` at random, whatever came
+    of others, so that they are one batch; from then on it learns between batches.
+    """
+
+    def __init__(self, candidate: Candidate, problem: Problem) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.candidate = candidate
+        self.remaining = candidate.trials
+        self.done: list[_Done] = []
+        self._study = optuna.create_study(
+            direction="minimize" if problem.tuning.metric in LOWER_IS_BETTER else "maximize",
+            sampler=_sampler(problem.seed),
+        )
+
+    @property
+    def cut(self) -> bool:
+        """Whether the time limit ended the search early."""
+        return len(self.done) < self.candidate.trials
+
+    def ask(self) -> list[_Asked]:
+        """Draw the next batch."""
+        first = self.remaining == self.candidate.trials
+        number = min(self.remaining, RANDOM_TRIALS if first else BATCH)
+        self.remaining -= number
+        asked = []
+        for at in range(number):
+            trial = self._study.ask()
+            asked.append(_Asked(self, trial, suggest(trial, self.candidate), always=first and at == 0))
+        return asked
+
+    def tell(self, asked: _Asked, scores: list[FoldScore], *, metric: str, seconds: float) -> None:
+        """Keep what a trial came to, and let the sampler learn from it."""
+        mean = sum(score.metrics[metric] for score in scores) / len(scores)
+        self._study.tell(asked.trial, mean)
+        trial = Trial(
+            family=self.candidate.family,
+            number=asked.trial.number,
+            settings=asked.settings,
+            score=mean,
+            seconds=round(seconds, 2),
+        )
+        self.done.append(_Done(trial, tuple(scores)))
+        log.info(
+            "%s %d/%d: %s %.4f (%.1f s)",
+            FAMILY_NAMES[trial.family],
+            trial.number + 1,
+            self.candidate.trials,
+            metric,
+            mean,
+            seconds,
+        )
+
+
+def _sampler(seed: int) -> Any:
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # The constant liar keeps the trials of one batch apart from each other.
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS, constant_liar=True)
+
+
+def _score_trials(
+    asked: list[_Asked],
     problem: Problem,
     features: pd.DataFrame,
     labels: np.ndarray,
     parts: list[Fold],
     *,
     deadline: float,
-) -> list[Trial]:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    metric = problem.tuning.metric
-    trials: list[Trial] = []
-
-    def objective(trial: optuna.Trial) -> float:
-        started = time.monotonic()
-        settings = suggest(trial, candidate)
-        scores = [_score(problem, candidate.family, settings, features, labels, part) for part in parts]
-        mean = sum(score.metrics[metric] for score in scores) / len(scores)
-        seconds = round(time.monotonic() - started, 2)
-        trials.append(
-            Trial(family=candidate.family, number=trial.number, settings=settings, score=mean, seconds=seconds)
-        )
-        log.info(
-            "%s %d/%d: %s %.4f (%.1f s)",
-            FAMILY_NAMES[candidate.family],
-            trial.number + 1,
-            candidate.trials,
-            metric,
-            mean,
-            seconds,
-        )
-        return mean
-
-    def stop_at_deadline(study: optuna.Study, _: Any) -> None:
-        if time.monotonic() > deadline:
-            study.stop()
-
-    direction = "minimize" if metric in LOWER_IS_BETTER else "maximize"
-    study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=problem.seed))
-    study.optimize(objective, n_trials=candidate.trials, callbacks=[stop_at_deadline])
-    return trials
+) -> None:
+    """Score each trial on every fold, and tell its search; a trial that starts after the deadline is left out."""
+    calls = [
+        (problem, one.search.candidate.family, one.settings, features, labels, part, None if one.always else deadline)
+        for one in asked
+        for part in parts
+    ]
+    results = run_tasks(_score, calls, work=features.size * len(calls))
+    for one in asked:
+        found = [next(results) for _ in parts]
+        scores = [score for score, _ in found if score is not None]
+        if len(scores) == len(parts):
+            seconds = sum(seconds for _, seconds in found)
+            one.search.tell(one, scores, metric=problem.tuning.metric, seconds=seconds)
 
 
 def _score(
-    problem: Problem, family: str, settings: Settings, features: pd.DataFrame, labels: np.ndarray, part: Fold
-) -> FoldScore:
+    problem: Problem,
+    family: str,
+    settings: Settings,
+    features: pd.DataFrame,
+    labels: np.ndarray,
+    part: Fold,
+    deadline: float | None,
+) -> tuple[FoldScore | None, float]:
+    """The score of one fold, and the seconds that it took; None where the deadline has passed."""
+    started = time.monotonic()
+    if deadline is not None and started > deadline:
+        return None, 0.0
     model = fit(build_model(problem, family=family, settings=settings), features.iloc[part.train], labels[part.train])
     probability = positive_probability(model, features.iloc[part.test])
-    return FoldScore(
+    score = FoldScore(
         fold=part.name,
         train_rows=len(part.train),
         test_rows=len(part.test),
         metrics=point_metrics(labels[part.test], probability, threshold=0.5),
     )
+    return score, time.monotonic() - started
 
 
 class Trained(BaseModel):
@@ -195,26 +286,24 @@ def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple
     features, labels = features_of(development, problem.contract), labels_of(development, problem)
     parts = folds(development, problem)
     truth = labels[parts[-1].test]
-
-    def probability(part: Fold, *, calibrated: bool) -> np.ndarray:
-        model = build_model(problem, family=tuned.family, settings=tuned.settings, calibrated=calibrated)
-        fit(model, features.iloc[part.train], labels[part.train])
-        return positive_probability(model, features.iloc[part.test])
-
     choices = {"auto": (False, True), "sigmoid": (True,), "none": (False,)}[problem.calibration.method]
-    tried = {calibrated: probability(parts[-1], calibrated=calibrated) for calibrated in choices}
-    calibrated = min(tried, key=lambda key: point_metrics(truth, tried[key], threshold=0.5)["log_loss"])
-    chosen = tried[calibrated]
+    wanted: list[tuple[Fold | None, bool]] = [(parts[-1], choice) for choice in choices]
+    if len(choices) == 1:  # nothing to wait for: all fits at once
+        wanted += [(part, choices[0]) for part in (*parts[:-1], None)]
+    found = _fit_each(wanted, problem, tuned, features, labels)
+    losses = {key: point_metrics(truth, found[parts[-1].name, key], threshold=0.5)["log_loss"] for key in choices}
+    calibrated = min(losses, key=lambda key: losses[key])
+    if len(choices) > 1:
+        rest = [(part, calibrated) for part in (*parts[:-1], None)]
+        found |= _fit_each(rest, problem, tuned, features, labels)
+    chosen = found[parts[-1].name, calibrated]
     threshold = best_f1_threshold(truth, chosen) if problem.threshold == "max_f1" else problem.threshold
-    said = [*(probability(part, calibrated=calibrated) for part in parts[:-1]), chosen]
     log.info(
-        "%s, threshold %.3f; refitting on %s rows",
+        "%s, threshold %.3f; refitted on %s rows",
         "calibrated with a sigmoid" if calibrated else "not calibrated",
         threshold,
         f"{len(labels):,}",
     )
-    model = build_model(problem, family=tuned.family, settings=tuned.settings, calibrated=calibrated)
-    fit(model, features, labels)
     trained = Trained(
         family=tuned.family,
         settings=tuned.settings,
@@ -223,7 +312,41 @@ def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple
         train_rows=len(labels),
         validation=point_metrics(truth, chosen, threshold=threshold),
     )
-    return model, trained, _out_of_fold(development, problem, labels, parts, said)
+    unseen = [found[part.name, calibrated] for part in parts]
+    return found[None, calibrated], trained, _out_of_fold(development, problem, labels, parts, unseen)
+
+
+def _fit_each(
+    wanted: Sequence[tuple[Fold | None, bool]],
+    problem: Problem,
+    tuned: Tuned,
+    features: pd.DataFrame,
+    labels: np.ndarray,
+) -> dict[tuple[str | None, bool], Any]:
+    """Fit the winner once for each fold, or all rows (None), calibrated or not.
+
+    Returns:
+        By the fold's name and whether calibrated: the probabilities of its test rows; of all rows: the fitted model.
+    """
+    # The largest first: the processes then end at about the same time.
+    ordered = sorted(wanted, key=lambda one: -len(labels if one[0] is None else one[0].train))
+    calls = [(problem, tuned, calibrated, features, labels, part) for part, calibrated in ordered]
+    fits = sum(problem.calibration.folds + 1 if calibrated else 1 for _, calibrated in ordered)
+    results = run_tasks(_fit, calls, work=features.size * fits)
+    return {
+        (part.name if part else None, calibrated): result
+        for (part, calibrated), result in zip(ordered, results, strict=True)
+    }
+
+
+def _fit(
+    problem: Problem, tuned: Tuned, calibrated: bool, features: pd.DataFrame, labels: np.ndarray, part: Fold | None
+) -> Any:
+    model = build_model(problem, family=tuned.family, settings=tuned.settings, calibrated=calibrated)
+    if part is None:
+        return fit(model, features, labels)
+    fit(model, features.iloc[part.train], labels[part.train])
+    return positive_probability(model, features.iloc[part.test])
 
 
 def _out_of_fold(

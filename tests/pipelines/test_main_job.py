@@ -151,7 +151,11 @@ def test_error_as_json_has_cause_and_remedy(tmp_path: Path) -> None:
 def test_two_at_once_both_finish(tmp_path: Path) -> None:
     path = str(_config(tmp_path, performance={"accuracy": 0.5}))
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(lambda _: run_cli("train", "--config", path, "--json", home=tmp_path / "home"), range(2)))
+        ran = list(
+            pool.map(
+                lambda _: run_cli("train", "--config", path, "--json", home=tmp_path / "home", fresh=True), range(2)
+            )
+        )
     assert [one.code for one in ran] == [0, 0], [one.err for one in ran]
     assert {one.document["model"]["version"] for one in ran} == {"1", "2"}
 

@@ -8,7 +8,8 @@ from driftgate.data.table import DataVersion
 from driftgate.errors import GateBlocked
 from driftgate.verdict import Check, Verdict
 from steps.data import check_contract, split_rows
-from steps.gate import enforce, look_for_leaks
+from steps.enforce import enforce
+from steps.gate import look_for_leaks
 
 
 def _verdict(*, passed: bool, severity: str = "block") -> Verdict:

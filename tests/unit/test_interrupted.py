@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
