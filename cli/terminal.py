@@ -126,6 +126,7 @@ def print_run(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -
     _print_metrics(document, console)
     model = document["model"]
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
+    _print_left_out(document, console)
     if model["version"]:
         aliases = ", ".join(model["aliases"]) or "no alias"
         console.print(f"model    {model['name']} {model['version']} ({model['family']}), {aliases}")
@@ -163,6 +164,7 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
             console.print(f"{name:<8} {_estimate_text(document['estimate'][name])}")
     data, windows = document["data"], document["windows"]
     console.print(f"rows     {data['rows']:,} of {data['source']}")
+    _print_left_out(document, console)
     console.print(
         f"against  {document['model']['name']} {document['model']['version']}: {windows['compared']} windows of "
         f"{windows['days']} days, {windows['joined']} of them seen since its training"
@@ -179,6 +181,16 @@ def print_verdict(document: Mapping[str, Any], verdict: Verdict, results: IO[str
     console.print(Text.assemble("verdict  ", (verdict.outcome.upper(), COLOURS[verdict.outcome])))
     about = f"version {document['version']}" if "version" in document else f"data md5 {document['data']['md5']}"
     console.print(f"of       {document['problem']}, {about} ({document['seconds']:.1f} s)")
+    _print_left_out(document, console)
+
+
+def _print_left_out(document: Mapping[str, Any], console: Any) -> None:
+    """The rows of the data that the run left out, by reason; nothing where there are none."""
+    from driftgate.data.table import LeftOut, told_left_out
+
+    counts = (document.get("data") or {}).get("left_out")
+    if told := told_left_out(LeftOut(**counts)) if counts else "":
+        console.print(told.removeprefix("; "))
 
 
 def print_proof(document: Mapping[str, Any], verdict: Verdict, results: IO[str]) -> None:

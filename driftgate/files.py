@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -22,3 +23,9 @@ def replace_text(path: Path, text: str) -> None:
 def draft_of(path: Path) -> Path:
     """Where `replace_text` writes before it replaces."""
     return path.with_name(f".{path.name}.part")
+
+
+def md5_of(path: Path) -> str:
+    """The md5 of a file's bytes, as DVC computes it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

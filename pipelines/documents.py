@@ -35,6 +35,7 @@ def training_document(
             "md5": version.md5,
             "rows": version.rows,
             "as_of": version.as_of.isoformat() if version.as_of else None,
+            "left_out": version.left_out.model_dump(),
         },
         "release": found.get("release"),
         "bento": found.get("bento"),
@@ -46,7 +47,12 @@ def contract_document(problem: Problem, verdict: Verdict, version: DataVersion) 
     """The document of a check of the contract alone."""
     return {
         **_common(problem, verdict, {}),
-        "data": {"md5": version.md5, "rows": version.rows, "as_of": _date(version.as_of)},
+        "data": {
+            "md5": version.md5,
+            "rows": version.rows,
+            "as_of": _date(version.as_of),
+            "left_out": version.left_out.model_dump(),
+        },
     }
 
 
@@ -90,6 +96,7 @@ def drift_document(
             "since": _date(analysis.drift.first),
             "until": _date(analysis.drift.last),
             "ignored": list(batch.ignored),
+            "left_out": batch.left_out.model_dump(),
         },
         "windows": {
             "days": analysis.drift.window_days, "compared": analysis.drift.windows, "joined": analysis.drift.joined,

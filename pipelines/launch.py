@@ -18,6 +18,7 @@ from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
 from driftgate.evidence import registry
 from driftgate.production.predictions import require_log
+from driftgate.training.preflight import require_trainable
 from driftgate.workspace import Workspace
 from pipelines import documents, runs
 
@@ -36,12 +37,14 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> d
         The document of the run; `verdict` says what the gate decided. It is also kept in the workspace's `runs`.
 
     Raises:
-        DriftgateError: If the run failed for another reason than the gate.
+        DriftgateError: If the data can't be trained on, or the run failed for another reason than the gate.
     """
     started = time.monotonic()
     moment = (as_of or problem.data.as_of) if problem.data.timestamp else None
     if as_of and not problem.data.timestamp:
         raise DriftgateError(f"{problem.name} has no timestamp to look back from.", "Leave --as-of out.")
+    # What can't be trained is told at once, not when ZenML has started.
+    require_trainable(problem, as_of=moment, workspace=workspace)
     set_up(workspace)
     from pipelines.training import training
 
@@ -102,7 +105,7 @@ def check_drift(
         current = problem.data_path  # no date to choose a window by: the data set as it is now
     # What is wrong with the words is told at once, not when ZenML has started.
     if current:
-        batches.find_columns(current, problem)
+        batches.require_readable(current, problem)
     elif log_folder:
         batches.log_window(problem, since=since, until=until)
         require_log(log_folder)

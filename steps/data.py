@@ -9,7 +9,7 @@ from zenml import get_step_context, step
 from driftgate.config import Problem
 from driftgate.data.contract_check import find_violations
 from driftgate.data.present import ensure_data
-from driftgate.data.table import DataVersion, read_rows
+from driftgate.data.table import DataVersion, read_rows, told_left_out
 from driftgate.data.violations import contract_verdict
 from driftgate.evidence.page import verdict_page
 from driftgate.evidence.provenance import provenance
@@ -29,6 +29,7 @@ def load_data(
     workspace = Workspace.current()
     md5 = ensure_data(problem, workspace=workspace)
     frame, version = read_rows(problem, md5=md5, as_of=dt.datetime.fromisoformat(as_of) if as_of else None)
+    announce("rows", f"{version.rows:,} read{told_left_out(version.left_out)}")
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start(problem, version, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
     return frame, version

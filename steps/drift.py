@@ -10,6 +10,7 @@ from zenml.types import HTMLString
 
 from driftgate.config import Problem
 from driftgate.data.contract_check import find_batch_violations
+from driftgate.data.table import told_left_out
 from driftgate.data.violations import contract_verdict
 from driftgate.drift.batches import BatchInfo, read_file, read_log, read_window
 from driftgate.drift.check import DriftAnalysis, check_drift, newest_window
@@ -71,6 +72,7 @@ def load_batch(
         rows, seen, batch = read_log(Path(log), problem, release=release, since=first, until=end)
     else:
         rows, seen, batch = read_window(problem, release=release, since=first, until=end, workspace=workspace)
+    announce("rows", f"{batch.rows:,} read{told_left_out(batch.left_out)}")
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start_drift(problem, batch, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
     return rows, seen, batch

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ log = logging.getLogger("driftgate.mlflow")
 RELEASE_ARTIFACT = "release"
 EXAMPLE_ROWS = 5
 MOST_METRICS, MOST_PARAMETERS = 500, 100  # in one request to MLflow
+MOST_CHARACTERS = 200  # of the name of a metric or parameter
 EPOCH_ORDINAL = 719_163  # of 1970-01-01
 
 
@@ -145,7 +148,7 @@ class Tracker:
                 experiment, run_name=f"timeline of {name}", tags={"timeline": name}
             )  # fmt: skip
         moment, day = max(0, int(last.timestamp() * 1000)), last.toordinal() - EPOCH_ORDINAL
-        metrics = [Metric(key, value, moment, day) for key, value in drift_metrics(analysis).items()]
+        metrics = [Metric(allowed(key), value, moment, day) for key, value in drift_metrics(analysis).items()]
         for start in range(0, len(metrics), MOST_METRICS):
             self._client.log_batch(timeline.info.run_id, metrics=metrics[start : start + MOST_METRICS])
         self._client.set_terminated(timeline.info.run_id)
@@ -272,8 +275,8 @@ class Tracker:
         from mlflow.utils.time import get_current_time_millis
 
         now = get_current_time_millis()
-        values = [Metric(key, value, now, 0) for key, value in (metrics or {}).items()]
-        known = [Param(key, str(value)[:6000]) for key, value in (parameters or {}).items()]
+        values = [Metric(allowed(key), value, now, 0) for key, value in (metrics or {}).items()]
+        known = [Param(allowed(key), str(value)[:6000]) for key, value in (parameters or {}).items()]
         labels = [RunTag(key, value) for key, value in (tags or {}).items()]
         for part in range(max(1, -(-len(values) // MOST_METRICS), -(-len(known) // MOST_PARAMETERS))):
             self._client.log_batch(
@@ -282,6 +285,12 @@ class Tracker:
                 params=known[part * MOST_PARAMETERS : (part + 1) * MOST_PARAMETERS],
                 tags=[] if part else labels,
             )
+
+
+def allowed(key: str) -> str:
+    """A name that MLflow takes: signs that it refuses are replaced, and a hash of the name keeps two of them apart."""
+    kept = re.sub(r"[^\w.\- :]", "_", key)[:MOST_CHARACTERS].replace("..", "__").strip()
+    return kept if kept == key else f"{kept}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
 
 
 def drift_metrics(analysis: DriftAnalysis) -> dict[str, float]:

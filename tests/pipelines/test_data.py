@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from driftgate.data.store import md5_of
 from driftgate.datasets import rules
+from driftgate.files import md5_of
 from driftgate.workspace import PROJECT
 from tests import repository
 from tests.conftest import Ran, run_cli

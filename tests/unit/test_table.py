@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem
-from driftgate.data.contract_check import find_violations
 from driftgate.data.present import ensure_data, md5_of
-from driftgate.data.table import DataVersion, features_of, read_rows, rows_of
+from driftgate.data.table import LeftOut, features_of, read_rows, rows_of
 from driftgate.errors import DriftgateError
 from driftgate.workspace import Workspace
 
@@ -29,7 +28,7 @@ def test_rows_dated_later_are_not_read(ending: str, dated: pd.DataFrame, problem
     dated.to_csv(path, index=False) if ending == "csv" else dated.to_parquet(path)
     found, version = read_rows(_of(problem, path, timestamp="at"), md5="0", as_of=dt.date(2020, 2, 1))
     assert len(found) == version.rows == 31
-    assert version.later_rows == len(dated) - 31
+    assert version.left_out == LeftOut(after_as_of=len(dated) - 31)
     assert found["at"].max() < pd.Timestamp("2020-02-01")
 
 
@@ -90,12 +89,11 @@ def test_json_rows_give_the_same_features(rows: pd.DataFrame, problem: Problem) 
     assert features_of(again, problem.contract).equals(features_of(rows, problem.contract))
 
 
-def test_one_text_among_the_numbers_of_a_csv_is_one_fault(
-    rows: pd.DataFrame, problem: Problem, version: DataVersion, tmp_path: Path
+def test_one_text_among_the_numbers_of_a_csv_is_refused_with_its_line(
+    rows: pd.DataFrame, problem: Problem, tmp_path: Path
 ) -> None:
     wrong = rows.assign(f4=rows["f4"].astype(object))
     wrong.loc[wrong.index[5], "f4"] = "many"
     wrong.to_csv(tmp_path / "rows.csv", index=False)
-    found, _ = read_rows(_of(problem, tmp_path / "rows.csv"), md5="0", as_of=None)
-    (violation,) = find_violations(found, problem, version=version)
-    assert (violation.column, violation.rows, violation.examples) == ("f4", 1, ("'many'",))
+    with pytest.raises(DriftgateError, match=r"rows\.csv, line 7, column 'f4': 'many' is not a number"):
+        read_rows(_of(problem, tmp_path / "rows.csv"), md5="0", as_of=None)
