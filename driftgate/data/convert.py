@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from driftgate.config import Csv, Problem, Texts
-from driftgate.contract import MAXIMUM_INTEGER
+from driftgate.contract import MAXIMUM_INTEGER, normal_text
 from driftgate.data.dates import read_dates
 from driftgate.data.faults import Fault
 
@@ -24,6 +24,9 @@ NUMBER = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 WHOLE = r"^[+-]?[0-9]+(?:\.0*)?$"
 BOOLEAN = r"^(?i:true|false|1|0)$"
 TRUE = r"^(?i:true|1)$"
+
+BEYOND = "is a whole number beyond ±2^53, which would be rounded"
+BEYOND_REMEDY = "Declare the column as a category where it is a name, or as a number where rounding does no harm."
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,21 @@ def without_missing(values: Any, rule: Rule) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    values = pc.utf8_normalize(values, form="NFC")
+    values = _composed(values)
     absent = pc.is_in(values, value_set=pa.array(["", *rule.texts.missing], pa.string()))
     return pc.if_else(absent, pa.scalar(None, pa.string()), values)
+
+
+def _composed(values: Any) -> Any:
+    """Texts in composed form. Not by pyarrow: its utf8_normalize decomposes them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pc.all(pc.string_is_ascii(values)).as_py() in (True, None):
+        return values
+    unlike = pc.unique(values)
+    texts = [None if text is None else normal_text(text) for text in unlike.to_pylist()]
+    return pa.array(texts, pa.string()).take(pc.index_in(values, value_set=unlike))
 
 
 def wrong_values(values: Any, wrong: Any, rule: Rule, cause: str, remedy: str) -> list[Fault]:
@@ -105,16 +120,13 @@ def beyond_integers(values: Any, rule: Rule) -> list[Fault]:
         values: Numbers of any type.
         rule: Of the column.
     """
-    import numpy as np
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    numbers = pd.Series(values.to_pandas()).to_numpy(dtype=np.float64, na_value=np.nan)
-    rows = np.flatnonzero(np.abs(numbers) > MAXIMUM_INTEGER)
-    if not len(rows):
-        return []
-    cause = "is a whole number beyond ±2^53, which would be rounded"
-    remedy = "Declare the column as a category where it is a name, or as a number where rounding does no harm."
-    return [Fault(rule.name, rows.tolist(), str(values[int(rows[0])].as_py()), cause, remedy)]
+    beyond = pc.greater(values, pa.scalar(MAXIMUM_INTEGER, values.type))
+    if not pa.types.is_unsigned_integer(values.type):
+        beyond = pc.or_(beyond, pc.less(values, pa.scalar(-MAXIMUM_INTEGER, values.type)))
+    return wrong_values(values, beyond, rule, BEYOND, BEYOND_REMEDY)
 
 
 def _numbers(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
@@ -134,13 +146,12 @@ def _integers(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
 
     texts, faults = _matching(values, rule, WHOLE, "is not a whole number")
     texts = pc.replace_substring_regex(pc.utf8_ltrim(texts, characters="+"), r"\.0*$", "")
-    large = beyond_integers(pc.cast(texts, pa.float64()), rule)
-    if large:
-        keep = pc.less_equal(pc.abs(pc.cast(texts, pa.float64())), float(MAXIMUM_INTEGER))
-        texts = pc.if_else(keep, texts, pa.scalar(None, pa.string()))
-        row = large[0].rows[0]
-        large = [Fault(rule.name, large[0].rows, str(values[row].as_py()), large[0].cause, large[0].remedy)]
-    return pc.cast(texts, pa.int64()), faults + large
+    # As texts first: what has more digits fits no type.
+    long = pc.greater(pc.utf8_length(pc.utf8_ltrim(texts, characters="-0")), 18)
+    numbers = pc.cast(pc.if_else(long, pa.scalar(None, pa.string()), texts), pa.int64())
+    beyond = pc.or_(long, pc.greater(pc.abs(pc.fill_null(numbers, 0)), MAXIMUM_INTEGER))
+    faults += wrong_values(values, beyond, rule, BEYOND, BEYOND_REMEDY)
+    return pc.if_else(beyond, pa.scalar(None, pa.int64()), numbers), faults
 
 
 def _booleans(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:

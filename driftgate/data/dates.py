@@ -98,14 +98,17 @@ def _iso(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.ndarr
 
 def _cast(texts: Any) -> pd.Series[Any]:
     """Well-formed stamps as moments, NaT where there is no such day or time."""
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        return pd.Series(pc.cast(texts, pa.timestamp("us")).to_pandas(), dtype="datetime64[us]")
+        found = pc.cast(texts, pa.timestamp("us")).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        return pd.Series([_moment(text, "%Y-%m-%d %H:%M:%S.%f") for text in texts.to_pylist()], dtype="datetime64[us]")
+        moments = [_moment(text, "%Y-%m-%d %H:%M:%S.%f") for text in texts.to_pylist()]
+        found = np.array(moments, dtype="datetime64[us]")
+    return pd.Series(found.astype("datetime64[us]"))
 
 
 def _minutes(zone: str) -> float:
@@ -134,15 +137,15 @@ def _declared(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.
 
 def _moment(text: str | None, form: str) -> Any:
     """A moment without a zone, in UTC if the text has one; NaT where it is wrong."""
-    import pandas as pd
+    import numpy as np
 
     text = text or ""
     if any(sign.isdigit() and not sign.isascii() for sign in text):
-        return pd.NaT  # strptime takes digits of any script
+        return np.datetime64("NaT")  # strptime takes digits of any script
     try:
         found = dt.datetime.strptime(text, form)
     except ValueError:
-        return pd.NaT
+        return np.datetime64("NaT")
     return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
 
 

@@ -72,7 +72,8 @@ class CsvFile:
         import pyarrow.csv
 
         text = self._text
-        if '"' in text or text.count("\r") != text.count("\r\n") or not self._how.delimiter.isascii():
+        blank = any(sign in text for sign in ("\n\n", "\n\r\n"))  # pyarrow makes a row of a blank line
+        if blank or '"' in text or text.count("\r") != text.count("\r\n") or not self._how.delimiter.isascii():
             return None
         fields = [str(at) for at in range(len(self.names))]
         try:

@@ -159,7 +159,7 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
 
 def _may_be_beyond(values: Any) -> bool:
     """Whether a type can hold whole numbers that a float64 can't."""
-    return not values.type.bit_width < 64
+    return bool(values.type.bit_width >= 64)
 
 
 def _local_stamps(values: Any, rule: Rule) -> Any:
