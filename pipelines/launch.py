@@ -110,6 +110,8 @@ def check_drift(
         batches.log_window(problem, since=since, until=until)
         require_log(log_folder)
     else:
+        if problem.data_path.suffix != ".parquet" and problem.data_path.exists():
+            batches.require_readable(problem.data_path, problem)
         profile = profile_of(release)
         batches.find_window(problem, model=version, profile=profile, since=since, until=until)
     set_up(workspace)

@@ -100,6 +100,7 @@ class Tracker:
         }
         parameters = flat(problem.model_dump(mode="json"))
         parameters |= {"as_of": str(version.as_of), "data_rows": str(version.rows), "python": state.python}
+        parameters |= {f"data_left_out.{reason}": str(rows) for reason, rows in version.left_out.model_dump().items()}
         self._log_batch(tags=tags, parameters=parameters)
         self._client.log_dict(self.run_id, problem.model_dump(mode="json"), "problem.json")
         self._client.log_dict(self.run_id, state.model_dump(mode="json"), "environment/provenance.json")

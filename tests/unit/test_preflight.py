@@ -1,5 +1,6 @@
 """What can't be trained is told before a pipeline starts, with counts and what to change."""
 
+import contextlib
 import datetime as dt
 import subprocess
 import sys
@@ -83,11 +84,14 @@ def test_what_passes_can_be_trained(step: int, split_by: str, tmp_path: Path) ->
     frame = orders(every(step))
     problem = _problem(tmp_path, frame, **changes)
     when = AS_OF if split_by == "time" else None
-    try:
+    if step >= 40:  # may be refused
+        with contextlib.suppress(DriftgateError):
+            require_trainable(problem, as_of=when, workspace=Workspace(tmp_path / "var"))
+            step = 0
+        if step:
+            return
+    else:
         require_trainable(problem, as_of=when, workspace=Workspace(tmp_path / "var"))
-    except DriftgateError as error:
-        assert step >= 40, error
-        return
     from driftgate.data.table import features_of, labels_of
 
     development, _ = split(frame, problem, as_of=dt.datetime(2024, 4, 10))
