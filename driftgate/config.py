@@ -59,7 +59,7 @@ class Texts(_Frozen):
     @field_validator("date_format")
     @classmethod
     def _names_a_day(cls, value: str | None) -> str | None:
-        day = dt.datetime(2013, 11, 25)
+        day = dt.datetime(2013, 11, 25, tzinfo=dt.UTC)
         if value is not None:
             try:
                 found = dt.datetime.strptime(day.strftime(value), value)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Texts
 from driftgate.data.faults import Fault
-from driftgate.errors import DriftgateError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,11 +39,10 @@ def read_dates(values: Any, texts: Texts, *, column: str) -> tuple[Any, list[Fau
         column: Their column, for faults.
 
     Returns:
-        Timestamps in microseconds without a zone, null where one is missing or wrong; and what is wrong.
-
-    Raises:
-        DriftgateError: If some have an offset and others not, and no zone is declared.
+        Timestamps in microseconds without a zone, null where one is missing or wrong; and what is wrong: also that some
+        have an offset and others not, where no zone is declared.
     """
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -57,8 +55,11 @@ def read_dates(values: Any, texts: Texts, *, column: str) -> tuple[Any, list[Fau
     moments = pd.Series(pd.NaT, index=series.index, dtype="datetime64[us]")
     moments[known] = stamps.to_numpy()[place]
     wrong = known & moments.isna().to_numpy()
-    _require_one_kind(series, known, aware[place], texts, column)
-    return pa.chunked_array([pa.array(moments, pa.timestamp("us"))]), _faults(series, wrong, texts, column)
+    zoned = np.zeros(len(series), dtype=bool)
+    zoned[known] = aware[place]
+    faults = _faults(series, wrong, texts, column)
+    faults += _mixed(series, zoned & ~wrong, known & ~zoned & ~wrong, texts, column)
+    return pa.chunked_array([pa.array(moments, pa.timestamp("us"))]), faults
 
 
 def local_time(moments: pd.Series[Any], texts: Texts) -> pd.Series[Any]:
@@ -85,6 +86,7 @@ def _iso(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.ndarr
     written = pc.binary_join_element_wise(part["day"], clock, " ")
     moments = _cast(pc.binary_join_element_wise(written, fraction, "."))
     midnight = (moments == moments.dt.normalize()).to_numpy()
+    moments[(moments.dt.year < 1).to_numpy()] = pd.NaT  # there is no year 0
     late = pc.fill_null(end_of_day, False).to_numpy(zero_copy_only=False)
     moments[late] += pd.Timedelta(days=1)
     moments[late & ~midnight] = pd.NaT
@@ -149,15 +151,16 @@ def _moment(text: str | None, form: str) -> Any:
     return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
-def _require_one_kind(series: pd.Series[Any], known: np.ndarray, aware: np.ndarray, texts: Texts, column: str) -> None:
-    if texts.time_zone or not aware.any() or aware.all():
-        return
-    values = series[known].reset_index(drop=True)
-    with_offset, without = str(values[aware].iloc[0]), str(values[~aware].iloc[0])
-    raise DriftgateError(
-        f"Column {column!r}: some stamps have an offset, such as {with_offset!r}, and others not, such as {without!r}.",
-        "Set data.time_zone to the zone of those without, such as 'Europe/Paris' or 'UTC'.",
-    )
+def _mixed(series: pd.Series[Any], aware: np.ndarray, naive: np.ndarray, texts: Texts, column: str) -> list[Fault]:
+    """The fault of stamps without an offset among others that have one: nothing says of which zone they are."""
+    import numpy as np
+
+    if texts.time_zone or not aware.any() or not naive.any():
+        return []
+    rows, other = np.flatnonzero(naive), str(series[aware].iloc[0])
+    cause = f"has no offset, while others have one, such as {other!r}"
+    remedy = "Set data.time_zone to the zone of those without, such as 'Europe/Paris' or 'UTC'."
+    return [Fault(column, rows.tolist(), str(series.iloc[rows[0]]), cause, remedy)]
 
 
 def _faults(series: pd.Series[Any], wrong: np.ndarray, texts: Texts, column: str) -> list[Fault]:

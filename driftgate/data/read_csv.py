@@ -195,7 +195,12 @@ class CsvFile:
         why = {
             "unexpected end of data": "a quote is opened and never closed",
             f"'{self._how.delimiter}' expected after '\"'": "a closing quote is followed by other characters",
-        }.get(str(error), f"its quotes are wrong ({error})")
+        }.get(
+            str(error),
+            "a field has more than 131,072 characters"
+            if "field limit" in str(error)
+            else f"its quotes are wrong ({error})",
+        )
         return DriftgateError(
             f"{show_path(self.path)}, line {line:,}: {why}.",
             'Put a field that holds a quote in quotes, and write each quote in it twice: "5"" pipe".',

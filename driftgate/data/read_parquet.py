@@ -81,8 +81,6 @@ class ParquetFile:
         for at, rule in enumerate(rules):
             try:
                 column, wrong = _convert(table.column(at), rule)
-            except DriftgateError as error:
-                raise DriftgateError(f"{show_path(self.path)}: {error.cause}", error.remedy) from error
             except (pa.ArrowException, UnicodeDecodeError) as error:
                 raise DriftgateError(
                     f"{show_path(self.path)}: column {rule.name!r} can't be read as {_article(rule.kind)}: "

@@ -103,7 +103,8 @@ def read_rows(
                 f"{path.name} has no column {column!r}, which {key} names.",
                 header_hint(file.names) or f"Its columns are: {listed}.",
             )
-    moment = moment_of(as_of) if timestamp else None
+    zone = problem.data.texts(csv=isinstance(file, CsvFile)).time_zone
+    moment = moment_of(as_of, time_zone=zone) if timestamp else None
     wanted = [name for name in named_columns(problem) if name in file.names and (columns is None or name in columns)]
     frame, counts = _read(file, problem=problem, columns=wanted, before=moment)
     if len(md5) == MD5_LENGTH and md5_of(path) != md5:
@@ -190,13 +191,19 @@ def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
     return positive.astype("int8")
 
 
-def moment_of(as_of: dt.date | None) -> dt.datetime:
+def moment_of(as_of: dt.date | None, *, time_zone: str | None = None) -> dt.datetime:
     """The moment from which a run looks back: the beginning of a day, or a moment as it is; None stands for now.
+
+    Args:
+        as_of: A day or a moment, in the time zone of the data.
+        time_zone: Of the data; None: that of this machine.
 
     Raises:
         DriftgateError: If it lies in the future.
     """
-    now = dt.datetime.now()
+    from zoneinfo import ZoneInfo
+
+    now = dt.datetime.now(ZoneInfo(time_zone)).replace(tzinfo=None) if time_zone else dt.datetime.now()
     if as_of is None:
         return now
     moment = as_of if isinstance(as_of, dt.datetime) else dt.datetime.combine(as_of, dt.time())
@@ -250,10 +257,7 @@ def read_typed(file: CsvFile | ParquetFile, *, problem: Problem, columns: list[s
         return file.table(columns, problem)
     found, faults = {}, []
     for name, texts in file.columns(columns).items():
-        try:
-            found[name], wrong = from_texts(texts, rule_of(name, problem, csv=True))
-        except DriftgateError as error:
-            raise DriftgateError(f"{show_path(file.path)}: {error.cause}", error.remedy) from error
+        found[name], wrong = from_texts(texts, rule_of(name, problem, csv=True))
         faults += wrong
     if faults:
         raise refuse(file.path, faults, place=file.line_of)

@@ -74,6 +74,9 @@ VALUES = {
     "no such day": ("at", "2024-02-30", "names a day or a time that doesn't exist"),
     "no such hour": ("at", "2024-02-03 25:00", "names a day or a time that doesn't exist"),
     "after midnight": ("at", "2024-02-03 24:01", "names a day or a time that doesn't exist"),
+    "no such year": ("at", "0000-01-31", "names a day or a time that doesn't exist"),
+    "no such second": ("at", "2024-02-03 23:59:60", "names a day or a time that doesn't exist"),
+    "no such offset": ("at", "2024-02-03T10:00+25:00", "names a day or a time that doesn't exist"),
     "digits": ("at", "20240203", "is not a date of ISO 8601"),
     "date in words": ("at", "3 Feb 2024", "is not a date of ISO 8601"),
     "date in other digits": ("at", "٢٠٢٤-٠١-٠١", "is not a date of ISO 8601"),
@@ -191,10 +194,16 @@ def test_offsets_become_the_declared_zone(tmp_path: Path) -> None:
     assert paris == ["2024-07-01 14:00:00", "2024-07-01 12:00:00", "2024-01-01 18:00:00"]
 
 
+def test_offset_in_a_declared_format(tmp_path: Path) -> None:
+    data = {"date_format": "%d/%m/%Y %H:%M %z", "time_zone": "Europe/Paris"}
+    found = _read(tmp_path, HEADER + line(at="31/01/2024 10:00 -0500"), **data)["at"].astype(str).tolist()
+    assert found == ["2024-01-31 16:00:00"]
+
+
 def test_stamps_with_and_without_offset_need_a_zone(tmp_path: Path) -> None:
     content = HEADER + line(at="2024-07-01T12:00:00Z") + line(at="2024-07-01 12:00")
     error = _refused(tmp_path, content)
-    assert "some stamps have an offset" in error.cause
+    assert "line 3, column 'at': '2024-07-01 12:00' has no offset, while others have one" in error.cause
     assert "data.time_zone" in error.remedy
     found = _read(tmp_path, content, time_zone="Europe/Paris")["at"].astype(str).tolist()
     assert found == ["2024-07-01 14:00:00", "2024-07-01 12:00:00"]

@@ -8,7 +8,7 @@ import pytest
 
 from driftgate.config import Problem
 from driftgate.data.present import ensure_data, md5_of
-from driftgate.data.table import LeftOut, features_of, read_rows, rows_of
+from driftgate.data.table import LeftOut, features_of, moment_of, read_rows, rows_of
 from driftgate.errors import DriftgateError
 from driftgate.workspace import Workspace
 
@@ -53,6 +53,11 @@ def test_wrong_target_names_the_columns(rows: pd.DataFrame, problem: Problem, tm
         DriftgateError, match=r"no column 'target', which target.column names\. Its columns are: row_id"
     ):
         read_rows(_of(problem, tmp_path / "rows.parquet"), md5="0", as_of=None)
+
+
+def test_now_is_that_of_the_declared_zone() -> None:
+    east, west = (moment_of(None, time_zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Niue"))
+    assert dt.timedelta(hours=24, minutes=59) < east - west < dt.timedelta(hours=25, minutes=1)
 
 
 def test_as_of_can_be_a_moment(rows: pd.DataFrame, problem: Problem, tmp_path: Path) -> None:
