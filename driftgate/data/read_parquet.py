@@ -153,13 +153,9 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
         values = values.cast(pa.float32())
     elif types.is_null(kind) and rule.kind in ("number", "integer"):
         values = values.cast(pa.float64())
-    number = types.is_integer(values.type) or types.is_floating(values.type)
-    return values, beyond_integers(values, rule) if rule.kind == "integer" and number and _may_be_beyond(values) else []
-
-
-def _may_be_beyond(values: Any) -> bool:
-    """Whether a type can hold whole numbers that a float64 can't."""
-    return bool(values.type.bit_width >= 64)
+    # Whole numbers become floats where some are missing: they must not be rounded unseen.
+    exact = rule.kind != "integer" or not types.is_integer(values.type) or values.type.bit_width < 64
+    return values, [] if exact else beyond_integers(values, rule)
 
 
 def _local_stamps(values: Any, rule: Rule) -> Any:

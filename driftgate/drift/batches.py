@@ -147,11 +147,10 @@ def require_readable(path: Path, problem: Problem) -> None:
     """See that a file of rows can be read: columns, fields, values.
 
     Raises:
-        DriftgateError: As of `find_columns` and `read_columns`, or if there is no row.
+        DriftgateError: As of `find_columns` and `read_columns`.
     """
     wanted, _ = find_columns(path, problem)
-    if read_columns(path, problem=problem, columns=wanted).empty:
-        raise DriftgateError(f"{show_path(path)} has no rows.", "Name a file that holds rows.")
+    read_columns(path, problem=problem, columns=wanted)
 
 
 def _unlabelled(rows: pd.DataFrame, problem: Problem) -> int:
