@@ -340,6 +340,12 @@ class Problem(_Frozen):
             raise ValueError("split.method: 'time' needs data.timestamp")
         if self.data.as_of and not self.data.timestamp:
             raise ValueError("data.as_of: needs data.timestamp")
+        words = {*self.data.missing, *self.data.csv.missing}
+        for name, rules in self.contract.columns.items():
+            for word in sorted(words.intersection(rules.categories or ())):
+                raise ValueError(f"contract: {word!r} is a category of {name!r}, and a word for a missing value")
+        if str(self.target.positive) in words:
+            raise ValueError(f"target.positive: {self.target.positive!r} is also a word for a missing value")
         for column in self.gate.slices.columns:
             if column not in self.contract.columns:
                 raise ValueError(f"gate.slices.columns: {column!r} is not in the contract")

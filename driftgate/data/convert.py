@@ -191,6 +191,8 @@ def _matching(values: Any, rule: Rule, pattern: str, cause: str) -> tuple[Any, l
 
 def _remedy(value: str, rule: Rule) -> str:
     """What to do about a text that is no number."""
+    if value.lower() in ("true", "false"):
+        return "Write 1 and 0, or declare the column as a boolean; of a target, with target.positive: true."
     other = "," if rule.decimal == "." else "."
     if value != value.strip():
         return "Remove the spaces around the value."

@@ -39,6 +39,10 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no encoding": (lambda c: c["data"].update(csv={"encoding": "utf-7000"}), "data.csv.encoding: not an encoding"),
     "decimal as delimiter": (lambda c: c["data"].update(csv={"decimal": ","}), "data.csv: delimiter and decimal must differ"),
     "category that YAML changed": (lambda c: c["contract"].update(f6={"type": "category", "categories": [False, "DE"]}), "the category False is not a text"),
+    "category that is missing": (
+        lambda c: (c["data"].update(missing=["NA"]), c["contract"].update(f6={"type": "category", "categories": ["NA", "DE"]})),
+        "'NA' is a category of 'f6', and a word for a missing value",
+    ),
     "slice of no column": (lambda c: c["gate"]["slices"].update(columns=["f9"]), "gate.slices.columns: 'f9'"),
     "time split without timestamp": (
         lambda c: c.update(split={"method": "time", "holdout": {"days": 1}, "validation": {"days": 1}}),
