@@ -164,7 +164,7 @@ def print_drift(document: Mapping[str, Any], verdict: Verdict, results: IO[str])
             console.print(f"{name:<8} {_estimate_text(document['estimate'][name])}")
     data, windows = document["data"], document["windows"]
     console.print(f"rows     {data['rows']:,} of {data['source']}")
-    _print_left_out(document, console)
+    _print_left_out(document, console, labels=False)
     console.print(
         f"against  {document['model']['name']} {document['model']['version']}: {windows['compared']} windows of "
         f"{windows['days']} days, {windows['joined']} of them seen since its training"
@@ -184,12 +184,12 @@ def print_verdict(document: Mapping[str, Any], verdict: Verdict, results: IO[str
     _print_left_out(document, console)
 
 
-def _print_left_out(document: Mapping[str, Any], console: Any) -> None:
+def _print_left_out(document: Mapping[str, Any], console: Any, *, labels: bool = True) -> None:
     """The rows of the data that the run left out, by reason; nothing where there are none."""
     from driftgate.data.table import LeftOut, told_left_out
 
     counts = (document.get("data") or {}).get("left_out")
-    if told := told_left_out(LeftOut(**counts)) if counts else "":
+    if told := told_left_out(LeftOut(**counts), labels=labels) if counts else "":
         console.print(told.removeprefix("; "))
 
 

@@ -39,13 +39,15 @@ class LeftOut(BaseModel):
     no_label: int = 0
 
 
-def told_left_out(left_out: LeftOut) -> str:
-    """The counts in words, to follow the number of rows that were read; empty where there are none."""
-    words = {
-        "no_timestamp": "without a timestamp",
-        "after_as_of": "dated at or after as-of",
-        "no_label": "without a label",
-    }
+def told_left_out(left_out: LeftOut, *, labels: bool = True) -> str:
+    """The counts in words, to follow the number of rows that were read; empty where there are none.
+
+    Args:
+        left_out: The counts.
+        labels: Whether rows without a label count for nothing; in a drift check they count.
+    """
+    words = {"no_timestamp": "without a timestamp", "after_as_of": "dated at or after as-of"}
+    words |= {"no_label": "without a label"} if labels else {}
     counts = left_out.model_dump()
     told = ", ".join(f"{counts[key]:,} {text}" for key, text in words.items() if counts[key])
     return f"; rows left out: {told}" if told else ""

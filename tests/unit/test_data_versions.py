@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftgate.config import Problem
@@ -376,6 +376,7 @@ TEXTS = st.lists(st.text("ab,\"'\n ;é0.", max_size=6), min_size=1, max_size=5)
 
 
 @given(old=TEXTS, new=TEXTS)
+@settings(deadline=None)
 def test_csv_rows_are_appended_as_they_are_written(problem_of_texts: Problem, old: list[str], new: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
