@@ -45,16 +45,16 @@ def tutorial() -> FastAPI:
 
 def bare() -> FastAPI:
     """The limit: FastAPI and the ONNX model, no checks of ours, no log, no metrics, no token."""
-    from driftgate.contract import request_model
+    from driftgate.contract import request_fields, request_model
 
     scorer = RELEASE.scorer()
     row_model: Any = request_model(RELEASE.contract)
-    names = list(RELEASE.contract.columns)
+    fields = request_fields(RELEASE.contract)
     application = FastAPI()
 
     @application.post("/predict")
     async def predict(row: row_model) -> dict[str, Any]:
         values = row.__dict__
-        return {"probability": float(scorer.probability({name: [values[name]] for name in names})[0])}
+        return {"probability": float(scorer.probability({name: [values[field]] for name, field in fields.items()})[0])}
 
     return application

@@ -57,7 +57,7 @@ def main() -> None:
         answering = service._now()
         body = json.dumps(release.golden.rows[0]).encode()
         row = parse(body, answering.row)
-        columns = {name: [value] for name, value in row.__dict__.items()}
+        columns = {name: [value] for name, value in row.model_dump().items()}
         answers, line = answering.answer([row], request=REQUEST, arm="champion")
         scope = {
             "type": "http", "path": "/predict", "method": "POST", "headers": [(b"content-type", b"application/json")],

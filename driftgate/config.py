@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from driftgate.contract import LABEL, PREDICTION, Contract
+from driftgate.contract import LABEL, PREDICTION, Contract, normal_text
 from driftgate.errors import DriftgateError
 from driftgate.workspace import PROJECT
 
@@ -43,14 +44,110 @@ class Span(_Frozen):
         return self
 
 
-class Data(_Frozen):
-    """Where the rows are. `path` is relative to the project; `stage` is the DVC stage that builds it."""
+class Texts(_Frozen):
+    """How dates and missing values are written as text.
+
+    `date_format` is a format of `strptime`, such as `%d/%m/%Y %H:%M`; None: ISO 8601. `time_zone` is an IANA name, such
+    as `Europe/Paris`: stamps with an offset are converted to its local time (None: to UTC), stamps without one are in it.
+    `missing` lists the words that stand for a missing value, besides the empty field.
+    """
+
+    date_format: str | None = None
+    time_zone: str | None = None
+    missing: tuple[str, ...] = ()
+
+    @field_validator("date_format")
+    @classmethod
+    def _names_a_day(cls, value: str | None) -> str | None:
+        day = dt.datetime(2013, 11, 25, tzinfo=dt.UTC)
+        if value is not None:
+            try:
+                found = dt.datetime.strptime(day.strftime(value), value)
+            except ValueError as error:
+                raise ValueError(f"not a date format: {error}") from error
+            if found.date() != day.date():
+                raise ValueError("a date format needs a year, a month and a day, such as '%d/%m/%Y %H:%M'")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            from zoneinfo import ZoneInfo
+
+            try:
+                ZoneInfo(value)
+            except (KeyError, ValueError, OSError) as error:
+                raise ValueError("not a time zone of the IANA database, such as 'Europe/Paris'") from error
+        return value
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        words = value if isinstance(value, list | tuple) else [value]
+        for word in words:
+            if not isinstance(word, str):
+                raise ValueError(f"{word!r} is not a text, put it in quotes")
+        return tuple(normal_text(word) for word in words)
+
+
+class Csv(Texts):
+    """How a CSV file is written. What stands here about dates and missing values goes before the same key of `data`."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    decimal: Literal[".", ","] = "."
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_sign(cls, value: str) -> str:
+        value = {"tab": "\t", "\\t": "\t"}.get(value, value)
+        if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
+            raise ValueError("a delimiter is one character, such as ',' or ';' or 'tab'")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        import codecs
+
+        try:
+            if not codecs.lookup(value)._is_text_encoding:
+                raise LookupError
+        except LookupError as error:
+            raise ValueError("not an encoding, such as 'utf-8' or 'cp1252'") from error
+        return value
+
+    @model_validator(mode="after")
+    def _decimal_is_no_delimiter(self) -> Csv:
+        if self.decimal == self.delimiter:
+            raise ValueError("delimiter and decimal must differ")
+        return self
+
+
+class Data(Texts):
+    """Where the rows are, and how they are written. `stage` is the DVC stage that builds the file.
+
+    `path` is relative to the project; in a problem file, one that begins with `./` or `../` is relative to the folder of
+    that file.
+    """
 
     path: Path
     stage: str | None = None
     row_id: str
     timestamp: str | None = None
     as_of: dt.date | None = None
+    csv: Csv = Csv()
+
+    @field_validator("row_id", "timestamp")
+    @classmethod
+    def _composed(cls, value: str | None) -> str | None:
+        return None if value is None else normal_text(value)
+
+    def texts(self, *, csv: bool) -> Texts:
+        """How dates and missing values are written in a file: CSV or Parquet."""
+        keys = ("date_format", "time_zone", "missing")
+        return Texts(**{key: (getattr(self.csv, key) if csv else None) or getattr(self, key) for key in keys})
 
 
 class Target(_Frozen):
@@ -60,6 +157,11 @@ class Target(_Frozen):
     positive: bool | int | str
     negative_name: str = "negative"
     positive_name: str = "positive"
+
+    @field_validator("column", "positive")
+    @classmethod
+    def _composed(cls, value: Any) -> Any:
+        return normal_text(value) if isinstance(value, str) else value
 
 
 class TimeSplit(_Frozen):
@@ -139,6 +241,11 @@ class SliceLimit(_Frozen):
     metric: Metric = "roc_auc"
     max_gap: float = Field(0.1, ge=0)
     min_rows: int = Field(200, ge=1)
+
+    @field_validator("columns")
+    @classmethod
+    def _composed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normal_text(name) for name in value)
 
 
 class CalibrationLimit(_Frozen):
@@ -240,6 +347,12 @@ class Problem(_Frozen):
             raise ValueError("split.method: 'time' needs data.timestamp")
         if self.data.as_of and not self.data.timestamp:
             raise ValueError("data.as_of: needs data.timestamp")
+        words = {*self.data.missing, *self.data.csv.missing}
+        for name, rules in self.contract.columns.items():
+            for word in sorted(words.intersection(rules.categories or ())):
+                raise ValueError(f"contract: {word!r} is a category of {name!r}, and a word for a missing value")
+        if str(self.target.positive) in words:
+            raise ValueError(f"target.positive: {self.target.positive!r} is also a word for a missing value")
         for column in self.gate.slices.columns:
             if column not in self.contract.columns:
                 raise ValueError(f"gate.slices.columns: {column!r} is not in the contract")
@@ -255,7 +368,8 @@ def load_problem(path: Path) -> Problem:
     """Read and check a problem file.
 
     Args:
-        path: A YAML file.
+        path: A YAML file. A `data.path` in it that begins with `./` or `../` is relative to the folder of this file; any
+            other one to the project.
 
     Raises:
         DriftgateError: If the file is missing, is no YAML, or breaks a rule; names the file, each key and what was
@@ -277,12 +391,20 @@ def load_problem(path: Path) -> Problem:
     if not isinstance(content, dict):
         raise DriftgateError(f"{path} holds no keys.", "configs/flights.yaml shows what a problem file looks like.")
     try:
-        return Problem.model_validate(content)
+        return Problem.model_validate(_beside(content, path.parent))
     except ValidationError as error:
         raise DriftgateError(
             f"{path}: {'; '.join(_fault(fault) for fault in error.errors())}.",
             "configs/flights.yaml shows every key with its meaning.",
         ) from error
+
+
+def _beside(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The content of a problem file, with a `data.path` of `./` or `../` made absolute."""
+    data = content.get("data")
+    if isinstance(data, dict) and isinstance(data.get("path"), str) and data["path"].startswith(("./", "../")):
+        return {**content, "data": {**data, "path": os.path.normpath(folder.absolute() / data["path"])}}
+    return content
 
 
 def _fault(fault: Any) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -24,6 +26,7 @@ from pydantic_core import SchemaError
 
 PREDICTION, LABEL = "prediction", "label"  # columns of tables that hold what a model said, and what turned out
 MAXIMUM_CATEGORY_LENGTH = 200
+MAXIMUM_NAME_LENGTH = 200
 MAXIMUM_NUMBER = 3.4028234663852886e38  # of float32, in which models take numbers
 
 MAXIMUM_INTEGER = 2**53  # beyond it, a float64 skips whole numbers
@@ -31,11 +34,17 @@ MAXIMUM_INTEGER = 2**53  # beyond it, a float64 skips whole numbers
 ColumnType = Literal["number", "integer", "boolean", "category"]
 
 
+def normal_text(text: str) -> str:
+    """A text in Unicode's composed form (NFC): two ways to write the same characters become one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 class Column(BaseModel):
     """The rules of one feature column.
 
     `minimum` and `maximum` are inclusive. A `category` without `categories` takes any string that fits
-    `pattern`: new values are then seen by the drift checks instead of being refused.
+    `pattern`: new values are then seen by the drift checks instead of being refused. Texts are compared in Unicode's
+    composed form. An empty text is a missing value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,7 +61,19 @@ class Column(BaseModel):
     @field_validator("categories", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
-        return None if value is None else tuple(str(item) for item in value)
+        if value is None or not isinstance(value, list | tuple):
+            return value
+        for item in value:
+            # YAML reads NO as false, and 2024-01-01 as a date: which text was meant is not known.
+            if isinstance(item, bool) or not isinstance(item, str | int):
+                raise ValueError(f"the category {item!r} is not a text, put it in quotes")
+        texts = tuple(normal_text(str(item)) for item in value)
+        if "" in texts:
+            raise ValueError("an empty text is a missing value, not a category: write nullable: true")
+        twice = {text for text in texts if texts.count(text) > 1}
+        if twice:
+            raise ValueError(f"the category {min(twice)!r} occurs twice")
+        return texts
 
     @field_validator("pattern")
     @classmethod
@@ -96,12 +117,18 @@ class Contract(BaseModel):
     @field_validator("columns")
     @classmethod
     def _names(cls, value: dict[str, Column]) -> dict[str, Column]:
-        for name in value:
-            if not name.isidentifier() or name.startswith("_"):
+        columns: dict[str, Column] = {}
+        for given, column in value.items():
+            name = normal_text(given)
+            if not name or name != name.strip() or not name.isprintable() or len(name) > MAXIMUM_NAME_LENGTH:
                 raise ValueError(
-                    f"column {name!r}: a column name is a letter followed by letters, digits and underscores"
+                    f"column {name[:MAXIMUM_NAME_LENGTH]!r}: a column name has 1 to {MAXIMUM_NAME_LENGTH} printable "
+                    "characters, and no space at its beginning or end"
                 )
-        return value
+            if name in columns:
+                raise ValueError(f"column {name!r} occurs twice")
+            columns[name] = column
+        return columns
 
     @property
     def features(self) -> list[str]:
@@ -128,29 +155,52 @@ def request_model(contract: Contract, *, name: str = "Row", example: dict[str, A
 
     Returns:
         A frozen model that refuses unknown fields, lax types (a number as text), NaN and infinity. Columns
-        that may be null may also be left out.
+        that may be null may also be left out. Rows are given, and dumped, by the columns' own names; the attributes
+        are those of `request_fields`, so that any name works.
     """
+    names = request_fields(contract)
     fields: dict[str, Any] = {}
     for key, column in contract.columns.items():
         annotation, limits = _field_of(column)
+        if column.is_category:
+            annotation = Annotated[annotation, Field(**limits)] if limits else annotation
+            annotation, limits = Annotated[annotation, BeforeValidator(_composed)], {}
         if column.nullable:
             annotation = annotation | None
+        if column.nullable and column.is_category:
+            annotation = Annotated[annotation, BeforeValidator(_missing_if_empty)]
         default = None if column.nullable else ...
         text = column.description + (f" [{column.unit}]" if column.unit else "")
-        fields[key] = (annotation, Field(default, description=text or None, **limits))
+        fields[names[key]] = (annotation, Field(default, alias=key, title=key, description=text or None, **limits))
     extra: Any = {"example": example} if example else None
     config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, json_schema_extra=extra, protected_namespaces=()
-    )
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, json_schema_extra=extra, protected_namespaces=(),
+        serialize_by_alias=True,
+    )  # fmt: skip
     model: type[BaseModel] = create_model(name, __config__=config, **fields)
     return model
+
+
+def request_fields(contract: Contract) -> dict[str, str]:
+    """The attribute of the request model for each column: equal contracts have the same, in whatever order."""
+    place = {name: at for at, name in enumerate(sorted(contract.columns))}
+    return {name: f"f{place[name]}" for name in contract.columns}
+
+
+def _composed(value: Any) -> Any:
+    return normal_text(value) if isinstance(value, str) else value
+
+
+def _missing_if_empty(value: Any) -> Any:
+    return None if value == "" else value
 
 
 def _field_of(column: Column) -> tuple[Any, dict[str, Any]]:
     if column.type == "category":
         if column.categories is not None:
             return Literal[column.categories], {}
-        limits: dict[str, Any] = {"max_length": MAXIMUM_CATEGORY_LENGTH}
+        # Without a value there is an empty text in the model's input.
+        limits: dict[str, Any] = {"min_length": 1, "max_length": MAXIMUM_CATEGORY_LENGTH}
         if column.pattern is not None:
             limits["pattern"] = f"^(?:{column.pattern})$"
         return str, limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import stat
@@ -77,3 +78,9 @@ def is_shared(folder: Path) -> bool:
         return False
     foreign = found.st_uid != os.geteuid()
     return bool(found.st_mode & OTHERS) and (foreign or bool(found.st_mode & (stat.S_ISGID | stat.S_ISVTX)))
+
+
+def md5_of(path: Path) -> str:
+    """The md5 of a file's bytes, as DVC computes it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

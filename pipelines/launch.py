@@ -21,6 +21,7 @@ from driftgate.production.log_reader import require_log
 from driftgate.results.base import PipelineResult, now
 from driftgate.results.drift import DriftResult
 from driftgate.results.training import ContractResult, TrainingResult
+from driftgate.training.preflight import require_trainable
 from driftgate.workspace import Workspace
 from pipelines import outcome, runs
 
@@ -41,12 +42,14 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> T
         The result, with the verdict of the gate. It is also written to the workspace's `runs`.
 
     Raises:
-        DriftgateError: If the run failed for another reason than the gate.
+        DriftgateError: If the data can't be trained on, or the run failed for another reason than the gate.
     """
     started = time.monotonic()
     moment = (as_of or problem.data.as_of) if problem.data.timestamp else None
     if as_of and not problem.data.timestamp:
         raise DriftgateError(f"{problem.name} has no timestamp to look back from.", "Leave --as-of out.")
+    # What can't be trained is told at once, not when ZenML has started.
+    require_trainable(problem, as_of=moment, workspace=workspace)
     set_up(workspace)
     from pipelines.training import training
 
@@ -106,11 +109,13 @@ def check_drift(
         current = problem.data_path  # no date to choose a window by: the data set as it is now
     # What is wrong with the words is told at once, not when ZenML has started.
     if current:
-        batches.find_columns(current, problem)
+        batches.require_readable(current, problem)
     elif log_folder:
         batches.log_window(problem, since=since, until=until)
         require_log(log_folder)
     else:
+        if problem.data_path.suffix != ".parquet" and problem.data_path.exists():
+            batches.require_readable(problem.data_path, problem)
         profile = profile_of(release)
         batches.find_window(problem, model=version, profile=profile, since=since, until=until)
     set_up(workspace)

@@ -60,7 +60,7 @@ def training_result(problem: Problem, run: RunOutcome, *, seconds: float, worksp
 
 def training_data(version: DataVersion) -> TrainingData:
     """Which data a run read."""
-    return TrainingData(md5=version.md5, rows=version.rows, as_of=version.as_of)
+    return TrainingData(md5=version.md5, rows=version.rows, as_of=version.as_of, left_out=version.left_out)
 
 
 def drift_result(problem: Problem, run: RunOutcome, *, seconds: float, workspace: Workspace) -> DriftResult:
@@ -79,7 +79,7 @@ def drift_result(problem: Problem, run: RunOutcome, *, seconds: float, workspace
         model=ModelVersion(name=problem.name, version=batch.model),
         data=CurrentData(
             source=batch.source, md5=batch.md5, rows=batch.rows, since=drift.first, until=drift.last,
-            ignored=batch.ignored, bad_lines=batch.bad_lines,
+            ignored=batch.ignored, bad_lines=batch.bad_lines, left_out=batch.left_out,
         ),
         windows=ComparedWindows(days=drift.window_days, compared=drift.windows, joined=drift.joined),
         report=_write_report(run, workspace),

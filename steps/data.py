@@ -30,6 +30,8 @@ def load_data(
     workspace = Workspace.current()
     md5 = ensure_data(problem, workspace=workspace)
     frame, version = read_rows(problem, md5=md5, as_of=dt.datetime.fromisoformat(as_of) if as_of else None)
+    left_out = version.left_out.text()
+    announce("rows", f"{version.rows:,} read" + (f"; {left_out}" if left_out else ""))
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start(problem, version, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
     return frame, version

@@ -76,6 +76,8 @@ def load_batch(
         rows, seen, batch = read_log(Path(log), problem, release=release, since=first, until=end)
     else:
         rows, seen, batch = read_window(problem, release=release, since=first, until=end, workspace=workspace)
+    left_out = batch.left_out.text(labels=False)
+    announce("rows", f"{batch.rows:,} read" + (f"; {left_out}" if left_out else ""))
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.start_drift(problem, batch, provenance(), zenml_run=str(get_step_context().pipeline_run.id))
     return rows, seen, batch

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic_core import to_json
 
-from driftgate.contract import request_model
+from driftgate.contract import request_fields, request_model
 from driftgate.production.release import Release
 
 ID_PATTERN = r"^[0-9a-f]{11}-[0-9a-f]{16}-(0|[1-9][0-9]{0,8})$"
@@ -38,7 +38,7 @@ class Answering:
     def __init__(self, release: Release, *, most_rows: int) -> None:
         self.release, self.card = release, release.card
         self._scorer = release.scorer()
-        self.names = tuple(release.contract.columns)
+        self._fields = request_fields(release.contract)
         self.row: Any = request_model(release.contract, example=release.golden.rows[0])
         rows = (list[self.row], Field(min_length=1, max_length=most_rows))  # type: ignore[name-defined]
         self.batch: Any = create_model("Batch", __base__=Strict, instances=rows)
@@ -72,7 +72,7 @@ class Answering:
             An answer for each, and the line for the prediction log.
         """
         values = [row.__dict__ for row in rows]
-        columns = {name: [row[name] for row in values] for name in self.names}
+        columns = {name: [row[field] for row in values] for name, field in self._fields.items()}
         probability = self._scorer.probability(columns).tolist()
         warnings = self.release.ranges.warnings(columns)
         negative, positive = self._classes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO
 
 from cli.checks_table import print_checks, print_columns
-from cli.output.lines import print_outcome
+from cli.output.lines import print_left_out, print_outcome
 from cli.tables import make_console, print_line
 from driftgate.drift.compare import windows_text
 from driftgate.results.drift import DriftResult, EstimatedMetric
@@ -23,6 +23,7 @@ def print_drift(result: DriftResult, results: IO[str]) -> None:
             print_line(console, f"{name:<8} {_estimate_text(result.estimate[name])}")
     windows, model = result.windows, result.model
     print_line(console, f"rows     {result.data.rows:,} of {result.data.source}")
+    print_left_out(result.data.left_out, console, labels=False)
     compared = windows_text(windows=windows.compared, days=windows.days, joined=windows.joined)
     print_line(console, f"against  {model.name} {model.version}: {compared}")
     print_outcome(result.verdict, console)

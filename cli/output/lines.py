@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from cli.tables import COLOURS
 from driftgate.results.base import PipelineResult
+from driftgate.results.training import LeftOut
 from driftgate.workspace import Workspace, show_path
 
 
@@ -21,6 +22,12 @@ def print_outcome(outcome: str, console: Any, *, more: str = "") -> None:
     from rich.text import Text
 
     console.print(Text.assemble("verdict  ", (outcome.upper(), COLOURS[outcome]), more))
+
+
+def print_left_out(left_out: LeftOut, console: Any, *, labels: bool = True) -> None:
+    """Print how many rows of the data were left out, by reason; nothing if there are none."""
+    if text := left_out.text(labels=labels):
+        console.print(text)
 
 
 def print_locations(result: PipelineResult, results: IO[str], *, log_file: Path) -> None:

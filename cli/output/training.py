@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from cli.checks_table import print_checks
-from cli.output.lines import print_outcome, write_lines
+from cli.output.lines import print_left_out, print_outcome, write_lines
 from cli.tables import make_console
 from driftgate.results.training import ContractResult, ReproductionResult, TrainingResult
 from driftgate.words import number
@@ -17,6 +17,7 @@ def print_training(result: TrainingResult, results: IO[str]) -> None:
     print_checks(result.as_verdict(), console)
     _print_metrics(result, console)
     print_outcome(result.verdict, console)
+    print_left_out(result.data.left_out, console)
     model = result.model
     if model.version:
         aliases = ", ".join(model.aliases) or "no alias"
@@ -31,6 +32,7 @@ def print_contract(result: ContractResult, results: IO[str]) -> None:
     print_checks(result.as_verdict(), console)
     print_outcome(result.verdict, console)
     console.print(f"of       {result.problem}, data md5 {result.data.md5} ({result.seconds:.1f} s)")
+    print_left_out(result.data.left_out, console)
 
 
 def print_reproduction(result: ReproductionResult, results: IO[str]) -> None:

@@ -9,15 +9,27 @@ from typing import TYPE_CHECKING
 
 from driftgate import git
 from driftgate.config import Problem
+from driftgate.data.append import append_csv, append_parquet
 from driftgate.data.contract_check import find_violations
 from driftgate.data.pointer import Pointer, Promise
 from driftgate.data.present import ensure_data, exclusive, found_md5, locked_md5, scratch, switch
+from driftgate.data.read_csv import header_hint
+from driftgate.data.read_parquet import ParquetFile
 from driftgate.data.store import Store
-from driftgate.data.table import columns_of, count_rows, date_span, read_columns, read_rows
+from driftgate.data.table import (
+    count_rows,
+    date_span,
+    named_columns,
+    open_table,
+    read_columns,
+    read_rows,
+    read_typed,
+)
 from driftgate.data.violations import Violation, contract_verdict
 from driftgate.errors import DriftgateError, first_line
 from driftgate.files import replace_text
 from driftgate.results.data import DataAddResult
+from driftgate.results.training import LeftOut
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 
@@ -49,6 +61,8 @@ def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) ->
         raise DriftgateError(
             f"{pointer.data} lies in no DVC repository.", "Put it into a folder of the project, and change data.path."
         )
+    if file.is_dir():
+        raise DriftgateError(f"{show_path(file)} is a folder.", "Name a single .parquet or .csv file.")
     if not file.is_file():
         raise DriftgateError(f"There is no file {file}.", "Name a .parquet or .csv file of rows.")
     with exclusive(pointer), scratch(pointer) as folder:
@@ -61,9 +75,11 @@ def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) ->
             _append(pointer.data, file, draft, problem)
         else:
             _require_kind(file, pointer.data)
+            there = open_table(file, problem=problem)
+            read_typed(there, problem=problem, columns=[name for name in named_columns(problem) if name in there.names])
             shutil.copyfile(file, draft)
-        verdict = _judge(draft, file, problem, added_to=pointer.data if append else None)
-        result = _result(problem, pointer, file, draft, verdict, workspace=workspace)
+        verdict, left_out = _judge(draft, file, problem, added_to=pointer.data if append else None)
+        result = _result(problem, pointer, file, draft, verdict, left_out, workspace=workspace)
         if verdict.outcome != "block" and result.md5 != result.previous:
             _make_version(problem, pointer, draft, result.md5, itself=itself, workspace=workspace)
         return result
@@ -93,20 +109,22 @@ def _require_kind(file: Path, data: Path) -> None:
 
 def _append(data: Path, file: Path, draft: Path, problem: Problem) -> None:
     """Write the rows of both, the old ones first and as they were."""
-    old = columns_of(data)
-    new = [name for name in columns_of(file) if name in old or not PANDAS_INDEX.fullmatch(name)]
-    missing, unknown = [name for name in old if name not in new], [name for name in new if name not in old]
+    old, added = open_table(data, problem=problem), open_table(file, problem=problem)
+    new = [name for name in added.names if name in old.names or not PANDAS_INDEX.fullmatch(name)]
+    missing, unknown = [name for name in old.names if name not in new], [name for name in new if name not in old.names]
     if missing or unknown:
         faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(unknown)} besides"] * bool(unknown)
         raise DriftgateError(
             f"The columns of {show_path(file)} are not those of the data: it {' and '.join(faults)}.",
-            "Give it the same columns, in any order; --replace takes a whole new table.",
+            header_hint(added.names) or "Give it the same columns, in any order; --replace takes a whole new table.",
         )
+    rows = read_typed(added, problem=problem, columns=[name for name in named_columns(problem) if name in new])
+    _require_rows(rows.num_rows, file)
     try:
-        if data.suffix == ".parquet":
-            _append_parquet(data, file, draft)
+        if isinstance(old, ParquetFile):
+            append_parquet(old, added, rows, draft, problem)
         else:
-            _append_csv(data, file, draft, columns=old)
+            append_csv(old, added, rows, draft, problem)
     except DriftgateError:
         raise
     except Exception as error:
@@ -114,43 +132,25 @@ def _append(data: Path, file: Path, draft: Path, problem: Problem) -> None:
             f"The rows of {show_path(file)} don't fit the columns of the data: {first_line(error)}.",
             "Give each column the type that it has in the data.",
         ) from error
+    _require_unchanged(rows, draft, file, problem)
 
 
-def _append_parquet(data: Path, file: Path, draft: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    old = pq.read_table(data)
-    new = _read_like(file, old.schema)
-    _require_rows(new.num_rows, file)
-    known = pq.read_metadata(data)
-    how = known.row_group(0).column(0).compression if known.num_row_groups and known.num_columns else "SNAPPY"
-    pq.write_table(pa.concat_tables([old, new]), draft, compression="NONE" if how == "UNCOMPRESSED" else how)
-
-
-def _read_like(file: Path, schema: pa.Schema) -> pa.Table:
-    """The rows of a file, with the columns and types of a schema; a value that doesn't fit its type is an error."""
-    import pyarrow.csv
-    import pyarrow.parquet as pq
-
-    if file.suffix == ".parquet":
-        return pq.read_table(file).select(schema.names).cast(schema)
-    types = {field.name: field.type for field in schema}
-    how = pyarrow.csv.ConvertOptions(column_types=types, include_columns=schema.names, strings_can_be_null=True)
-    return pyarrow.csv.read_csv(file, convert_options=how).cast(schema)
-
-
-def _append_csv(data: Path, file: Path, draft: Path, *, columns: list[str]) -> None:
-    import pandas as pd
-
-    # As text, so that each value stays as it is written.
-    new = (pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, dtype=str, keep_default_na=False))[
-        columns
-    ]
-    _require_rows(len(new), file)
-    old = data.read_bytes()
-    end = b"" if old.endswith(b"\n") else b"\n"
-    draft.write_bytes(old + end + new.to_csv(header=False, index=False, lineterminator="\n").encode())
+def _require_unchanged(rows: pa.Table, draft: Path, file: Path, problem: Problem) -> None:
+    """See that the new version says of the added rows what their file says."""
+    written = read_columns(draft, problem=problem, columns=rows.column_names).tail(rows.num_rows)
+    given = rows.to_pandas(ignore_metadata=True)
+    for name in rows.column_names:
+        before, after = given[name].to_numpy(dtype=object), written[name].to_numpy(dtype=object)
+        absent = given[name].isna().to_numpy() & written[name].isna().to_numpy()
+        same = absent | (before == after) | (before.astype(str) == after.astype(str))
+        if given[name].dtype.kind == "f" and written[name].dtype.kind == "f":
+            same |= given[name].to_numpy("float32") == written[name].to_numpy("float32")  # as models take them
+        if not same.all():
+            at = int((~same).argmax())
+            raise DriftgateError(
+                f"{show_path(file)}, row {at + 1:,}, column {name!r}: {before[at]!r} would become {after[at]!r} in the data.",
+                "Compare the types of both files, and data.missing and data.csv in the problem file.",
+            )
 
 
 def _require_rows(number: int, file: Path) -> None:
@@ -158,32 +158,39 @@ def _require_rows(number: int, file: Path) -> None:
         raise DriftgateError(f"{show_path(file)} holds no rows.", "Name a file of new rows.")
 
 
-def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) -> Verdict:
-    """The contract over the whole new version, as at training; and which of its row ids were there before."""
+def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) -> tuple[Verdict, LeftOut]:
+    """The contract over the whole new version, as at training; and which of its row ids were there before.
+
+    Also how many of its rows a run would leave out.
+    """
     shown = problem.model_copy(update={"data": problem.data.model_copy(update={"path": draft})})
     frame, version = read_rows(shown, md5="", as_of=None)
     violations = find_violations(frame, problem, version=version)
     name = problem.data.row_id
-    if added_to is not None and name in columns_of(file):
-        known, ids = (read_columns(path, problem=problem, columns=[name])[name] for path in (added_to, file))
+    if added_to is not None:
+        # One file may hold them as numbers, the other as text.
+        known, ids = (
+            read_columns(path, problem=problem, columns=[name])[name].astype(str) for path in (added_to, file)
+        )
         twice = ids[ids.isin(known)]
         if len(twice):
             examples = tuple(repr(value) for value in twice.head(EXAMPLES).tolist())
             rule = "is in the data already: are these rows new?"
             violations.insert(0, Violation(column=name, rule=rule, rows=len(twice), examples=examples))
-    return contract_verdict(violations, problem, rows=len(frame))
+    return contract_verdict(violations, problem, rows=len(frame)), version.left_out
 
 
 def _result(
-    problem: Problem, pointer: Pointer, file: Path, draft: Path, verdict: Verdict, *, workspace: Workspace
-) -> DataAddResult:
-    rows, kind = count_rows(draft, kind=draft.suffix), pointer.data.suffix
+    problem: Problem, pointer: Pointer, file: Path, draft: Path, verdict: Verdict, left_out: LeftOut, *,
+    workspace: Workspace,
+) -> DataAddResult:  # fmt: skip
+    rows, kind = count_rows(draft, problem=problem, kind=draft.suffix), pointer.data.suffix
     before = pointer.promised()
     was: int | None = 0
     if before:
         there = pointer.data.exists() and found_md5(pointer.data) == before.md5
         path = pointer.data if there else Store(pointer.root or Path(), workspace=workspace).cached(before.md5)
-        was = count_rows(path, kind=kind) if path else None
+        was = count_rows(path, problem=problem, kind=kind) if path else None
     blocked = verdict.outcome == "block"
     return DataAddResult(
         problem=problem.name,
@@ -195,6 +202,7 @@ def _result(
         previous=before.md5 if before else None,
         rows=rows,
         rows_before=was,
+        left_out=left_out,
         dates=None if blocked else date_span(draft, problem),
         pointer=show_path(pointer.file),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
-from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, MAXIMUM_NUMBER, Column
+from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, MAXIMUM_INTEGER, MAXIMUM_NUMBER, Column
 from driftgate.data.table import DataVersion
 from driftgate.data.violations import Violation
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLES = 3
+MISSING_TIMESTAMPS = "missing_timestamps"
 
 Rule = tuple[str, Callable[[Any], Any]]
 
@@ -24,15 +25,18 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
     Args:
         frame: The rows as read.
         problem: Gives the contract, the target, the row id and the timestamp.
-        version: Tells how many rows are dated later than the run looks.
+        version: Tells how many rows have no timestamp, and how many are dated later than the run looks.
 
     Returns:
-        One violation for each broken rule, in the contract's order; empty where all is kept.
+        One violation for each broken rule, in the contract's order; empty where all is kept. A column with one value only
+        is a warning.
     """
     return [
         *_broken_rules(frame, problem, rules_of=_rules_for_training, optional=()),
         *_broken_target(frame, problem),
+        *_missing_timestamps(problem, version),
         *_impossible_dates(frame, problem, version),
+        *_constant_columns(frame, problem),
     ]
 
 
@@ -49,8 +53,11 @@ def find_batch_violations(
     if frame.empty:
         return []
     optional = (problem.data.row_id, problem.data.timestamp or "")
+    timestamp = problem.data.timestamp
+    undated = int(frame[timestamp].isna().sum()) if timestamp and timestamp in frame else 0
     return [
         *_broken_rules(frame, problem, rules_of=_rules, optional=optional),
+        *_undated(timestamp, undated, rule="has no value, so nothing says when these rows arrived"),
         *_unknown_labels(frame, problem, classes),
     ]
 
@@ -78,7 +85,7 @@ def _broken_rules(
     columns = {name: rules_of(column) for name, column in problem.contract.columns.items()}
     columns[problem.data.row_id] = [("must not be missing", _present), ("must be unique", _unique)]
     if problem.data.timestamp:
-        columns[problem.data.timestamp] = [("must be a date", _is_date), ("must not be missing", _present)]
+        columns[problem.data.timestamp] = [("must be a date", _is_date)]
     missing = [name for name in columns if name not in frame and name not in optional]
     schema = pa.DataFrameSchema(
         {
@@ -122,6 +129,9 @@ def _rules(column: Column) -> list[Rule]:
     rules += [("must be a number, not text", _is_number), ("must be finite", _finite)]
     if column.type == "integer":
         rules.append(("must be a whole number", lambda values: _number_rule(values, lambda known: known % 1 == 0)))
+        rules.append(
+            ("must lie within ±2^53", lambda values: _number_rule(values, lambda known: abs(known) <= MAXIMUM_INTEGER))
+        )
     if column.minimum is not None:
         low = column.minimum
         rules.append((f"must be at least {low:g}", lambda values: _number_rule(values, lambda known: known >= low)))
@@ -206,6 +216,32 @@ def _broken_target(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
             else f"the target holds {len(values)} classes, not two"
         )
         found.append(Violation(column=name, rule=f"{rule}: {', '.join(shown)}", rows=0, examples=()))
+    return found
+
+
+def _missing_timestamps(problem: Problem, version: DataVersion) -> list[Violation]:
+    rule = "has no value: rows without a timestamp are left out, since nothing says when they were known"
+    return _undated(problem.data.timestamp, version.no_timestamp, rule=rule)
+
+
+def _undated(timestamp: str | None, rows: int, *, rule: str) -> list[Violation]:
+    if not timestamp or not rows:
+        return []
+    return [Violation(column=timestamp, rule=rule, rows=rows, examples=(), name=MISSING_TIMESTAMPS)]
+
+
+def _constant_columns(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
+    """Columns of one value in all rows: a model learns nothing from them, but they do no harm."""
+    found = []
+    for name in problem.contract.features:
+        if name not in frame or len(frame) < 2 or frame[name].isna().any():
+            continue
+        first = frame[name].iloc[0]
+        if bool((frame[name] == first).all()):
+            rule = f"has the same value, {first!r}, in every row: the model learns nothing from it"
+            found.append(
+                Violation(column=name, rule=rule, rows=0, examples=(), name=f"constant.{name}", severity="warn")
+            )
     return found
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from driftgate.config import Problem
 from driftgate.data.pointer import Pointer
-from driftgate.data.store import Store, md5_of
+from driftgate.data.store import Store
 from driftgate.errors import DriftgateError
-from driftgate.files import draft_of, replace_text
+from driftgate.files import draft_of, md5_of, replace_text
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")

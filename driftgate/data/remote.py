@@ -79,7 +79,7 @@ def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> Dat
         file=show_path(pointer.data),
         md5=present,
         promised=promised.md5 if promised else None,
-        rows=count_rows(pointer.data, kind=pointer.data.suffix) if there else None,
+        rows=count_rows(pointer.data, problem=problem, kind=pointer.data.suffix) if there else None,
         dates=date_span(pointer.data, problem) if there else None,
         pointer=show_path(pointer.file) if promised else None,
         stage=pointer.stage,

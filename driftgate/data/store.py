@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -15,18 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from driftgate.errors import DriftgateError, first_line
+from driftgate.files import md5_of
 from driftgate.workspace import Workspace, show_path
 
 log = logging.getLogger("driftgate.data")
 
 REMOTE = "DRIFTGATE_REMOTE"
 GIVEN = "given"  # the name, for this process alone, of a remote that was given by its address
-
-
-def md5_of(path: Path) -> str:
-    """The md5 of a file's bytes, as DVC computes it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 class Store:

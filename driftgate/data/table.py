@@ -10,19 +10,30 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
 from driftgate.contract import Contract
-from driftgate.errors import DriftgateError, first_line
+from driftgate.data.convert import from_texts, rule_of
+from driftgate.data.faults import refuse
+from driftgate.data.read_csv import CsvFile, header_hint
+from driftgate.data.read_parquet import ParquetFile
+from driftgate.errors import DriftgateError
+from driftgate.files import md5_of
+from driftgate.results.training import LeftOut
+from driftgate.workspace import show_path
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
 MISSING_CATEGORY = ""
+MD5_LENGTH = 32
+SHOWN_COLUMNS = 40
 
 
 class DataVersion(BaseModel):
     """Which data a run saw: the file's md5, the rows read, and the moment from which it looked back.
 
-    `later_rows` counts the rows dated at or after that moment; they were not read.
+    `later_rows` counts the rows dated at or after that moment, `no_timestamp` those without one; they were not read.
+    `no_label` counts rows that were read and have no target.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,53 +44,89 @@ class DataVersion(BaseModel):
     later_rows: int
     as_of: dt.datetime | None
     as_of_given: bool
+    no_timestamp: int = 0
+    no_label: int = 0
+
+    @property
+    def left_out(self) -> LeftOut:
+        """The rows that count for nothing, by reason."""
+        return LeftOut(no_timestamp=self.no_timestamp, after_as_of=self.later_rows, no_label=self.no_label)
 
 
-def read_rows(problem: Problem, *, md5: str, as_of: dt.date | None) -> tuple[pd.DataFrame, DataVersion]:
+def read_rows(
+    problem: Problem, *, md5: str, as_of: dt.date | None, columns: list[str] | None = None
+) -> tuple[pd.DataFrame, DataVersion]:
     """Read the rows dated before `as_of`, in order of time.
 
     Args:
         problem: Names the file (parquet, or CSV by its ending) and its columns.
         md5: The version of the file, as checked.
         as_of: The date, or the moment, from which the run looks back; None stands for now.
+        columns: Only these of the columns; None: all that the problem names.
 
     Returns:
         Row id, timestamp, features and target, with a fresh index; columns the problem doesn't name are left out.
         What the contract asks for and the file lacks is left to the contract check.
 
     Raises:
-        DriftgateError: If the file can't be read, lacks the target, the row id or the timestamp, or holds no row.
+        DriftgateError: If the file can't be read, changed meanwhile, lacks the target, the row id or the timestamp, holds
+            a value that can't be read, or holds no row.
     """
-    path, timestamp = problem.data_path, problem.data.timestamp
-    header = columns_of(path)
-    for key, column in (
-        ("target.column", problem.target.column),
-        ("data.row_id", problem.data.row_id),
-        ("data.timestamp", timestamp),
-    ):
-        if column and column not in header:
+    path, timestamp, target = problem.data_path, problem.data.timestamp, problem.target.column
+    file = open_table(path, problem=problem)
+    for key, column in (("target.column", target), ("data.row_id", problem.data.row_id), ("data.timestamp", timestamp)):
+        if column and column not in file.names:
+            listed = ", ".join(shown_name(name) for name in file.names[:SHOWN_COLUMNS])
             raise DriftgateError(
                 f"{path.name} has no column {column!r}, which {key} names.",
-                f"Its columns are: {', '.join(header[:40])}.",
+                header_hint(file.names) or f"Its columns are: {listed}.",
             )
-    wanted = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features]
-    wanted = [column for column in (*wanted, problem.target.column) if column in header]
-    moment = moment_of(as_of) if timestamp else None
-    frame, total = _read(path, problem=problem, columns=wanted, before=moment)
+    zone = problem.data.texts(csv=isinstance(file, CsvFile)).time_zone
+    moment = moment_of(as_of, time_zone=zone) if timestamp else None
+    wanted = [name for name in named_columns(problem) if name in file.names and (columns is None or name in columns)]
+    frame, counts = _read(file, problem=problem, columns=wanted, before=moment)
+    if len(md5) == MD5_LENGTH and md5_of(path) != md5:
+        raise DriftgateError(f"{show_path(path)} changed while it was read.", "Run it again when nothing writes it.")
     if frame.empty:
-        why = f" dated before {as_of}" if total else ""
-        raise DriftgateError(f"{path.name} has no rows{why}.", "Choose a later --as-of, or another file.")
+        raise _no_rows(path, counts, as_of=moment)
     if timestamp:
         frame = frame.sort_values(timestamp, kind="stable")
     version = DataVersion(
         path=str(problem.data.path),
         md5=md5,
         rows=len(frame),
-        later_rows=total - len(frame),
+        later_rows=counts.after_as_of,
         as_of=moment,
         as_of_given=as_of is not None,
+        no_timestamp=counts.no_timestamp,
+        no_label=int(frame[target].isna().sum()) if target in frame else 0,
     )
     return frame.reset_index(drop=True), version
+
+
+def named_columns(problem: Problem) -> list[str]:
+    """The columns that a problem names: row id, timestamp, features, target."""
+    timestamp = problem.data.timestamp
+    return [
+        problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features, problem.target.column
+    ]  # fmt: skip
+
+
+def shown_name(name: str) -> str:
+    """A column's name as it is told: in quotes where it has spaces or signs."""
+    return name if name.isidentifier() else repr(name)
+
+
+def _no_rows(path: Path, counts: LeftOut, *, as_of: dt.datetime | None) -> DriftgateError:
+    if not counts.no_timestamp and not counts.after_as_of:
+        return DriftgateError(f"{path.name} has no rows.", "Name a file that holds rows.")
+    told = f"{counts.after_as_of:,} are dated later" * bool(counts.after_as_of)
+    told += " and " * bool(counts.after_as_of and counts.no_timestamp)
+    told += f"{counts.no_timestamp:,} have no timestamp" * bool(counts.no_timestamp)
+    return DriftgateError(
+        f"{path.name} has no rows dated before {as_of:%Y-%m-%d %H:%M}: {told}.",
+        "Choose a later --as-of, or another file.",
+    )
 
 
 def features_of(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -122,13 +169,19 @@ def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
     return positive.astype("int8")
 
 
-def moment_of(as_of: dt.date | None) -> dt.datetime:
+def moment_of(as_of: dt.date | None, *, time_zone: str | None = None) -> dt.datetime:
     """The moment from which a run looks back: the beginning of a day, or a moment as it is; None stands for now.
+
+    Args:
+        as_of: A day or a moment, in the time zone of the data.
+        time_zone: Of the data; None: that of this machine.
 
     Raises:
         DriftgateError: If it lies in the future.
     """
-    now = dt.datetime.now()
+    from zoneinfo import ZoneInfo
+
+    now = dt.datetime.now(ZoneInfo(time_zone)).replace(tzinfo=None) if time_zone else dt.datetime.now()
     if as_of is None:
         return now
     moment = as_of if isinstance(as_of, dt.datetime) else dt.datetime.combine(as_of, dt.time())
@@ -137,89 +190,107 @@ def moment_of(as_of: dt.date | None) -> dt.datetime:
     return moment
 
 
-def columns_of(path: Path, *, kind: str | None = None) -> list[str]:
-    """The names of a file's columns.
+def open_table(path: Path, *, problem: Problem, kind: str | None = None) -> CsvFile | ParquetFile:
+    """Open a data file.
 
     Args:
         path: The file.
+        problem: Its `data.csv` says how CSV files are written.
         kind: `.parquet`, or else CSV; None: as its name ends.
 
     Raises:
-        DriftgateError: If it can't be read.
+        DriftgateError: If it can't be read, or has two columns of one name.
     """
-    import pandas as pd
-    import pyarrow.parquet as pq
-
-    parquet = (kind or path.suffix) == ".parquet"
-    try:
-        return list(pq.read_schema(path).names) if parquet else list(pd.read_csv(path, nrows=0).columns)
-    except Exception as error:
-        raise DriftgateError(
-            f"{path} can't be read as {'parquet' if parquet else 'CSV'}: {first_line(error)}.",
-            "Name a .parquet or .csv file.",
-        ) from error
+    parquet = (kind or path.suffix.lower()) == ".parquet"
+    return ParquetFile(path) if parquet else CsvFile(path, problem.data.csv)
 
 
-def read_columns(path: Path, *, problem: Problem, columns: list[str]) -> pd.DataFrame:
+def columns_of(path: Path, *, problem: Problem, kind: str | None = None) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        DriftgateError: As of `open_table`.
+    """
+    return open_table(path, problem=problem, kind=kind).names
+
+
+def read_columns(path: Path, *, problem: Problem, columns: list[str], kind: str | None = None) -> pd.DataFrame:
     """Read some columns of a parquet or CSV file, all rows.
 
     Raises:
-        DriftgateError: If it can't be read.
+        DriftgateError: If it can't be read, or holds a value that can't be read; names line and column.
     """
-    return _read(path, problem=problem, columns=columns, before=None)[0]
+    return _read(open_table(path, problem=problem, kind=kind), problem=problem, columns=columns, before=None)[0]
 
 
-def _read(path: Path, *, problem: Problem, columns: list[str], before: dt.datetime | None) -> tuple[pd.DataFrame, int]:
-    """Rows before the moment, and the count of all rows. Parquet filters while it reads: later rows never load."""
-    import pandas as pd
-    import pyarrow.parquet as pq
+def read_typed(file: CsvFile | ParquetFile, *, problem: Problem, columns: list[str]) -> pa.Table:
+    """Some columns of all rows, each of the type that the problem names for it.
 
-    timestamp = problem.data.timestamp
-    try:
-        if path.suffix == ".parquet":
-            filters = [(timestamp, "<", before)] if before else None
-            if timestamp in columns and getattr(pq.read_schema(path).field(timestamp).type, "tz", None):
-                raise ValueError(f"{timestamp!r} has a time zone, give local times without one")
-            frame = pq.read_table(path, columns=columns, filters=filters).to_pandas()
-            return frame, pq.read_metadata(path).num_rows
-        texts: Any = dict.fromkeys([problem.data.row_id, *problem.contract.categorical], str)
-        dates = [timestamp] if timestamp in columns else False
-        frame = pd.read_csv(path, usecols=columns, dtype=texts, parse_dates=dates, low_memory=False)
-        for name in frame.columns.intersection(problem.contract.numeric):
-            # One text among numbers makes pandas read them all as text: only that one is wrong.
-            if frame[name].dtype == object:
-                numbers = pd.to_numeric(frame[name], errors="coerce")
-                frame[name] = numbers.astype(object).where(numbers.notna() | frame[name].isna(), frame[name])
-    except Exception as error:
+    Raises:
+        DriftgateError: As of `read_columns`.
+    """
+    import pyarrow as pa
+
+    if isinstance(file, ParquetFile):
+        return file.table(columns, problem)
+    found, faults = {}, []
+    for name, texts in file.columns(columns).items():
+        found[name], wrong = from_texts(texts, rule_of(name, problem, csv=True))
+        faults += wrong
+    if faults:
+        raise refuse(file.path, faults, place=file.line_of)
+    return pa.table(found)
+
+
+def _read(
+    file: CsvFile | ParquetFile, *, problem: Problem, columns: list[str], before: dt.datetime | None
+) -> tuple[pd.DataFrame, LeftOut]:
+    """Rows before the moment, and the counts of the others."""
+    timestamp, as_it_was = problem.data.timestamp, _state(file.path)
+    if before is None or timestamp is None:
+        table, counts = read_typed(file, problem=problem, columns=columns), LeftOut()
+    elif isinstance(file, ParquetFile):
+        keep, counts = _dated_before(file.column(timestamp, problem), before)
+        table = file.table(columns, problem, keep=keep)
+    else:
+        table = read_typed(file, problem=problem, columns=list(dict.fromkeys([*columns, timestamp])))
+        keep, counts = _dated_before(table.column(timestamp), before)
+        table = table.filter(keep).select(columns)
+    if _state(file.path) != as_it_was:
         raise DriftgateError(
-            f"{path} can't be read: {first_line(error)}.", "Check the file, and that data.timestamp holds dates."
-        ) from error
-    if timestamp in frame and getattr(frame[timestamp].dtype, "tz", None):
-        raise DriftgateError(f"{path}: {timestamp!r} has a time zone.", "Give local times without one.")
-    total = len(frame)
-    if before and timestamp:
-        if not pd.api.types.is_datetime64_any_dtype(frame[timestamp]):
-            raise DriftgateError(
-                f"{path.name}: {timestamp!r}, named by data.timestamp, does not hold dates.",
-                "Write them as 2013-07-31 18:05:00.",
-            )
-        frame = frame[frame[timestamp] < before]
-    return frame, total
+            f"{show_path(file.path)} changed while it was read.", "Run it again when nothing writes it."
+        )
+    # Without what pandas noted in the file: it would make a column the index.
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame, counts
 
 
-def count_rows(path: Path, *, kind: str) -> int | None:
+def _dated_before(stamps: Any, before: dt.datetime) -> tuple[np.ndarray, LeftOut]:
+    import numpy as np
+
+    moments = stamps.to_pandas()
+    missing, early = moments.isna().to_numpy(), (moments < before).to_numpy()
+    later = int(np.count_nonzero(~early & ~missing))
+    return early, LeftOut(no_timestamp=int(np.count_nonzero(missing)), after_as_of=later)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def count_rows(path: Path, *, problem: Problem, kind: str) -> int | None:
     """How many rows a file holds; None where it can't be read.
 
     Args:
         path: The file, whatever its name.
+        problem: Its `data.csv` says how CSV files are written.
         kind: Its ending: `.parquet`, or CSV.
     """
-    import pandas as pd
-    import pyarrow.parquet as pq
-
     try:
-        return int(pq.read_metadata(path).num_rows) if kind == ".parquet" else len(pd.read_csv(path, usecols=[0]))
-    except Exception:
+        file = open_table(path, problem=problem, kind=kind)
+        return file.rows if isinstance(file, ParquetFile) else sum(1 for _ in file.rows())
+    except DriftgateError:
         return None
 
 

@@ -174,7 +174,7 @@ def versions(problem: Problem, *, remote: str | None, workspace: Workspace) -> D
         rows.append(DataVersionInfo(
             md5=md5, commit=version.commit, at=version.at, subject=version.subject, current=md5 == promised.md5,
             size=version.promise.size, where=tuple(where),
-            rows=count_rows(at_hand, kind=pointer.data.suffix) if at_hand else None,
+            rows=count_rows(at_hand, problem=problem, kind=pointer.data.suffix) if at_hand else None,
         ))  # fmt: skip
     changed = present not in (None, promised.md5)
     return DataVersionsResult(
@@ -226,7 +226,7 @@ def _require_columns(path: Path, data: Path, problem: Problem) -> None:
     """The cache has files of others, too."""
     wanted = [problem.data.row_id, problem.data.timestamp, problem.target.column, *problem.contract.features]
     try:
-        there = columns_of(path, kind=data.suffix)
+        there = columns_of(path, problem=problem, kind=data.suffix)
         missing = [name for name in wanted if name and name not in there]
     except DriftgateError:
         missing = ["rows"]

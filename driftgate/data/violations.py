@@ -5,11 +5,14 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
-from driftgate.verdict import Check, Verdict, make_check
+from driftgate.verdict import Check, Severity, Verdict, make_check
 
 
 class Violation(BaseModel):
-    """One rule of the contract that some rows break."""
+    """One rule of the contract that some rows break.
+
+    `name` is that of its check, after `contract.`; None: the column's. A `warn` lets the run go on.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -17,6 +20,8 @@ class Violation(BaseModel):
     rule: str
     rows: int
     examples: tuple[str, ...]
+    name: str | None = None
+    severity: Severity = "block"
 
     def __str__(self) -> str:
         shown = f", such as {', '.join(self.examples)}" if self.examples else ""
@@ -24,13 +29,17 @@ class Violation(BaseModel):
 
 
 def contract_checks(violations: list[Violation], *, rows: int) -> list[Check]:
-    """One failed check per broken rule, or a single passed check."""
-    if not violations:
-        return [make_check("contract", "block", 0, 0, True, f"all {rows:,} rows satisfy the contract")]
-    return [
-        make_check(f"contract.{found.column}", "block", found.rows or found.rule, 0, False, str(found))
+    """One failed check per violation; if none blocks, a passed check as well."""
+    broken = [
+        make_check(
+            f"contract.{found.name or found.column}", found.severity, found.rows or found.rule, 0, False, str(found)
+        )
         for found in violations
     ]
+    if any(found.severity == "block" for found in violations):
+        return broken
+    kept = make_check("contract", "block", 0, 0, True, f"all {rows:,} rows satisfy the contract")
+    return [kept, *broken]
 
 
 def contract_verdict(violations: list[Violation], problem: Problem, *, rows: int) -> Verdict:

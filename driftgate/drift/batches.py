@@ -12,13 +12,15 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
 from driftgate.data.present import ensure_data, md5_of
-from driftgate.data.table import columns_of, moment_of, read_columns, read_rows
+from driftgate.data.read_csv import header_hint
+from driftgate.data.table import columns_of, moment_of, named_columns, read_columns, read_rows, shown_name
 from driftgate.drift.check import span_of
 from driftgate.drift.profile import Profile, profile_of
 from driftgate.errors import DriftgateError
 from driftgate.production.log_reader import LogReader
 from driftgate.production.predictions import features_of_log, read_predictions
 from driftgate.production.release import Release
+from driftgate.results.training import LeftOut
 from driftgate.workspace import Workspace, show_path
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ log = logging.getLogger("driftgate.drift")
 class BatchInfo(BaseModel):
     """Which rows are held against which model. `ignored` names columns of the file that the problem doesn't.
 
-    With `since` and `until`, all rows of that time are there. `bad_lines` of the prediction log were left out.
+    With `since` and `until`, all rows of that time are there. `left_out` counts the rows of the source that were not
+    compared or, without a label, don't count for the realised performance. `bad_lines` of the prediction log were left out.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +46,7 @@ class BatchInfo(BaseModel):
     until: dt.datetime | None
     ignored: tuple[str, ...]
     bad_lines: int = 0
+    left_out: LeftOut = LeftOut()
 
 
 def as_released(problem: Problem, release: Release) -> Problem:
@@ -114,6 +118,7 @@ def read_window(
         since=begin,
         until=dt.datetime.combine(end, dt.time()),
         ignored=(),
+        left_out=version.left_out.model_copy(update={"no_label": _unlabelled(current, problem)}),
     )
     return current, _between(frame, timestamp, profile, begin), batch
 
@@ -129,18 +134,32 @@ def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
         raise DriftgateError(f"There is no file {show_path(path)}.", remedy)
     if path.is_dir():
         raise DriftgateError(f"{show_path(path)} is a folder.", remedy)
-    header = columns_of(path)
-    timestamp = problem.data.timestamp
-    ours = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features, problem.target.column]
+    header = columns_of(path, problem=problem)
+    ours = named_columns(problem)
     wanted = [name for name in ours if name in header]
     if not set(wanted) & set(problem.contract.features):
-        hint = f"Its columns should be {', '.join(problem.contract.features[:10])} …"
-        if len(header) == 1 and any(sign in header[0] for sign in ";\t|"):
-            hint = "Separate its columns by commas."
         raise DriftgateError(
-            f"{show_path(path)} has no column of the contract; it holds {', '.join(header[:10]) or 'none'}.", hint
+            f"{show_path(path)} has no column of the contract; it holds "
+            f"{', '.join(shown_name(name) for name in header[:10]) or 'none'}.",
+            header_hint(header) or f"Its columns should be {', '.join(problem.contract.features[:10])} …",
         )
     return wanted, [name for name in header if name not in ours and not name.startswith("__index_level_")]
+
+
+def require_readable(path: Path, problem: Problem) -> None:
+    """See that a file of rows can be read: columns, fields, values.
+
+    Raises:
+        DriftgateError: As of `find_columns` and `read_columns`.
+    """
+    wanted, _ = find_columns(path, problem)
+    read_columns(path, problem=problem, columns=wanted)
+
+
+def _unlabelled(rows: pd.DataFrame, problem: Problem) -> int:
+    """How many rows have no label, which the realised performance would need."""
+    target = problem.target.column
+    return int(rows[target].isna().sum()) if target in rows else len(rows)
 
 
 def read_file(
@@ -160,6 +179,7 @@ def read_file(
     timestamp = problem.data.timestamp
     wanted, ignored = find_columns(path, problem)
     current = read_columns(path, problem=problem, columns=wanted)
+    undated = int(current[timestamp].isna().sum()) if timestamp and timestamp in current else 0
     model, profile = release.card.version, profile_of(release)
     seen, (first, *_) = current.head(0), span_of(current, timestamp)
     if timestamp and first is not None:
@@ -180,6 +200,7 @@ def read_file(
         since=None,
         until=None,
         ignored=tuple(ignored),
+        left_out=LeftOut(no_timestamp=undated, no_label=_unlabelled(current, problem)),
     )
     return current, seen, batch
 
@@ -227,6 +248,7 @@ def read_log(
         until=until_moment,
         ignored=(),
         bad_lines=reader.bad_lines,
+        left_out=LeftOut(no_label=_unlabelled(current, problem)),
     )
     return current, seen, batch
 

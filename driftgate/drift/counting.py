@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from driftgate.contract import normal_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -55,10 +57,11 @@ class Layout(BaseModel):
         import pandas as pd
 
         codes, unlike = pd.factorize(values, use_na_sentinel=True)
-        place = {name: at for at, name in enumerate(self.named)}
+        place = {normal_text(name): at for at, name in enumerate(self.named)}
         rest, unseen, missing = len(self.named), len(self.named) + 1, len(self.named) + 2
-        known = set(self.known)
-        of_code = [place.get(str(value), rest if str(value) in known else unseen) for value in unlike]
+        known = {normal_text(name) for name in self.known}
+        texts = [normal_text(str(value)) for value in unlike]
+        of_code = [place.get(text, rest if text in known else unseen) if text else missing for text in texts]
         return np.append(np.array(of_code, dtype=np.int64), missing)[codes]
 
 
@@ -75,6 +78,8 @@ def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
 
     if category:
         counts = values.dropna().astype(str).value_counts()
+        counts = counts.groupby([normal_text(name) for name in counts.index]).sum()
+        counts = counts.drop("", errors="ignore")  # a missing value
         # Equal counts in the order of their names, so that the same rows give the same layout.
         names = sorted(counts.index, key=lambda name: (-counts[name], name))
         rare = float((counts == 1).sum() / max(counts.sum(), 1))

@@ -23,11 +23,12 @@ from typing import Any
 from driftgate import git
 from driftgate.config import Problem
 from driftgate.data.pointer import Pointer
-from driftgate.data.store import Store, md5_of
+from driftgate.data.store import Store
 from driftgate.errors import DriftgateError
 from driftgate.evidence import registry
 from driftgate.evidence.provenance import lock_hash, provenance
 from driftgate.evidence.retraining import Place, TrainedAgain, set_up_environment, train_again
+from driftgate.files import md5_of
 from driftgate.production.release import Lineage, Release
 from driftgate.results.training import ReproductionResult
 from driftgate.verdict import Check, Verdict

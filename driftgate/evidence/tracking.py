@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ RELEASE_ARTIFACT = "release"
 DRIFT_PAGE = "drift.html"
 EXAMPLE_ROWS = 5
 MOST_METRICS, MOST_PARAMETERS = 500, 100  # in one request to MLflow
+MOST_CHARACTERS = 200  # of the name of a metric or parameter
 EPOCH_ORDINAL = 719_163  # of 1970-01-01
 
 
@@ -98,6 +101,7 @@ class Tracker:
         }
         parameters = flat(problem.model_dump(mode="json"))
         parameters |= {"as_of": str(version.as_of), "data_rows": str(version.rows), "python": state.python}
+        parameters |= {f"data_left_out.{reason}": str(rows) for reason, rows in version.left_out.model_dump().items()}
         self._log_batch(tags=tags, parameters=parameters)
         self._client.log_dict(self.run_id, problem.model_dump(mode="json"), "problem.json")
         self._client.log_dict(self.run_id, state.model_dump(mode="json"), "environment/provenance.json")
@@ -146,7 +150,7 @@ class Tracker:
                 experiment, run_name=f"timeline of {name}", tags={"timeline": name}
             )  # fmt: skip
         moment, day = max(0, int(last.timestamp() * 1000)), last.toordinal() - EPOCH_ORDINAL
-        metrics = [Metric(key, value, moment, day) for key, value in drift_metrics(analysis).items()]
+        metrics = [Metric(allowed(key), value, moment, day) for key, value in drift_metrics(analysis).items()]
         for start in range(0, len(metrics), MOST_METRICS):
             self._client.log_batch(timeline.info.run_id, metrics=metrics[start : start + MOST_METRICS])
         self._client.set_terminated(timeline.info.run_id)
@@ -273,8 +277,8 @@ class Tracker:
         from mlflow.utils.time import get_current_time_millis
 
         now = get_current_time_millis()
-        values = [Metric(key, value, now, 0) for key, value in (metrics or {}).items()]
-        known = [Param(key, str(value)[:6000]) for key, value in (parameters or {}).items()]
+        values = [Metric(allowed(key), value, now, 0) for key, value in (metrics or {}).items()]
+        known = [Param(allowed(key), str(value)[:6000]) for key, value in (parameters or {}).items()]
         labels = [RunTag(key, value) for key, value in (tags or {}).items()]
         for part in range(max(1, -(-len(values) // MOST_METRICS), -(-len(known) // MOST_PARAMETERS))):
             self._client.log_batch(
@@ -283,6 +287,12 @@ class Tracker:
                 params=known[part * MOST_PARAMETERS : (part + 1) * MOST_PARAMETERS],
                 tags=[] if part else labels,
             )
+
+
+def allowed(key: str) -> str:
+    """A name that MLflow takes: signs that it refuses are replaced, and a hash of the name keeps two of them apart."""
+    kept = re.sub(r"[^\w.\- :]", "_", key)[:MOST_CHARACTERS].replace("..", "__").strip()
+    return kept if kept == key else f"{kept}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
 
 
 def drift_metrics(analysis: DriftAnalysis) -> dict[str, float]:

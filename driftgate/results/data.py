@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from driftgate.results.base import CheckedResult, Frozen, ProblemResult
+from driftgate.results.training import LeftOut
 
 Dates = tuple[str, str]
 
@@ -79,6 +80,7 @@ class DataAddResult(CheckedResult):
     md5: str = Field(description="The new version.")
     previous: str | None = Field(description="The version before; null for the first one.")
     rows: int = Field(description="Rows of the new version.")
+    left_out: LeftOut = Field(LeftOut(), description="Rows of the new version that a training leaves out, by reason.")
     rows_before: int | None = Field(description="Rows of the version before; null where its bytes aren't at hand.")
     dates: Dates | None = Field(description="First and last moment; null where the problem has no timestamp.")
     pointer: str = Field(description="File in which DVC records the version.")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from driftgate.results.base import Frozen, ModelVersion, Moment, PipelineResult
-from driftgate.results.training import MetricEstimate
+from driftgate.results.training import LeftOut, MetricEstimate
 
 
 class DriftMeasure(Frozen):
@@ -51,6 +51,9 @@ class CurrentData(Frozen):
     since: Moment | None = Field(description="Moment of the first row.")
     until: Moment | None = Field(description="Moment of the last row.")
     ignored: tuple[str, ...] = Field(description="Columns that the contract doesn't know.")
+    left_out: LeftOut = Field(
+        LeftOut(), description="Rows without a timestamp; and those without a label, which are compared."
+    )
     bad_lines: int = Field(0, description="Lines of the prediction log that can't be read and were left out.")
 
 

@@ -34,12 +34,33 @@ class TrainedModel(Frozen):
     family: str | None = Field(description="Family of the estimator; null where nothing was trained.")
 
 
+class LeftOut(Frozen):
+    """Rows of a data file that a run leaves out, by reason."""
+
+    no_timestamp: int = Field(0, description="Rows without a timestamp.")
+    after_as_of: int = Field(0, description="Rows dated at or after the as-of date.")
+    no_label: int = Field(0, description="Rows without a label, among the rest.")
+
+    def text(self, *, labels: bool = True) -> str:
+        """The counts in words; empty if no row is left out.
+
+        Args:
+            labels: Whether rows without a label are left out; a drift check compares them.
+        """
+        words = {"no_timestamp": "without a timestamp", "after_as_of": "dated at or after as-of"}
+        words |= {"no_label": "without a label"} if labels else {}
+        counts = self.model_dump()
+        listed = ", ".join(f"{counts[key]:,} {reason}" for key, reason in words.items() if counts[key])
+        return f"rows left out: {listed}" if listed else ""
+
+
 class TrainingData(Frozen):
     """The data that a run read."""
 
     md5: str = Field(description="Version of the data file.")
     rows: int = Field(description="Rows that were read.")
     as_of: Moment | None = Field(description="The as-of date; null where the problem has no timestamp.")
+    left_out: LeftOut = Field(LeftOut(), description="Rows of the file that the run leaves out, by reason.")
 
 
 class ServedAnswers(Frozen):

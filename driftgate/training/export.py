@@ -39,6 +39,7 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     ]
     with _whole_number_missing_flags():
         exported = convert(model, initial_types=inputs, options={"zipmap": False}, target_opset=OPSET)
+    _name_inputs(exported.graph, list(contract.columns))
     exported.graph.doc_string = ""
     # They come in the order of a set, which differs from process to process: the same model must have the same bytes.
     opsets = sorted(exported.opset_import, key=lambda opset: opset.domain)
@@ -46,6 +47,16 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
     exported.opset_import.extend(opsets)
     data: bytes = exported.SerializeToString(deterministic=True)
     return data
+
+
+def _name_inputs(graph: Any, names: list[str]) -> None:
+    """Give the inputs the columns' own names: the converter changes those that are no identifiers."""
+    given = {value.name: name for value, name in zip(graph.input, names, strict=True) if value.name != name}
+    for value in graph.input:
+        value.name = given.get(value.name, value.name)
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            node.input[at] = given.get(name, name)
 
 
 def for_tables(onnx: bytes, contract: Contract) -> bytes:
@@ -62,33 +73,39 @@ def for_tables(onnx: bytes, contract: Contract) -> bytes:
     """
     from onnx import TensorProto, compose, helper, load_from_string
 
-    model = compose.add_prefix(load_from_string(onnx), "_model_")
+    # Names of its own begin as no column's does.
+    own = "_"
+    while any(name.startswith(own) for name in contract.columns):
+        own += "_"
+    inner = f"{own}model_"
+    model = compose.add_prefix(load_from_string(onnx), inner)
     probabilities = model.graph.output[1].name
     opsets, ir_version = list(model.opset_import), model.ir_version
     kind = {
         name: TensorProto.STRING if column.is_category else TensorProto.FLOAT
         for name, column in contract.columns.items()
     }
-    # Names of its own begin with an underscore: no column's does.
     columns = helper.make_graph(
-        [helper.make_node("Unsqueeze", [name, "_axis"], [f"_column_{name}"]) for name in contract.columns],
+        [helper.make_node("Unsqueeze", [name, f"{own}axis"], [f"{own}column_{name}"]) for name in contract.columns],
         "columns",
         [helper.make_tensor_value_info(name, kind[name], [None]) for name in contract.columns],
-        [helper.make_tensor_value_info(f"_column_{name}", kind[name], [None, 1]) for name in contract.columns],
-        [helper.make_tensor("_axis", TensorProto.INT64, [1], [1])],
+        [helper.make_tensor_value_info(f"{own}column_{name}", kind[name], [None, 1]) for name in contract.columns],
+        [helper.make_tensor(f"{own}axis", TensorProto.INT64, [1], [1])],
     )
     positive = helper.make_graph(
-        [helper.make_node("Gather", ["_both", "_positive"], ["probability"], axis=1)],
+        [helper.make_node("Gather", [f"{own}both", f"{own}positive"], ["probability"], axis=1)],
         "positive",
-        [helper.make_tensor_value_info("_both", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info(f"{own}both", TensorProto.FLOAT, [None, 2])],
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None])],
-        [helper.make_tensor("_positive", TensorProto.INT64, [], [1])],
+        [helper.make_tensor(f"{own}positive", TensorProto.INT64, [], [1])],
     )
     before, after = (
         helper.make_model(graph, opset_imports=opsets, ir_version=ir_version) for graph in (columns, positive)
     )
-    whole = compose.merge_models(before, model, [(f"_column_{name}", f"_model_{name}") for name in contract.columns])
-    whole = compose.merge_models(whole, after, [(probabilities, "_both")], outputs=["probability"])
+    whole = compose.merge_models(
+        before, model, [(f"{own}column_{name}", f"{inner}{name}") for name in contract.columns]
+    )
+    whole = compose.merge_models(whole, after, [(probabilities, f"{own}both")], outputs=["probability"])
     data: bytes = whole.SerializeToString(deterministic=True)
     return data
 

@@ -51,8 +51,8 @@ def split(frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None) -
         held = _random_holdout(labels_of(frame, problem), share=problem.split.holdout, seed=problem.seed)
         where = f"of {problem.split.holdout:.0%}"
     development, holdout = frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
-    _require_both_classes(labels_of(development, problem), "The rows before the holdout")
-    _require_both_classes(labels_of(holdout, problem), f"The holdout {where}")
+    _require_both_classes(labels_of(development, problem), "The rows before the holdout", problem)
+    _require_both_classes(labels_of(holdout, problem), f"The holdout {where}", problem)
     return development, holdout
 
 
@@ -71,9 +71,12 @@ def folds(development: pd.DataFrame, problem: Problem) -> list[Fold]:
         else _stratified(development, problem, problem.split)
     )
     if not found:
+        ones, rows = int(labels_of(development, problem).sum()), len(development)
+        names = problem.target.positive_name, problem.target.negative_name
         raise DriftgateError(
-            "The rows before the holdout are too few for one fold of training and validation.",
-            "Give more rows, or shorter spans under split in the problem file.",
+            f"The {rows:,} rows before the holdout ({ones:,} {names[0]!r}, {rows - ones:,} {names[1]!r}) are too few for "
+            "one fold with both classes in training and validation.",
+            "Give more rows, or change the spans or folds under split in the problem file.",
         )
     return found
 
@@ -120,12 +123,16 @@ def _random_holdout(labels: np.ndarray, *, share: float, seed: int) -> np.ndarra
     return held
 
 
-def _require_both_classes(labels: np.ndarray, what: str) -> None:
+def _require_both_classes(labels: np.ndarray, what: str, problem: Problem) -> None:
     if _classes(labels) < 2:
-        state = "hold one class only" if len(labels) else "are empty"
+        names = problem.target.positive_name, problem.target.negative_name
+        only = f"{len(labels):,} rows, of one class only: {names[0] if labels.any() else names[1]!r}"
+        timed = isinstance(problem.split, TimeSplit)
         raise DriftgateError(
-            f"{what}: {len(labels):,} rows, which {state}.",
-            "Choose another --as-of, or other spans under split in the problem file.",
+            f"{what}: {only if len(labels) else 'no rows'}.",
+            "Choose another --as-of, or other spans under split in the problem file."
+            if timed
+            else "Give more rows of both classes, or another split.holdout in the problem file.",
         )
 
 

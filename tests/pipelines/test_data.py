@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from cli.exit_codes import INTERRUPTED
-from driftgate.data.store import md5_of
 from driftgate.datasets import rules
+from driftgate.files import md5_of
 from driftgate.workspace import PROJECT
 from tests import repository
 from tests.conftest import Ran, run_cli

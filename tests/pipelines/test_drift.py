@@ -228,6 +228,7 @@ def test_predictions_are_held_against_the_training_with_their_labels(shop: Shop,
     assert f"{len(BAD) + len(BAD_LABELS)} bad lines of the prediction log are left out" in ran.err
     document = ran.document
     assert document["data"]["rows"] == 700
+    assert document["data"]["left_out"] == {"no_timestamp": 0, "after_as_of": 0, "no_label": 200}
     assert {column["state"] for column in document["columns"]} == {"stable"}
     assert {column["name"] for column in document["columns"]} == {"x", "temp", "unused", "kind", "target", PREDICTION}
     found = document["estimate"]["roc_auc"]

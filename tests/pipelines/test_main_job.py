@@ -28,6 +28,7 @@ def test_passes_and_tells_in_one_document(main_job: Ran) -> None:
     assert document["model"]["aliases"] == ["candidate"]
     assert document["service"]["rows"] == document["service"]["equal"] > 200
     assert document["data"]["md5"] in (PROJECT / "dvc.lock").read_text()
+    assert document["data"]["left_out"] == {"no_timestamp": 0, "after_as_of": 0, "no_label": 0}
 
 
 def test_learns_the_rules(main_job: Ran) -> None:

@@ -31,6 +31,18 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "target as feature": (lambda c: c["contract"].update(target={"type": "number"}), "'target' is target.column"),
     "name of ours": (lambda c: c["contract"].update(probability={"type": "number"}), "contract: 'probability' is a name"),
     "target of ours": (lambda c: c["target"].update(column="prediction"), "target.column: 'prediction' is a name"),
+    "date format without a day": (lambda c: c["data"].update(date_format="%Y-%m"), "data.date_format: a date format needs a year, a month and a day"),
+    "no date format": (lambda c: c["data"].update(date_format="%Q"), "data.date_format: not a date format"),
+    "no time zone": (lambda c: c["data"].update(time_zone="Mars/Base"), "data.time_zone: not a time zone"),
+    "word that is none": (lambda c: c["data"].update(missing=[None]), "data.missing: None is not a text"),
+    "long delimiter": (lambda c: c["data"].update(csv={"delimiter": ";;"}), "data.csv.delimiter: a delimiter is one character"),
+    "no encoding": (lambda c: c["data"].update(csv={"encoding": "utf-7000"}), "data.csv.encoding: not an encoding"),
+    "decimal as delimiter": (lambda c: c["data"].update(csv={"decimal": ","}), "data.csv: delimiter and decimal must differ"),
+    "category that YAML changed": (lambda c: c["contract"].update(f6={"type": "category", "categories": [False, "DE"]}), "the category False is not a text"),
+    "category that is missing": (
+        lambda c: (c["data"].update(missing=["NA"]), c["contract"].update(f6={"type": "category", "categories": ["NA", "DE"]})),
+        "'NA' is a category of 'f6', and a word for a missing value",
+    ),
     "slice of no column": (lambda c: c["gate"]["slices"].update(columns=["f9"]), "gate.slices.columns: 'f9'"),
     "time split without timestamp": (
         lambda c: c.update(split={"method": "time", "holdout": {"days": 1}, "validation": {"days": 1}}),

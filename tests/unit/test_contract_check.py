@@ -10,6 +10,8 @@ from driftgate.config import Problem
 from driftgate.contract import Contract
 from driftgate.data.contract_check import find_batch_violations, find_violations
 from driftgate.data.table import DataVersion
+from driftgate.data.violations import contract_checks
+from driftgate.verdict import Verdict
 
 
 def test_good_rows_pass(rows: pd.DataFrame, problem: Problem, version: DataVersion) -> None:
@@ -66,6 +68,39 @@ def test_dates_later_than_now_are_found_unless_the_run_looks_back(
     ]
     looking_back = later.model_copy(update={"as_of_given": True})
     assert find_violations(dated, problem, version=looking_back) == []
+
+
+def test_missing_timestamps_have_a_check_of_their_own(
+    rows: pd.DataFrame, problem: Problem, version: DataVersion
+) -> None:
+    data = problem.data.model_copy(update={"timestamp": "at"})
+    dated, problem = rows.assign(at=pd.Timestamp("2020-01-01")), problem.model_copy(update={"data": data})
+    violations = find_violations(dated, problem, version=version.model_copy(update={"no_timestamp": 172}))
+    (check,) = contract_checks(violations, rows=len(rows))
+    assert (check.name, check.severity, check.observed) == ("contract.missing_timestamps", "block", 172)
+    assert "without a timestamp are left out" in check.why
+    assert "future" not in check.why
+    few = dated.head(3).assign(at=[pd.Timestamp("2020-01-01"), pd.NaT, pd.NaT])
+    (found,) = find_batch_violations(few, problem)
+    assert (found.name, found.rows) == ("missing_timestamps", 2)
+
+
+def test_constant_column_warns(rows: pd.DataFrame, problem: Problem, version: DataVersion) -> None:
+    (found,) = find_violations(rows.assign(f1=1.5), problem, version=version)
+    checks = contract_checks([found], rows=len(rows))
+    assert [(check.name, check.severity, check.passed) for check in checks] == [
+        ("contract", "block", True), ("contract.constant.f1", "warn", False),
+    ]  # fmt: skip
+    assert Verdict(problem="rules", checks=tuple(checks)).outcome == "warn"
+    one_class = find_violations(rows.assign(f1=1.5, target=1), problem, version=version)
+    assert Verdict(problem="rules", checks=tuple(contract_checks(one_class, rows=1))).outcome == "block"
+
+
+def test_whole_number_beyond_a_float_is_found(rows: pd.DataFrame, problem: Problem, version: DataVersion) -> None:
+    column = problem.contract.columns["f5"].model_copy(update={"maximum": None})
+    problem = problem.model_copy(update={"contract": Contract(columns=problem.contract.columns | {"f5": column})})
+    (found,) = find_violations(rows.assign(f5=rows["f5"].where(rows.index > 1, 1e18)), problem, version=version)
+    assert (found.rule, found.rows) == ("must lie within ±2^53", 2)
 
 
 def test_rows_that_arrive_may_lack_every_value_of_a_nullable_column(rows: pd.DataFrame, problem: Problem) -> None:

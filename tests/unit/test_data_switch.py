@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from driftgate.data import add as data_add
 from driftgate.data.pointer import Pointer, Promise
 from driftgate.data.present import SCRATCH, ensure_data, exclusive
-from driftgate.data.store import md5_of
 from driftgate.errors import DriftgateError
+from driftgate.files import md5_of
 from driftgate.workspace import PROJECT
 from tests.repository import Repository, commit, renamed
 

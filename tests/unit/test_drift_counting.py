@@ -32,8 +32,17 @@ def test_every_category_has_one_cell(values: list[str | None]) -> None:
     layout = layout_of(NAMES, category=True)
     counts = count(pd.DataFrame({"x": pd.Series(values, dtype=object)}), {"x": layout})["x"]
     assert counts.sum() == len(values)
-    assert counts[-1] == sum(value is None for value in values)
-    assert counts[-2] == sum(value in ("new", "") for value in values)
+    assert counts[-1] == sum(value in (None, "") for value in values)  # an empty text is a missing value
+    assert counts[-2] == sum(value == "new" for value in values)
+
+
+def test_two_spellings_of_one_text_are_one_category() -> None:
+    composed, decomposed = "Zürich", "Zu\u0308rich"
+    layout = layout_of(pd.Series([composed, decomposed, "Bern"]), category=True)
+    assert layout.named == (composed, "Bern")
+    for spelling in (composed, decomposed):
+        cells = layout.cells_of(pd.Series([spelling]))
+        assert cells.tolist() == [0]
 
 
 def test_parts_add_up_to_the_whole() -> None:

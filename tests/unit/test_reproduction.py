@@ -17,12 +17,12 @@ import pytest
 from driftgate import git
 from driftgate.config import Problem, load_problem
 from driftgate.data.remote import push
-from driftgate.data.store import md5_of
 from driftgate.errors import DriftgateError
 from driftgate.evidence import reproduction
 from driftgate.evidence.provenance import lock_hash, provenance
 from driftgate.evidence.reproduction import Recorded, as_recorded, compare, obtain_data, surroundings
 from driftgate.evidence.retraining import Place, TrainedAgain, set_up_environment, train_again
+from driftgate.files import md5_of
 from driftgate.production.release import Release
 from driftgate.workspace import PROJECT, Workspace
 from tests.repository import Repository, commit, small

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from driftgate.config import Problem
-from driftgate.data.contract_check import find_violations
 from driftgate.data.present import ensure_data, md5_of
-from driftgate.data.table import DataVersion, features_of, read_rows, rows_of
+from driftgate.data.table import features_of, moment_of, read_rows, rows_of
 from driftgate.errors import DriftgateError
+from driftgate.results.training import LeftOut
 from driftgate.workspace import Workspace
 
 
@@ -29,7 +29,7 @@ def test_rows_dated_later_are_not_read(ending: str, dated: pd.DataFrame, problem
     dated.to_csv(path, index=False) if ending == "csv" else dated.to_parquet(path)
     found, version = read_rows(_of(problem, path, timestamp="at"), md5="0", as_of=dt.date(2020, 2, 1))
     assert len(found) == version.rows == 31
-    assert version.later_rows == len(dated) - 31
+    assert version.left_out == LeftOut(after_as_of=len(dated) - 31)
     assert found["at"].max() < pd.Timestamp("2020-02-01")
 
 
@@ -54,6 +54,11 @@ def test_wrong_target_names_the_columns(rows: pd.DataFrame, problem: Problem, tm
         DriftgateError, match=r"no column 'target', which target.column names\. Its columns are: row_id"
     ):
         read_rows(_of(problem, tmp_path / "rows.parquet"), md5="0", as_of=None)
+
+
+def test_now_is_that_of_the_declared_zone() -> None:
+    east, west = (moment_of(None, time_zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Niue"))
+    assert dt.timedelta(hours=24, minutes=59) < east - west < dt.timedelta(hours=25, minutes=1)
 
 
 def test_as_of_can_be_a_moment(rows: pd.DataFrame, problem: Problem, tmp_path: Path) -> None:
@@ -90,12 +95,11 @@ def test_json_rows_give_the_same_features(rows: pd.DataFrame, problem: Problem) 
     assert features_of(again, problem.contract).equals(features_of(rows, problem.contract))
 
 
-def test_one_text_among_the_numbers_of_a_csv_is_one_fault(
-    rows: pd.DataFrame, problem: Problem, version: DataVersion, tmp_path: Path
+def test_one_text_among_the_numbers_of_a_csv_is_refused_with_its_line(
+    rows: pd.DataFrame, problem: Problem, tmp_path: Path
 ) -> None:
     wrong = rows.assign(f4=rows["f4"].astype(object))
     wrong.loc[wrong.index[5], "f4"] = "many"
     wrong.to_csv(tmp_path / "rows.csv", index=False)
-    found, _ = read_rows(_of(problem, tmp_path / "rows.csv"), md5="0", as_of=None)
-    (violation,) = find_violations(found, problem, version=version)
-    assert (violation.column, violation.rows, violation.examples) == ("f4", 1, ("'many'",))
+    with pytest.raises(DriftgateError, match=r"rows\.csv, line 7, column 'f4': 'many' is not a number"):
+        read_rows(_of(problem, tmp_path / "rows.csv"), md5="0", as_of=None)

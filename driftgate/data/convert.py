@@ -1,0 +1,205 @@
+"""Texts and columns of any writer, converted to the type that the problem names for a column; or refused.
+
+Numbers: digits, a sign, the decimal sign, an exponent. No thousands separators, hexadecimals, underscores, words, digits of
+other scripts, or spaces around. Whole numbers lie within ±2^53. Booleans: true or false in any case, 1 or 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from driftgate.config import Csv, Problem, Texts
+from driftgate.contract import MAXIMUM_INTEGER, normal_text
+from driftgate.data.dates import read_dates
+from driftgate.data.faults import Fault
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["number", "integer", "boolean", "category", "identifier", "timestamp"]
+
+NUMBER = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+WHOLE = r"^[+-]?[0-9]+(?:\.0*)?$"
+BOOLEAN = r"^(?i:true|false|1|0)$"
+TRUE = r"^(?i:true|1)$"
+
+BEYOND = "is a whole number beyond ±2^53, which would be rounded"
+BEYOND_REMEDY = "Declare the column as a category where it is a name, or as a number where rounding does no harm."
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one column is to be read: its kind, and how its texts are written."""
+
+    name: str
+    kind: Kind
+    texts: Texts
+    decimal: str = "."
+
+
+def rule_of(name: str, problem: Problem, *, csv: bool) -> Rule:
+    """How a column that the problem names is to be read."""
+    how: Csv = problem.data.csv
+    texts, decimal = problem.data.texts(csv=csv), how.decimal if csv else "."
+    if name == problem.data.timestamp:
+        return Rule(name, "timestamp", texts, decimal)
+    if name == problem.target.column:
+        positive = problem.target.positive
+        kind: Kind = "boolean" if isinstance(positive, bool) else "integer" if isinstance(positive, int) else "category"
+        return Rule(name, kind, texts, decimal)
+    if name in problem.contract.columns:
+        return Rule(name, problem.contract.columns[name].type, texts, decimal)
+    return Rule(name, "identifier", texts, decimal)
+
+
+def from_texts(values: pa.ChunkedArray, rule: Rule) -> tuple[Any, list[Fault]]:
+    """Convert a column of texts.
+
+    Args:
+        values: Texts; empty ones, and the words for missing values, become null.
+        rule: Of the column.
+
+    Returns:
+        The typed column, null where a value is wrong, and what is wrong. Faults are empty where all is well.
+    """
+    values = without_missing(values, rule)
+    convert: Callable[[Any, Rule], tuple[Any, list[Fault]]] = {
+        "number": _numbers, "integer": _integers, "boolean": _booleans, "category": _categories,
+        "identifier": _categories, "timestamp": _timestamps,
+    }[rule.kind]  # fmt: skip
+    return convert(values, rule)
+
+
+def without_missing(values: Any, rule: Rule) -> Any:
+    """Texts in composed form, null where one is empty or a word for a missing value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = _composed(values)
+    absent = pc.is_in(values, value_set=pa.array(["", *rule.texts.missing], pa.string()))
+    return pc.if_else(absent, pa.scalar(None, pa.string()), values)
+
+
+def _composed(values: Any) -> Any:
+    """Texts in composed form. Not by pyarrow: its utf8_normalize decomposes them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pc.all(pc.string_is_ascii(values)).as_py() in (True, None):
+        return values
+    unlike = pc.unique(values)
+    texts = [None if text is None else normal_text(text) for text in unlike.to_pylist()]
+    return pa.array(texts, pa.string()).take(pc.index_in(values, value_set=unlike))
+
+
+def wrong_values(values: Any, wrong: Any, rule: Rule, cause: str, remedy: str) -> list[Fault]:
+    """The fault of the values that a mask marks; none where it marks none.
+
+    Args:
+        values: Texts.
+        wrong: Booleans; null counts as false.
+        rule: Of the column.
+        cause: What is wrong.
+        remedy: What to do.
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    rows = np.flatnonzero(pc.fill_null(wrong, False).to_numpy())
+    if not len(rows):
+        return []
+    return [Fault(rule.name, rows.tolist(), str(values[int(rows[0])].as_py()), cause, remedy)]
+
+
+def beyond_integers(values: Any, rule: Rule) -> list[Fault]:
+    """The fault of whole numbers that a float64 doesn't hold exactly.
+
+    Args:
+        values: Numbers of any type.
+        rule: Of the column.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    beyond = pc.greater(values, pa.scalar(MAXIMUM_INTEGER, values.type))
+    if not pa.types.is_unsigned_integer(values.type):
+        beyond = pc.or_(beyond, pc.less(values, pa.scalar(-MAXIMUM_INTEGER, values.type)))
+    return wrong_values(values, beyond, rule, BEYOND, BEYOND_REMEDY)
+
+
+def _numbers(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts, faults = _matching(values, rule, NUMBER, "is not a number")
+    numbers = pc.cast(texts, pa.float64())
+    infinite = pc.is_inf(numbers)
+    faults += wrong_values(values, infinite, rule, "is beyond any float64", "Correct the value, or leave it empty.")
+    return pc.if_else(infinite, pa.scalar(None, pa.float64()), numbers), faults
+
+
+def _integers(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts, faults = _matching(values, rule, WHOLE, "is not a whole number")
+    texts = pc.replace_substring_regex(pc.utf8_ltrim(texts, characters="+"), r"\.0*$", "")
+    # As texts first: what has more digits fits no type.
+    long = pc.greater(pc.utf8_length(pc.utf8_ltrim(texts, characters="-0")), 18)
+    numbers = pc.cast(pc.if_else(long, pa.scalar(None, pa.string()), texts), pa.int64())
+    beyond = pc.or_(long, pc.greater(pc.abs(pc.fill_null(numbers, 0)), MAXIMUM_INTEGER))
+    faults += wrong_values(values, beyond, rule, BEYOND, BEYOND_REMEDY)
+    return pc.if_else(beyond, pa.scalar(None, pa.int64()), numbers), faults
+
+
+def _booleans(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    good = pc.match_substring_regex(values, BOOLEAN)
+    remedy = "Write true or false, in any case, or 1 or 0; data.missing lists words for a missing value."
+    faults = wrong_values(values, pc.invert(good), rule, "is neither true nor false", remedy)
+    found = pc.match_substring_regex(values, TRUE)
+    return pc.if_else(good, found, pa.scalar(None, pa.bool_())), faults
+
+
+def _categories(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
+    return values, []
+
+
+def _timestamps(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
+    return read_dates(values, rule.texts, column=rule.name)
+
+
+def _matching(values: Any, rule: Rule, pattern: str, cause: str) -> tuple[Any, list[Fault]]:
+    """Numbers as texts with a decimal point, null where one doesn't fit the pattern; and the fault of those."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if rule.decimal == ",":
+        pattern = pattern.replace(r"\.", ",")
+    good = pc.match_substring_regex(values, pattern)
+    faults = wrong_values(values, pc.invert(good), rule, cause, "")
+    if faults:
+        fault = faults[0]
+        faults = [Fault(fault.column, fault.rows, fault.value, cause, _remedy(fault.value, rule))]
+    texts = pc.if_else(good, values, pa.scalar(None, pa.string()))
+    return pc.replace_substring(texts, ",", ".") if rule.decimal == "," else texts, faults
+
+
+def _remedy(value: str, rule: Rule) -> str:
+    """What to do about a text that is no number."""
+    if value.lower() in ("true", "false"):
+        return "Write 1 and 0, or declare the column as a boolean; of a target, with target.positive: true."
+    other = "," if rule.decimal == "." else "."
+    if value != value.strip():
+        return "Remove the spaces around the value."
+    if rule.kind == "integer" and value.replace(".", "").replace("-", "").isdigit():
+        return "Declare the column as a number, or correct the value."
+    if value.count(other) == 1 and rule.decimal not in value:
+        return f"Write numbers such as 1234{rule.decimal}5, or set data.csv.decimal: '{other}'."
+    if any(sign.isdigit() for sign in value):
+        return f"Write numbers such as 1234{rule.decimal}5, without thousands separators, units or other signs."
+    return f"Correct the value; where it means a missing value, set data.missing: ['{value[:20]}']."

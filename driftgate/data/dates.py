@@ -1,0 +1,185 @@
+"""Dates and times written as text: ISO 8601, or a declared format; in local time without a zone when they are read.
+
+Stamps with an offset are converted to the local time of the declared zone (UTC without one). Fractions of a second are
+read to the microsecond. 24:00 is midnight of the next day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any
+
+from driftgate.config import Texts
+from driftgate.data.faults import Fault
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+ISO = (
+    r"^(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+    r" ?(?P<zone>[Zz]|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?)?$"
+)
+BY_PARTS = re.compile(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1[0-9]{2,4}\b")
+NO_DATE = "is not a date of ISO 8601"
+AMBIGUOUS = "does not say which part is the day and which the month"
+FORMAT_REMEDY = (
+    "Write dates such as 2024-01-31 18:05:00, or set data.date_format to their format, such as '%d/%m/%Y %H:%M'."
+)
+
+
+def read_dates(values: Any, texts: Texts, *, column: str) -> tuple[Any, list[Fault]]:
+    """Read dates.
+
+    Args:
+        values: pyarrow texts, null where missing.
+        texts: How they are written.
+        column: Their column, for faults.
+
+    Returns:
+        Timestamps in microseconds without a zone, null where one is missing or wrong; and what is wrong: also that some
+        have an offset and others not, where no zone is declared.
+    """
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    series = pd.Series(values.to_pandas(), dtype=object)
+    known = series.notna().to_numpy()
+    read = _declared if texts.date_format else _iso
+    unlike = series[known].drop_duplicates()
+    stamps, aware = read(unlike.reset_index(drop=True), texts)
+    place = pd.Index(unlike).get_indexer(pd.Index(series[known]))
+    moments = pd.Series(pd.NaT, index=series.index, dtype="datetime64[us]")
+    moments[known] = stamps.to_numpy()[place]
+    wrong = known & moments.isna().to_numpy()
+    zoned = np.zeros(len(series), dtype=bool)
+    zoned[known] = aware[place]
+    faults = _faults(series, wrong, texts, column)
+    faults += _mixed(series, zoned & ~wrong, known & ~zoned & ~wrong, texts, column)
+    return pa.chunked_array([pa.array(moments, pa.timestamp("us"))]), faults
+
+
+def local_time(moments: pd.Series[Any], texts: Texts) -> pd.Series[Any]:
+    """Moments in UTC, without a zone, as local time of the declared zone."""
+    if not texts.time_zone:
+        return moments
+    found: pd.Series[Any] = moments.dt.tz_localize("UTC").dt.tz_convert(texts.time_zone).dt.tz_localize(None)
+    return found
+
+
+def _iso(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.ndarray]:
+    """Moments, and whether each text has an offset."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = pc.extract_regex(pa.array(unlike, pa.string()), pattern=ISO)
+    part = {name: pc.struct_field(parts, [at]) for at, name in enumerate(re.compile(ISO).groupindex)}
+    part |= {name: pc.if_else(pc.equal(part[name], ""), "00", part[name]) for name in ("hour", "minute", "second")}
+    fraction = pc.utf8_slice_codeunits(pc.utf8_rpad(part["fraction"], 6, "0"), 0, 6)
+    end_of_day = pc.equal(part["hour"], "24")
+    hour = pc.if_else(end_of_day, "00", part["hour"])
+    clock = pc.binary_join_element_wise(hour, part["minute"], part["second"], ":")
+    written = pc.binary_join_element_wise(part["day"], clock, " ")
+    moments = _cast(pc.binary_join_element_wise(written, fraction, "."))
+    midnight = (moments == moments.dt.normalize()).to_numpy()
+    moments[(moments.dt.year < 1).to_numpy()] = pd.NaT  # there is no year 0
+    late = pc.fill_null(end_of_day, False).to_numpy(zero_copy_only=False)
+    moments[late] += pd.Timedelta(days=1)
+    moments[late & ~midnight] = pd.NaT
+    zone = pd.Series(part["zone"].to_pandas(), dtype=object).fillna("")
+    aware = (zone != "").to_numpy()
+    if aware.any():
+        offsets = pd.to_timedelta(zone.map({text: _minutes(text) for text in zone.unique()}), unit="min")
+        moments[aware] = local_time((moments - offsets)[aware], texts).astype("datetime64[us]")
+    return moments, aware
+
+
+def _cast(texts: Any) -> pd.Series[Any]:
+    """Well-formed stamps as moments, NaT where there is no such day or time."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        found = pc.cast(texts, pa.timestamp("us")).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        moments = [_moment(text, "%Y-%m-%d %H:%M:%S.%f") for text in texts.to_pylist()]
+        found = np.array(moments, dtype="datetime64[us]")
+    return pd.Series(found.astype("datetime64[us]"))
+
+
+def _minutes(zone: str) -> float:
+    if zone in ("", "Z", "z"):
+        return 0
+    hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
+    if hours > 23 or minutes > 59:
+        return float("nan")
+    return (60 * hours + minutes) * (-1 if zone[0] == "-" else 1)
+
+
+def _declared(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.ndarray]:
+    import numpy as np
+    import pandas as pd
+
+    form = str(texts.date_format)
+    aware = "%z" in form
+    found = pd.Series(pd.to_datetime(unlike, format=form, errors="coerce", utc=aware))
+    moments = (found.dt.tz_localize(None) if aware else found).astype("datetime64[us]")
+    for at in np.flatnonzero(moments.isna().to_numpy()).tolist():
+        moments.iloc[at] = _moment(str(unlike.iloc[at]), form)  # pandas ends in 2262
+    if aware:
+        moments = local_time(moments, texts)
+    return moments, np.full(len(unlike), aware)
+
+
+def _moment(text: str | None, form: str) -> Any:
+    """A moment without a zone, in UTC if the text has one; NaT where it is wrong."""
+    import numpy as np
+
+    text = text or ""
+    if any(sign.isdigit() and not sign.isascii() for sign in text):
+        return np.datetime64("NaT")  # strptime takes digits of any script
+    try:
+        found = dt.datetime.strptime(text, form)
+    except ValueError:
+        return np.datetime64("NaT")
+    return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def _mixed(series: pd.Series[Any], aware: np.ndarray, naive: np.ndarray, texts: Texts, column: str) -> list[Fault]:
+    """The fault of stamps without an offset among others that have one: nothing says of which zone they are."""
+    import numpy as np
+
+    if texts.time_zone or not aware.any() or not naive.any():
+        return []
+    rows, other = np.flatnonzero(naive), str(series[aware].iloc[0])
+    cause = f"has no offset, while others have one, such as {other!r}"
+    remedy = "Set data.time_zone to the zone of those without, such as 'Europe/Paris' or 'UTC'."
+    return [Fault(column, rows.tolist(), str(series.iloc[rows[0]]), cause, remedy)]
+
+
+def _faults(series: pd.Series[Any], wrong: np.ndarray, texts: Texts, column: str) -> list[Fault]:
+    import numpy as np
+
+    rows = np.flatnonzero(wrong)
+    if not len(rows):
+        return []
+    value = str(series.iloc[rows[0]])
+    if texts.date_format:
+        cause, remedy = (
+            f"doesn't fit data.date_format, {texts.date_format!r}",
+            "Correct the value, or data.date_format.",
+        )
+    elif BY_PARTS.match(value):
+        cause = AMBIGUOUS
+        remedy = "Set data.date_format to the format of the dates, such as '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'."
+    else:
+        cause, remedy = NO_DATE, FORMAT_REMEDY
+        if re.match(ISO, value):
+            cause, remedy = "names a day or a time that doesn't exist", "Correct the value."
+    return [Fault(column, rows.tolist(), value, cause, remedy)]

@@ -1,0 +1,119 @@
+"""What can't be trained is told before a pipeline starts, with counts and what to change."""
+
+import contextlib
+import datetime as dt
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from driftgate.config import Problem
+from driftgate.errors import DriftgateError
+from driftgate.training.modelling import build_model, fit
+from driftgate.training.preflight import require_trainable
+from driftgate.training.splitting import folds, split
+from driftgate.workspace import PROJECT, Workspace
+from tests.tables import shop_content, write_problem
+
+AS_OF = dt.date(2024, 4, 10)
+RANDOM = {"method": "random", "holdout": 0.2, "folds": 3}
+
+
+def orders(bought: Callable[[int], object], rows: int = 600) -> pd.DataFrame:
+    """Orders by time, up to as-of, whose label follows from their number."""
+    return pd.DataFrame(
+        {
+            "id": [f"o{number}" for number in range(rows)],
+            "at": pd.date_range("2024-01-01", "2024-04-09", periods=rows).astype("datetime64[us]"),
+            "country": ["DE", "NA"] * (rows // 2) + ["DE"] * (rows % 2),
+            "amount": np.linspace(0, 100, rows), "visits": np.arange(rows) % 7, "member": np.arange(rows) % 2 == 0,
+            "bought": [bought(number) for number in range(rows)],
+        }
+    )  # fmt: skip
+
+
+def _problem(folder: Path, rows: pd.DataFrame, **changes: Any) -> Problem:
+    rows.to_parquet(folder / "orders.parquet")
+    data = {"path": str(folder / "orders.parquet"), **changes.pop("data", {})}
+    return Problem.model_validate(shop_content(data=data, calibration={"method": "sigmoid", "folds": 3}, **changes))
+
+
+def every(step: int) -> Callable[[int], object]:
+    return lambda number: int(number % step == 0)
+
+
+FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], dt.date, str]] = {
+    "one class": (orders(lambda _: 1), {}, AS_OF, r"one class only: 1 \(600 rows\)"),
+    "three classes": (orders(lambda number: number % 3), {}, AS_OF, "3 classes, not two"),
+    "positive that never occurs": (orders(lambda number: 2 + number % 2), {}, AS_OF, "1 never occurs in 'bought'"),
+    "positive of another type": (orders(lambda number: str(number % 2)), {}, AS_OF, r"never occurs .* '0' \(300 rows\)"),
+    "no label": (orders(lambda _: None), {}, AS_OF, "No row has a value in 'bought'"),
+    "few rows": (orders(every(2), 40), {}, AS_OF, "has 40 rows with a label dated before as-of; at least 50"),
+    "all after as-of": (orders(every(2)), {}, dt.date(2023, 1, 1), "600 are dated later"),
+    "holdout without rows": (orders(every(2)), {}, dt.date(2025, 1, 1), "The holdout from .*: no rows"),
+    "holdout of one class": (orders(lambda number: int(number % 2 == 0 and number < 400)), {}, AS_OF, "The holdout .* 'negative'"),
+    "one class before": (orders(lambda number: int(number >= 550)), {}, AS_OF, "The rows before the holdout: .* one class"),
+    "validation of one class": (orders(lambda number: int(number < 200 or number > 520)), {}, AS_OF, "too few for one fold"),
+    "positives in one block": (orders(lambda number: int(number < 60 or (number > 370 and number % 2 == 0))), {}, AS_OF, "Calibration can't split .* 60 are 'positive'"),
+    "few positives at random": (orders(every(150)), {"split": RANDOM}, AS_OF, "only 4 are 'positive': .* 3 are left for 3 folds"),
+    "fewer rows of a class than folds": (
+        orders(every(100)), {"split": {**RANDOM, "folds": 10}}, AS_OF, "only 6 are 'positive'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_can_not_be_trained_is_told(fault: str, tmp_path: Path) -> None:
+    rows, changes, as_of, words = FAULTS[fault]
+    problem = _problem(tmp_path, rows, **changes)
+    with pytest.raises(DriftgateError, match=words) as raised:
+        require_trainable(problem, as_of=as_of, workspace=Workspace(tmp_path / "var"))
+    assert raised.value.remedy
+
+
+@pytest.mark.parametrize("split_by", ["time", "random"])
+@pytest.mark.parametrize("step", [2, 5, 40, 60])
+def test_what_passes_can_be_trained(step: int, split_by: str, tmp_path: Path) -> None:
+    """No false alarm and no crash later: each fold that passes fits with its calibration."""
+    changes = {"split": RANDOM, "data": {"timestamp": None}} if split_by == "random" else {}
+    frame = orders(every(step))
+    problem = _problem(tmp_path, frame, **changes)
+    when = AS_OF if split_by == "time" else None
+    if step >= 40:  # may be refused
+        with contextlib.suppress(DriftgateError):
+            require_trainable(problem, as_of=when, workspace=Workspace(tmp_path / "var"))
+            step = 0
+        if step:
+            return
+    else:
+        require_trainable(problem, as_of=when, workspace=Workspace(tmp_path / "var"))
+    from driftgate.data.table import features_of, labels_of
+
+    development, _ = split(frame, problem, as_of=dt.datetime(2024, 4, 10))
+    features, labels = features_of(development, problem.contract), labels_of(development, problem)
+    for part in folds(development, problem):
+        model = build_model(problem, family="hist_gradient_boosting", settings={"max_iter": 2}, calibrated=True)
+        fit(model, features.iloc[part.train], labels[part.train])
+
+
+def test_few_positives_are_told_without_starting_zenml(tmp_path: Path) -> None:
+    rows = orders(every(150))
+    rows.to_parquet(tmp_path / "orders.parquet")
+    config = write_problem(tmp_path / "shop.yaml", data={"path": "./orders.parquet"}, split=RANDOM)
+    code = (
+        "import sys, runpy; told = open(sys.argv[2], 'w'); sys.argv = ['run.py', 'train', '--config', sys.argv[1]]\n"
+        "try: runpy.run_path('run.py', run_name='__main__')\n"
+        "except SystemExit as end: print(end.code, 'zenml' in sys.modules, 'sklearn' in sys.modules, file=told)\n"
+    )
+    environment = {"DRIFTGATE_HOME": str(tmp_path / "var"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(config), str(tmp_path / "told")],
+        cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert "only 4 are 'positive'" in done.stderr, done.stderr
+    assert (tmp_path / "told").read_text().split() == ["1", "False", "False"]
