@@ -36,7 +36,7 @@ class Place:
         self.new = folder / "new.csv"
 
     def add(self, file: Path) -> dict[str, Any]:
-        return add(self.problem, file, replace=False, workspace=self.workspace)
+        return add(self.problem, file, replace=False, workspace=self.workspace).json_document()
 
     def rows(self) -> pd.DataFrame:
         return read_columns(self.data, problem=self.problem, columns=COLUMNS)
