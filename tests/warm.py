@@ -116,7 +116,7 @@ def _run(asked: dict[str, Any]) -> NoReturn:
         sys.argv = ["run.py", *asked["arguments"]]
         from cli.main import main
 
-        main()
+        main(prog_name="run.py")
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -94,7 +94,7 @@ def test_pages_for_people_name_what_comes_next(copy: Copy, tmp_path: Path) -> No
     renamed(rules.build().head(40), "new").to_csv(tmp_path / "new.csv", index=False)
     assert "git add dvc.lock && git commit" in copy.ran("data", "add", str(tmp_path / "new.csv"), *config).out
     assert "not committed yet" in copy.ran("data", "versions", *config).out
-    assert "brings it back" in copy.ran("data", "use", "HEAD", "--force", *config).out
+    assert "restores it" in copy.ran("data", "use", "HEAD", "--force", *config).out
     rules.build().head(40).assign(f4=500).to_csv(tmp_path / "bad.csv", index=False)
     assert "nothing was added" in copy.ran("data", "add", str(tmp_path / "bad.csv"), *config, code=3).out
     assert "pushed     7d077f16" in copy.ran("data", "push", "--remote", str(tmp_path / "store"), *config).out

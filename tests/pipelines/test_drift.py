@@ -239,7 +239,7 @@ def test_predictions_are_held_against_the_training_with_their_labels(shop: Shop,
 def test_predictions_are_counted_and_written(log_folder: Path, tmp_path: Path) -> None:
     counts = run_cli("predictions", "--log", str(log_folder), "--json", home=tmp_path).document
     assert (counts["predictions"], counts["labelled"], counts["by_version"]) == (700, 500, {"shop 1": 700})
-    shown = run_cli("predictions", "--log", str(log_folder), home=tmp_path)
+    shown = run_cli("predictions", "--log", str(log_folder), home=tmp_path, fresh=True)
     assert "labelled     500 (71.4%)" in shown.out
     assert counts["bad_lines"] == len(BAD) + len(BAD_LABELS)
     assert f"bad lines    {counts['bad_lines']}, left out" in shown.out
