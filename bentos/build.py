@@ -48,9 +48,9 @@ def build_bento(release: Release, *, workspace: Workspace) -> Path:
         )
     folder = workspace.bentoml / "bentos" / name / number
     if done.returncode or not folder.exists():
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise DriftgateError(
-            f"`bentoml build` of {name} {number} failed: {said[-1].strip() if said else 'it printed nothing'}",
+            f"`bentoml build` of {name} {number} failed: {lines[-1].strip() if lines else 'it printed nothing'}",
             f"The release is in {release.folder}; run again with --debug.",
         )
     return folder

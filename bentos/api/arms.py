@@ -66,7 +66,7 @@ class Arms:
         self._pool = ThreadPoolExecutor(1 if shadow else THREADS, "challenger") if plan else None
 
     def close(self) -> None:
-        """Accept no more requests for the challenger. Those that it already has are finished."""
+        """Accept no more requests for the challenger. Requests that wait for its answer are finished."""
         self._closed = True
         if self._pool:
             self._pool.shutdown(wait=False)

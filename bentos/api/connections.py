@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("driftgate.connections")
 
-HEAD_BYTES = 32 * 1024  # the maximum size of a request's line, headers and trailers together
+HEAD_BYTES = 32 * 1024  # the maximum size of the request line, headers and trailers together
 ANSWER_SECONDS = 60.0  # from the end of a request's head until the caller has received the whole answer
 MOST_PIPELINED = 64  # the maximum number of requests of one connection that wait for an earlier answer
 SWEEP_SECONDS = 1.0
