@@ -51,7 +51,7 @@ SETTINGS: dict[str, Any] = {"max_iter": 200, "learning_rate": 0.06, "max_leaf_no
 
 @dataclass
 class Study:
-    """A model fitted on the reference, and the weeks after it."""
+    """A fitted model, its profile, its reference, and the weeks after the reference."""
 
     problem: Problem
     reference: pd.DataFrame
@@ -69,18 +69,18 @@ class Study:
         return [part for number, part in self.later.groupby(age) if number < whole]
 
     def counts(self, batch: pd.DataFrame) -> Counts:
-        """Of everything but the target of a fault."""
-        told = batch.assign(
+        """The counts of each column, of the predictions and of the labels."""
+        counted = batch.assign(
             **{
                 PREDICTION: self.scorer.probability(features_of(batch, self.problem.contract)),
                 self.profile.target: (batch[self.profile.target] == 1).astype(float),
             }
         )
-        return count(told, self.profile.layouts)
+        return count(counted, self.profile.layouts)
 
 
 def prepare(part: str) -> Study:
-    """Fit the model and its profile on the reference of a part."""
+    """Fit the model and compute its profile on the reference of a part."""
     problem = load_problem(PROJECT / "configs" / "flights.yaml")
     start, middle, end = (pd.Timestamp(date) for date in PARTS[part])
     rows = pd.read_parquet(problem.data_path, filters=[("scheduled_at", ">=", start), ("scheduled_at", "<", end)])
@@ -102,7 +102,7 @@ def prepare(part: str) -> Study:
 
 
 def ordinary_weeks(study: Study) -> list[Drift]:
-    """Week after week as they come; one that isn't blocked joins the reference."""
+    """Check the weeks in order. A week that isn't blocked is added to the reference."""
     history, found = History(study.profile, days=7), []
     for week in study.weeks():
         counts, (first, until) = study.counts(week), bounds(week)
@@ -116,15 +116,15 @@ def ordinary_weeks(study: Study) -> list[Drift]:
 
 
 def bounds(batch: pd.DataFrame) -> tuple[dt.datetime, dt.date]:
-    """The first moment of a batch, and the day after its last one."""
+    """The first time of a batch, and the day after its last time."""
     times = batch["scheduled_at"]
     return times.min().to_pydatetime(), times.max().date() + dt.timedelta(days=1)
 
 
 def left_out_weeks(study: Study) -> list[Drift]:
-    """Each week of the reference against the others: limits from them in their order, neighbours by their closeness.
+    """Check each week of the reference with the other weeks as its reference.
 
-    Without what the model says: it has seen these weeks.
+    The model's predictions are not checked, because the model was trained on these weeks.
     """
     rows, found = study.reference, []
     end = pd.Timestamp(study.profile.end)
@@ -147,15 +147,15 @@ def left_out_weeks(study: Study) -> list[Drift]:
             strange = {at - offset for at in past.ordinary.strange} if past.ordinary else set()
             past.windows = every[[at for at in order if at not in strange]]
         batch = rows[age == week]
-        told = batch.assign(**{profile.target: (batch[profile.target] == 1).astype(float)})
-        counts = count(told, {name: profile.layouts[name] for name in layouts})
+        labelled = batch.assign(**{profile.target: (batch[profile.target] == 1).astype(float)})
+        counts = count(labelled, {name: profile.layouts[name] for name in layouts})
         near = dt.datetime.combine(profile.end, dt.time())
         found.append(history.compare(counts, rows=len(batch), first=near, whole_window=True))
     return found
 
 
 def faulty_weeks(study: Study, *, with_peers: bool) -> dict[str, Any]:
-    """Every fault in a sample of every later week, at each size; the rest of the week stays as it was."""
+    """Put every fault into a sample of every later week, at each sample size, and check it."""
     deviations = {name: float(study.reference[name].std()) for name in study.problem.contract.numeric}
     faults = [*severe_faults(), *mild_faults(deviations)]
     peers = peers_module.Peers(study.reference, study.problem.contract) if with_peers else None
@@ -199,7 +199,7 @@ def _note(
 
 
 def random_halves(study: Study) -> dict[str, Any]:
-    """Two random halves of one period: of the newest month where it has the rows, else of the whole reference."""
+    """Compare two random halves of one period: the newest month, or the whole reference if the month has too few rows."""
     draw, results = np.random.default_rng(7), {}
     month = study.reference[
         study.reference["scheduled_at"] >= pd.Timestamp(study.profile.end) - pd.DateOffset(months=1)
@@ -231,7 +231,7 @@ def random_halves(study: Study) -> dict[str, Any]:
 
 
 def estimates(study: Study) -> dict[str, Any]:
-    """Weekly estimate without labels against the realised metric, beside two naive guesses."""
+    """Compare the weekly estimate without labels, and two naive guesses, with the realised metric."""
     known = study.out_of_fold
     training = tuning.point_metrics(known[LABEL].to_numpy(), known[PREDICTION].to_numpy(), threshold=study.threshold)
     rows, before = [], None
@@ -261,7 +261,7 @@ def estimates(study: Study) -> dict[str, Any]:
 
 
 def interval(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a rate."""
+    """The 95 % confidence interval of a rate."""
     low, high = wilson_interval(hits / total, total, confidence=0.95)
     return max(0.0, low), min(1.0, high)
 
@@ -277,7 +277,7 @@ def summary(drifts: list[Drift]) -> dict[str, Any]:
 
 
 def by_kind(faults: dict[str, Any]) -> dict[str, Any]:
-    """Faults of one kind and size together."""
+    """Sum up the faults of one kind and sample size."""
     total: dict[str, dict[str, list[int]]] = defaultdict(dict)
     for key, found in faults.items():
         kind, _, _, size = key.split("|")
@@ -288,7 +288,7 @@ def by_kind(faults: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(result: dict[str, Any]) -> None:
-    """Every rate with its count and interval."""
+    """Print every rate with its count and interval."""
     for name in ("as they come", "left out"):
         print(f"\nordinary weeks, {name}")
         for what, (hits, total) in list(result[name].items())[:2]:
@@ -311,8 +311,8 @@ def _rate(hits: int, total: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--weeks-only", action="store_true", help="Ordinary weeks and estimates alone.")
-    parser.add_argument("--halves-only", action="store_true", help="Random halves alone, to the terminal.")
+    parser.add_argument("--weeks-only", action="store_true", help="Only ordinary weeks and estimates.")
+    parser.add_argument("--halves-only", action="store_true", help="Only random halves; print the result.")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     started = time.monotonic()

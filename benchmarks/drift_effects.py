@@ -2,7 +2,8 @@
 
     python benchmarks/drift_effects.py
 
-Trained on January to March, evaluated on April to June: the rows that the constants of the drift checks were chosen on.
+The model is trained on January to March and evaluated on April to June. The constants of the drift checks were chosen on
+these rows.
 Each column in turn is stuck at the value of one row, for ten rows drawn at random. Results go to
 benchmarks/results/drift-effects.json.
 """

@@ -2,8 +2,8 @@
 
     python benchmarks/drift_speed.py --repeats 3
 
-The two sides run alternately, in processes of their own. CPU seconds are those of the process, minus those of a process that
-only does the imports. The side of the profile reads the file in parts. Results go to benchmarks/results/drift-speed.json.
+The two tools run alternately, in separate processes. CPU seconds are those of the process, minus those of a process that
+only does the imports. The check with the profile reads the file in parts. Results go to benchmarks/results/drift-speed.json.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PART = 100_000
 
 
 def make(folder: Path) -> None:
-    """A reference and batches, drawn from the flights with replacement; one number shifted, two categories swapped."""
+    """Draw a reference and batches from the flights. In each batch, shift one number and swap two categories."""
     flights = pd.read_parquet(PROJECT / "data" / "flights.parquet", columns=[*COLUMNS, "scheduled_at"])
     flights[COLUMNS].sample(1_000_000, replace=True, random_state=0).to_parquet(folder / "reference.parquet")
     for rows in ROWS:
@@ -50,7 +50,7 @@ def make(folder: Path) -> None:
 
 
 def ours(folder: Path, rows: int, *, whole: bool = False) -> list[str]:
-    """Columns over a limit, by the stored profile; `whole`: by the exact distances on all rows of both sides."""
+    """Find the drifted columns with the stored profile, or with exact distances on all rows if `whole`."""
     import pyarrow.parquet as pq
 
     from driftgate.drift.compare import History
@@ -67,7 +67,7 @@ def ours(folder: Path, rows: int, *, whole: bool = False) -> list[str]:
 
 
 def _exact(folder: Path, batch: pd.DataFrame, profile: Any) -> list[str]:
-    """The same rule with the exact Kolmogorov–Smirnov distance and shares, on all rows."""
+    """Apply the same rule with the exact Kolmogorov–Smirnov distance and exact shares on all rows."""
     from scipy import stats
 
     from driftgate.config import DriftRule
@@ -89,7 +89,7 @@ def _exact(folder: Path, batch: pd.DataFrame, profile: Any) -> list[str]:
 
 
 def fit(folder: Path) -> None:
-    """The profile of the reference, as it is kept with a release of a problem without timestamp."""
+    """Compute the profile of the reference, as in a release of a problem without timestamp."""
     from driftgate.config import DriftRule
     from driftgate.drift.counting import count, layout_of
     from driftgate.drift.limits import ordinary_of
@@ -114,7 +114,7 @@ def fit(folder: Path) -> None:
 
 
 def preset(folder: Path, rows: int) -> list[str]:
-    """Columns over Evidently's own limits."""
+    """Find the columns that are over Evidently's own limits."""
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
@@ -125,7 +125,7 @@ def preset(folder: Path, rows: int) -> list[str]:
 
 
 def side(name: str, folder: Path, rows: int) -> None:
-    """One side in this process: its CPU seconds beyond the imports, its peak memory, what it flags."""
+    """Run one tool in this process. Prints its CPU seconds without imports, its peak memory, and the columns it flags."""
     warnings.filterwarnings("ignore")
     if name == "preset":
         import evidently.presets  # noqa: F401

@@ -31,7 +31,7 @@ SHARES = (None, 0.5, 0.2)
 
 
 def gains(draw: np.random.Generator, *, rows: int, noise: float, better: float, share: float | None) -> np.ndarray:
-    """The values of one experiment; the challenger's noise is smaller by `better`."""
+    """Simulate the values of one experiment. The challenger's noise is smaller by `better`."""
     truth = draw.beta(2, 3, rows)
     labels = (draw.random(rows) < truth).astype(float)
     one, other = (np.clip(truth + draw.normal(scale=scale, size=rows), 0, 1) for scale in (noise, noise - better))
@@ -47,7 +47,7 @@ def rate(hits: int, total: int) -> dict[str, Any]:
 
 
 def false_promotions(share: float | None) -> dict[str, Any]:
-    """Equal models: how often the interval ever lies above zero; beside it, a t-test looked at as often."""
+    """Equal models: count how often the interval is ever above zero, and how often a repeated t-test is significant."""
     draw, bound = np.random.default_rng(1), 1.0 if share is None else split_bound(share)
     ours = naive = 0
     for _ in range(EXPERIMENTS):
@@ -63,7 +63,7 @@ def false_promotions(share: float | None) -> dict[str, Any]:
 
 
 def callers(share: float) -> dict[str, Any]:
-    """Equal models, callers that ask for twenty rows each and meet one arm: what counting each row would do."""
+    """With equal models and callers of twenty rows in one arm, compare counting each caller with counting each row."""
     draw, bound = np.random.default_rng(3), split_bound(share)
     once = each = 0
     for _ in range(EXPERIMENTS):
@@ -81,7 +81,7 @@ def callers(share: float) -> dict[str, Any]:
 
 
 def guard(*, failed: float, slow: float, answers: int = 100_000) -> dict[str, Any]:
-    """How often a challenger with such shares of failures and slow answers is shut off, and after how many at the median."""
+    """Count how often a challenger with these shares of failures and slow answers is shut off, and when."""
     draw, runs = np.random.default_rng(4), 200
     bucket, at = np.zeros(runs), np.full(runs, answers + 1)
     for number in range(1, answers + 1):
@@ -93,7 +93,7 @@ def guard(*, failed: float, slow: float, answers: int = 100_000) -> dict[str, An
 
 
 def power(share: float | None) -> dict[str, Any]:
-    """A better challenger: the labels that the power analysis asks for, and how often they were enough."""
+    """With a better challenger, count how often the number of labels from the power analysis was enough."""
     draw, bound = np.random.default_rng(2), 1.0 if share is None else split_bound(share)
     pilot = gains(draw, rows=200_000, noise=0.25, better=0.2, share=share)
     needed = labels_needed(float(pilot.mean()), pilot, bound=bound, alpha=ALPHA, most=20_000)

@@ -1,4 +1,4 @@
-"""Faults put into rows on purpose, for `drift.py`: each changes some columns of a batch and leaves the rest alone."""
+"""Simulated data faults for `drift.py`. Each changes some columns of a batch and leaves the others unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SWAPS = {"carrier": [("UA", "9E"), ("B6", "WN"), ("UA", "US")], "dest": [("ORD",
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind` is the row of the table it counts for; `column` is where it strikes (None: all)."""
+    """A fault. `kind` is its row in the result table; `column` is the column that it changes (None means all)."""
 
     kind: str
     column: str | None
@@ -33,7 +33,7 @@ def _of(column: str, change: Callable[[pd.Series[Any], np.random.Generator], Any
 
 
 def severe_faults() -> Iterator[Fault]:
-    """Those that must be blocked, or stopped by the contract."""
+    """Severe faults. The drift check must block them, or the contract must stop them."""
     yield Fault("miles to km", "distance", "miles to km", _of("distance", lambda v, _: v * 1.609344))
     yield Fault("°F to °C", "wx_temp", "°F to °C", _of("wx_temp", lambda v, _: (v - 32) / 1.8))
     for name in SENSORS:
@@ -56,7 +56,7 @@ def severe_faults() -> Iterator[Fault]:
 
 
 def mild_faults(deviations: dict[str, float]) -> Iterator[Fault]:
-    """Those that must be warned of.
+    """Mild faults. The drift check must warn of them.
 
     Args:
         deviations: The standard deviation of each number in the reference.
@@ -71,13 +71,13 @@ def mild_faults(deviations: dict[str, float]) -> Iterator[Fault]:
 
 
 def _one_of(values: pd.Series[Any], draw: np.random.Generator) -> float:
-    """One of the values it had, at random: where a sensor got stuck."""
+    """A random value of the column, for a sensor that is stuck at it."""
     known = values.dropna().to_numpy()
     return float(draw.choice(known)) if len(known) else 0.0
 
 
 def _lose(share: float) -> Callable[[pd.Series[Any], np.random.Generator], Any]:
-    """More values missing by so many points, as far as there are any."""
+    """Raise the share of missing values by some percentage points, if enough values are present."""
 
     def change(values: pd.Series[Any], draw: np.random.Generator) -> pd.Series[Any]:
         known = float(values.notna().mean())

@@ -44,7 +44,7 @@ class Goal:
 
 
 def share(found: list[int]) -> float:
-    """Hits of a count, as a share."""
+    """The share of hits in a count."""
     return found[0] / found[1]
 
 
@@ -122,7 +122,7 @@ def metrics(problem: str, *names: str) -> Callable[[Result], Values]:
 
 
 def both(key: str) -> Callable[[Result], Values]:
-    """A value of each problem."""
+    """The same value of each problem."""
     return lambda result: {problem: float(result[problem][key]) for problem in ("flights", "rules")}
 
 

@@ -1,10 +1,10 @@
-"""The main job on a quiet machine and beside one busy process, and what a warm drift check costs.
+"""The time of the main job on a quiet machine and beside one busy process, and the time of a drift check.
 
     uv run python benchmarks/load.py [--rounds 3] [--config configs/flights.yaml]
 
-After one run to warm up, each round runs the main job alone and then beside a process that does nothing but compute; then
-`run.py drift` on the newest week. The machine must be quiet otherwise. Some twelve minutes on two cores. Figures of the
-flights go to benchmarks/results/load.json.
+After one run to warm up, each round runs the main job alone, then beside a process that only computes, and then `run.py drift`
+on the newest week. No other program should use the machine. It takes about twelve minutes on two cores. Results of the flights
+go to benchmarks/results/load.json.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmarks.record import save
 
 @contextmanager
 def busy() -> Iterator[None]:
-    """A process that keeps one core busy."""
+    """Start a process that keeps one core busy."""
     process = subprocess.Popen([sys.executable, "-c", "while True: sum(range(10**6))"])
     try:
         yield
@@ -40,7 +40,7 @@ def busy() -> Iterator[None]:
 
 
 def run(*arguments: str, home: str) -> dict[str, float]:
-    """Seconds of one command, and of the CPU for it and for all that it started and waited for."""
+    """Run one command. Returns its seconds, and the CPU seconds of it and its child processes."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = {**os.environ, "DRIFTGATE_HOME": home}
     command = [sys.executable, str(ROOT / "run.py"), *arguments, "--json"]

@@ -2,8 +2,8 @@
 
     uv run python benchmarks/models.py
 
-Runs the main job twice on the flights and on the rules, in a workspace of its own, then `--help` and `status` five times.
-About five minutes. Results go to benchmarks/results/models.json.
+Runs the main job twice on the flights and on the rules, in a new workspace, and then `--help` and `status` five times.
+It takes about five minutes. Results go to benchmarks/results/models.json.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from driftgate.workspace import Workspace
 
 
 def run(*arguments: str, home: Path) -> str:
-    """What `run.py` prints on standard output; its progress goes to standard error."""
+    """Run `run.py`, and return its standard output. Progress goes to standard error."""
     environment = {**os.environ, "DRIFTGATE_HOME": str(home)}
     command = [sys.executable, str(ROOT / "run.py"), *arguments]
     return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main_job(name: str, home: Path) -> dict[str, Any]:
-    """One problem, twice: the figures of the first model, and whether the second is the same."""
+    """Train twice on one problem. Returns the metrics of the first model, and whether the second model is the same."""
     first, second = (json.loads(run("--config", f"configs/{name}.yaml", "--json", home=home)) for _ in range(2))
     models = [(Path(done["release"]) / "model.onnx").read_bytes() for done in (first, second)]
     golden = [(Path(done["release"]) / "golden.json").read_bytes() for done in (first, second)]

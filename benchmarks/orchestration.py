@@ -2,7 +2,7 @@
 
     uv run python benchmarks/orchestration.py [--repeats 3] [--config configs/flights.yaml]
 
-The two sides run alternately after one warm-up of each, in processes and workspaces of their own. The plain script calls the
+The two sides run alternately after one warm-up of each, in separate processes and workspaces. The plain script calls the
 same functions in the same order, logs the same to MLflow, and builds the same bento, without ZenML. Results of the flights
 go to benchmarks/results/orchestration.json.
 """

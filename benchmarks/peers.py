@@ -1,4 +1,4 @@
-"""What other tools decide on the same rows: whether a column has drifted. For `drift.py`."""
+"""The drift decisions of other tools on the same rows, for `drift.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("Evidently, any column", "Evidently, half the columns", "KS and chi² w
 
 
 class Peers:
-    """The peers' scores of each column of a batch against a frozen reference.
+    """The other tools' scores of each column of a batch, compared with a fixed reference.
 
     Args:
         reference: The rows.
@@ -30,7 +30,7 @@ class Peers:
         self.sorted = {name: np.sort(self.reference[name].to_numpy()) for name in contract.numeric}
 
     def column(self, batch: pd.DataFrame, name: str) -> tuple[bool, float, bool]:
-        """Of one column: whether Evidently's default test fires, the p-value, whether PSI reaches its limit."""
+        """The scores of one column: whether Evidently's default test finds drift, the p-value, whether PSI reaches its limit."""
         there, here = self.reference[name], batch[name].dropna()
         if len(here) == 0 or len(there) == 0:
             return False, 1.0, False
@@ -48,7 +48,7 @@ class Peers:
 
 
 def alarms(scores: dict[str, tuple[bool, float, bool]]) -> dict[str, bool]:
-    """Whether each peer raises an alarm, from the scores of its columns."""
+    """Whether each tool raises an alarm, from the scores of the columns."""
     fired = [score[0] for score in scores.values()]
     p = sorted(score[1] for score in scores.values())
     holm = any(value < LEVEL / (len(p) - at) for at, value in enumerate(p[:1]))

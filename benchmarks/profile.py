@@ -1,11 +1,11 @@
-"""Where the time of a command goes: imports, ZenML's set-up, each step, worker processes.
+"""The time that a command spends in imports, ZenML's set-up, each step and worker processes.
 
     uv run python benchmarks/profile.py [--json] -- drift --since 2013-07-01 --until 2013-07-08
     uv run python benchmarks/profile.py -- --config configs/rules.yaml
 
-Runs `run.py` once with the words after `--`, in the workspace of DRIFTGATE_HOME. A stage is what lies between two progress
-lines. Its CPU time is that of the command and of all processes that it started; those are also given by themselves. Imports
-are timed by Python itself, each module without those that it imports in turn. Nothing is kept.
+Runs `run.py` once with the arguments after `--`, in the workspace of DRIFTGATE_HOME. A stage is the time between two progress
+lines. Its CPU time includes all child processes, which are also listed separately. Python measures the import times; the time
+of a module doesn't include the modules that it imports. No result is stored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PACKAGES = 12
 
 
 def measure(arguments: list[str]) -> dict[str, Any]:
-    """Run the command, and say what each stage and each package took."""
+    """Run the command. Returns the time of each stage and of each package."""
     import psutil
 
     from driftgate.workspace import Workspace
@@ -76,7 +76,7 @@ def measure(arguments: list[str]) -> dict[str, Any]:
 
 
 def _cpu(root: Any) -> tuple[float, float]:
-    """CPU seconds of a process with all that it started, and of those alone; ended ones count where they were waited for."""
+    """CPU seconds of a process with its child processes, and of the child processes only."""
     own = root.cpu_times()
     others = own.children_user + own.children_system
     for child in root.children(recursive=True):
@@ -98,7 +98,7 @@ def _stage(one: tuple[str, float, float, float], following: tuple[str, float, fl
 
 
 def packages(texts: list[str]) -> dict[str, float]:
-    """Seconds of importing each package, without what it imports in turn; the longest first."""
+    """The import time of each package without its own imports, the longest first."""
     own: Counter[str] = Counter()
     for text in texts:
         for line in text.splitlines():
@@ -110,7 +110,7 @@ def packages(texts: list[str]) -> dict[str, float]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The figures for a person."""
+    """The results as a table for the terminal."""
     lines = [
         f"{result['command']}: {result['seconds']} s, {result['cpu']} s of CPU, exit code {result['exit code']}",
         "",
@@ -128,7 +128,7 @@ def table(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("words", nargs="*", help="Of run.py.")
+    parser.add_argument("words", nargs="*", help="The arguments of run.py.")
     arguments = parser.parse_args()
     result = measure(arguments.words)
     print(json.dumps(result, indent=1) if arguments.as_json else table(result))

@@ -1,4 +1,4 @@
-"""The last results of each benchmark, in benchmarks/results: measured values, day, commit and machine."""
+"""Save and load the last result of each benchmark in benchmarks/results: values, day, commit and machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parent / "results"
 
 
 def save(name: str, result: dict[str, Any]) -> None:
-    """Keep a result as `name`.json, with day, commit (`+` where files differ from it) and cores."""
+    """Save a result as `name`.json, with the day, the commit (`+` if files differ from it) and the number of cores."""
     described = ["git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
     commit = subprocess.run(described, cwd=FOLDER.parent, capture_output=True, text=True, check=True).stdout.strip()
     measured = {"day": str(dt.date.today()), "commit": commit, "cores": os.cpu_count()}
@@ -23,6 +23,6 @@ def save(name: str, result: dict[str, Any]) -> None:
 
 
 def load(name: str) -> dict[str, Any]:
-    """A kept result."""
+    """Load a saved result."""
     found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
     return found

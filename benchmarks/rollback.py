@@ -3,7 +3,7 @@
     uv run python benchmarks/rollback.py [--repeats 5]
 
 Needs two versions of the flights that were in production, and moves production back and forth between them. A service
-follows the channel, and is asked every 20 ms which version it serves. Results go to benchmarks/results/rollback.json.
+follows the channel. The benchmark asks it every 20 ms which version it serves. Results go to benchmarks/results/rollback.json.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from driftgate.workspace import Workspace
 
 
 def roll_back(served: Served, channel: Path, *, to: str) -> dict[str, float]:
-    """Seconds from the start of the command to the channel's document, the service's answer, and the command's end."""
+    """Roll back. Returns the seconds until the channel has changed, the service has switched, and the command has ended."""
     found: dict[str, float] = {}
     command = [sys.executable, str(ROOT / "run.py"), "rollback", "--to", to, "--reason", "measured"]
     started = time.monotonic()
@@ -33,7 +33,7 @@ def roll_back(served: Served, channel: Path, *, to: str) -> dict[str, float]:
         while "ended" not in found or "served" not in found:
             passed = round(time.monotonic() - started, 2)
             if passed > 120:
-                raise TimeoutError("The service did not follow.")
+                raise TimeoutError("The service did not switch to the other version.")
             if json.loads(channel.read_text())["version"] == to:
                 found.setdefault("moved", passed)
             if served.get("/model/info")["version"] == to:

@@ -19,12 +19,12 @@ RELEASE = read_release(Path(os.environ["SERVING_RELEASE"]))
 
 
 def tutorial() -> FastAPI:
-    """As tutorials have it: a DataFrame and scikit-learn for each request, and a loop over the rows of a batch."""
+    """A service as in tutorials: a DataFrame and scikit-learn for each request, and a loop over the rows of a batch."""
     import pandas as pd
 
     from driftgate.contract import request_model
 
-    model = pickle.loads(Path(os.environ["SERVING_MODEL"]).read_bytes())  # our own, made by serving.py a moment ago
+    model = pickle.loads(Path(os.environ["SERVING_MODEL"]).read_bytes())  # trusted: serving.py has just written it
     row_model: Any = request_model(RELEASE.contract)
     application = FastAPI()
 
@@ -44,7 +44,7 @@ def tutorial() -> FastAPI:
 
 
 def bare() -> FastAPI:
-    """The limit: FastAPI and the ONNX model, no checks of ours, no log, no metrics, no token."""
+    """The upper limit: only FastAPI and the ONNX model, without our checks, log, metrics and token."""
     from driftgate.contract import request_fields, request_model
 
     scorer = RELEASE.scorer()

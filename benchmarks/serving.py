@@ -51,7 +51,7 @@ READY_SECONDS = 120
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it predicts one row, and in what form it takes it."""
+    """A running server: its address, and the body of a request for one row."""
 
     name: str
     url: str
@@ -59,7 +59,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def resident(self) -> float:
-        """Megabytes that its worker, the largest of its processes, holds."""
+        """The memory of its worker, the largest of its processes, in megabytes."""
         family = [psutil.Process(self.process.pid)]
         family += family[0].children(recursive=True)
         return max(process.memory_info().rss for process in family) / 2**20
@@ -67,7 +67,7 @@ class Server:
 
 @contextmanager
 def running(name: str, command: list[str], *, ready: str, environment: dict[str, str], log: Path) -> Iterator[Any]:
-    """Start a command, wait until its health page answers; yields the process and the seconds that took."""
+    """Start a command, and wait until its health route answers. Yields the process and the seconds until then."""
     started = time.monotonic()
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -91,7 +91,7 @@ def running(name: str, command: list[str], *, ready: str, environment: dict[str,
 
 
 def commands(release: Release, model: Path, bento: Path, workspace: Workspace, log: Path) -> dict[str, Any]:
-    """How each server is started: command, environment, path to ask, body, and health page."""
+    """How to start each server: its command, environment, path, request body and health route."""
     row = rows_of_release(release)[0]
     ours = {"DRIFTGATE_TOKEN": TOKEN, "DRIFTGATE_LOG": str(log), **service_environment(workspace)}
     peers = {"SERVING_RELEASE": str(release.folder), "SERVING_MODEL": str(model), "OMP_NUM_THREADS": "1"}
@@ -110,12 +110,12 @@ def commands(release: Release, model: Path, bento: Path, workspace: Workspace, l
 
 
 def rows_of_release(release: Release) -> list[dict[str, Any]]:
-    """Real rows: those of the release's golden predictions."""
+    """The rows of the release's golden predictions."""
     return release.golden.rows
 
 
 def wrk(server: Server, *, connections: int, seconds: int, folder: Path) -> dict[str, float]:
-    """Ask a server as fast as it answers; requests a second and latencies in milliseconds."""
+    """Send requests with wrk. Returns requests per second and latencies in milliseconds."""
     script = folder / "post.lua"
     headers = f'wrk.headers["Content-Type"]="application/json"\nwrk.headers["Authorization"]="Bearer {TOKEN}"\n'
     script.write_text(f'wrk.method="POST"\n{headers}wrk.body=[==[{server.body}]==]\n')
@@ -133,10 +133,10 @@ def wrk(server: Server, *, connections: int, seconds: int, folder: Path) -> dict
 
 
 def throughput(servers: list[Server], *, rounds: int, seconds: int, folder: Path) -> dict[str, Any]:
-    """Each server at each number of connections, in turn; medians over the rounds, and each round's ratio to ours."""
+    """Measure each server at each number of connections. Returns medians over the rounds, and each round's ratio to ours."""
     results: dict[str, dict[str, list[dict[str, float]]]] = {}
     for server in servers:
-        wrk(server, connections=4, seconds=2, folder=folder)  # warm
+        wrk(server, connections=4, seconds=2, folder=folder)  # warm-up
     for number in range(rounds):
         for connections in CONNECTIONS:
             for server in random.Random(number).sample(servers, len(servers)):
@@ -166,7 +166,7 @@ def _spread(ratios: list[float]) -> dict[str, float]:
 
 
 def _post(url: str, body: Any) -> float:
-    """Seconds that one request takes."""
+    """Send one request, and return its seconds."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     started = time.perf_counter()
@@ -176,7 +176,7 @@ def _post(url: str, body: Any) -> float:
 
 
 def thousand_rows(ours: Server, tutorial: Server, rows: list[dict[str, Any]], *, repeats: int) -> dict[str, Any]:
-    """1,000 rows in one request: ours beside the tutorial's loop over them."""
+    """Time 1,000 rows in one request, with our service and with the tutorial service."""
     body = {"instances": [rows[number % len(rows)] for number in range(1000)]}
     mine, theirs = [], []
     _post(f"{ours.url}/batch", body)
@@ -188,7 +188,7 @@ def thousand_rows(ours: Server, tutorial: Server, rows: list[dict[str, Any]], *,
 
 
 def memory(server: Server, *, requests: int, folder: Path) -> dict[str, Any]:
-    """Resident memory of our worker while it answers; the first tenth warms it up."""
+    """Measure the memory of our worker under load. The first tenth of the requests warms it up."""
     steps, at, answered = [], 0, 0.0
     while answered < requests:
         found = wrk(server, connections=16, seconds=5, folder=folder)
@@ -201,7 +201,7 @@ def memory(server: Server, *, requests: int, folder: Path) -> dict[str, Any]:
 
 
 def starts(how: dict[str, Any], *, repeats: int, log: Path, workspace: Workspace) -> dict[str, Any]:
-    """Seconds from the command to the first ready answer, ours and an empty BentoML service in turn."""
+    """Measure the seconds until our service and an empty BentoML service are ready, alternately."""
     command, environment, *_ = how["driftgate"]
     empty = [
         sys.executable,
@@ -225,7 +225,7 @@ def starts(how: dict[str, Any], *, repeats: int, log: Path, workspace: Workspace
 
 
 def same_model(release: Release, folder: Path) -> Path:
-    """The release's model as scikit-learn has it: the same family and settings, fitted on the same rows."""
+    """Train the release's model again as a scikit-learn pipeline: same family, settings and rows."""
     problem = load_problem(PROJECT / "configs" / f"{release.card.name}.yaml")
     as_of = problem.data.as_of if problem.data.timestamp else None
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=Workspace.current()), as_of=as_of)
@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["throughput", "memory", "starts", "thousand"])
     arguments = parser.parse_args()
     if not shutil.which("wrk"):
-        sys.exit("wrk is missing: apt-get install wrk")
+        sys.exit("wrk is not installed. Install it: apt-get install wrk")
     workspace = Workspace.current()
     workspace.set_environment()
     version = registry.resolve_version(arguments.problem, None, workspace=workspace)

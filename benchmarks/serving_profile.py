@@ -1,8 +1,8 @@
-"""Where the time of one request goes inside the application: each part is timed alone, and the medians are shown.
+"""The time of each part of one request inside the application. Each part is timed separately; the medians are shown.
 
     python benchmarks/serving_profile.py [--problem flights]
 
-Needs the candidate of a main job. The rest of a request's time is the HTTP server (uvicorn).
+Needs the candidate of a main job. The HTTP server (uvicorn) takes the rest of a request's time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REQUEST = "0190f3c1a2b-0123456789abcdef"
 
 
 def microseconds(part: Callable[[], Any]) -> float:
-    """Median over repeats of the mean time of a call."""
+    """The mean time of a call, as the median of several repeats."""
     found = []
     for _ in range(REPEATS):
         started = time.perf_counter()

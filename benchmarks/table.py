@@ -27,7 +27,7 @@ detect](../docs/explanation/what-the-gate-cannot-detect.md) explains the drift g
 
 
 def table(read: Callable[[str], Result] = load) -> str:
-    """The page."""
+    """The page as Markdown."""
     return HEAD + "".join(_row_of(goal, read) for goal in GOALS) + FOOT
 
 
@@ -61,7 +61,7 @@ def _row(goal: Goal, result: Result) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    """Three digits, of shares one after the point; more where there is little to one, or to zero."""
+    """Format a number with three digits, and a share with one decimal. Values near 0 or 1 get more digits."""
     if unit == "%":
         value, digits = value * 100, 2 if 0.99 < value < 1 else 1
     elif 0 < abs(value) < 0.001:

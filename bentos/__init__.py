@@ -1,1 +1,1 @@
-"""The BentoML service, its building and its starting. `service.py` imports only the light part of the domain."""
+"""The BentoML service, and the code that builds and starts it. `service.py` imports little of the domain."""

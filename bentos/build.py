@@ -1,4 +1,4 @@
-"""Building the bento of a release: the release, the service, and the light part of the domain; no training library."""
+"""Build the bento of a release. It contains the release and the service, but no training library."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build_bento(release: Release, *, workspace: Workspace) -> Path:
     """Build a bento with `bentoml build`, under the release's name and version.
 
     Returns:
-        The bento's folder, which `bentoml serve` takes as it is.
+        The bento's folder. `bentoml serve` can serve it.
 
     Raises:
         DriftgateError: If the build fails.
@@ -48,21 +48,21 @@ def build_bento(release: Release, *, workspace: Workspace) -> Path:
         )
     folder = workspace.bentoml / "bentos" / name / number
     if done.returncode or not folder.exists():
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise DriftgateError(
-            f"`bentoml build` of {name} {number} failed: {said[-1].strip() if said else 'it said nothing'}",
+            f"`bentoml build` of {name} {number} failed: {lines[-1].strip() if lines else 'it printed nothing'}",
             f"The release is in {release.folder}; run again with --debug.",
         )
     return folder
 
 
 def ensure_bento(release: Release, *, workspace: Workspace) -> Path:
-    """The bento of a release: the one that is there if it is whole, else a new one.
+    """Return the bento of a release. An existing bento is used if it is complete; if not, a new one is built.
 
-    Whole means that it holds this release's manifest, and every file of the service; a build that was killed leaves less.
+    A complete bento contains this release's manifest and every file of the service. A killed build leaves fewer files.
 
     Returns:
-        Its folder.
+        The bento's folder.
 
     Raises:
         DriftgateError: If the build fails.
@@ -79,7 +79,7 @@ def ensure_bento(release: Release, *, workspace: Workspace) -> Path:
 
 
 def service_environment(workspace: Workspace) -> dict[str, str]:
-    """The environment for BentoML's commands: its store in the workspace, the scripts of this Python on the path."""
+    """The environment of BentoML's commands: the store is in the workspace, this Python's scripts are on the path."""
     scripts = str(Path(sys.executable).parent)
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {
@@ -99,6 +99,6 @@ def _lay_out(context: Path, release: Release) -> None:
         PROJECT / "bentos" / "api", context / "bentos" / "api", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copytree(release.folder, context / "release")
-    # All that they need is pinned too: a container built a year later gets what was tried here, and what the SBOM lists.
+    # Indirect requirements are pinned too. A container built later gets the tested versions, as listed in the SBOM.
     packages = ", ".join(f'"{package.pin}"' for package in closure(RUNTIME))
     (context / "bentofile.yaml").write_text(BENTOFILE.format(packages=packages))

@@ -1,4 +1,4 @@
-"""The proof on staging: the real service, asked as callers will ask it, and as they should not."""
+"""The staging test: send valid and invalid requests to the real service, and check its answers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CALLERS, LOAD_SECONDS, TIMED_CALLS, WARM_UP_CALLS = 4, 2.0, 300, 30
 
 
 def prove(served: Served, release: Release, *, log: Path) -> Proof:
-    """Ask a service everything.
+    """Test a service: golden rows, bad requests, latency, load, and the prediction log.
 
     Args:
-        served: Follows the staging channel.
-        release: What it should serve.
-        log: Its prediction log, of this proof alone.
+        served: The service. It follows the staging channel.
+        release: The release that it should serve.
+        log: The service's prediction log. It contains only the predictions of this test.
     """
     rows = release.golden.rows
     answers = golden_answers(served, release)
@@ -49,19 +49,19 @@ def prove(served: Served, release: Release, *, log: Path) -> Proof:
 
 
 def golden_answers(served: Served, release: Release) -> list[dict[str, Any]]:
-    """A service's answers to the golden rows of a release."""
+    """Get a service's answers to the golden rows of a release."""
     found: list[dict[str, Any]] = served.post("/predict/batch", {"instances": release.golden.rows})["predictions"]
     return found
 
 
 def differing(answers: list[dict[str, Any]], release: Release) -> int:
-    """How many golden answers differ from the probabilities at training, be it in the last bit."""
+    """Count the golden answers that differ from the probabilities at training, even in the last bit."""
     pairs = zip(release.golden.probability, answers, strict=True)
     return sum(was != answer["probability"] for was, answer in pairs)
 
 
 def _probes(served: Served, row: dict[str, object]) -> dict[str, bool]:
-    """Bad requests, and whether each got the status it should."""
+    """Send bad requests. Returns whether each got the expected status."""
     good, token = json.dumps(row), f"Bearer {served.token}"
     first = next(iter(row))
     missing = {key: value for key, value in row.items() if key != first}
@@ -89,7 +89,7 @@ def _status(served: Served, body: str, bearer: str) -> int:
 
 
 def _latency(served: Served, rows: list[dict[str, object]]) -> tuple[float, list[str]]:
-    """The 99th percentile in milliseconds, and the ids of what was predicted."""
+    """Time single requests. Returns the 99th percentile in milliseconds and the prediction ids."""
     seconds, ids = [], []
     for call in range(WARM_UP_CALLS + TIMED_CALLS):
         started = time.perf_counter()
@@ -100,7 +100,7 @@ def _latency(served: Served, rows: list[dict[str, object]]) -> tuple[float, list
 
 
 def _load(served: Served, rows: list[dict[str, object]]) -> tuple[list[str], int]:
-    """Several callers at once for a moment: the ids they got, and how many requests failed."""
+    """Send requests from several threads at once. Returns the prediction ids and the number of failed requests."""
     ids: list[str] = []
     failures: list[str] = []
     end = time.monotonic() + LOAD_SECONDS
@@ -123,10 +123,10 @@ def _load(served: Served, rows: list[dict[str, object]]) -> tuple[list[str], int
 
 
 def _kept(log: Path) -> set[str]:
-    """The ids in a prediction log."""
+    """The prediction ids in a prediction log."""
     found = set()
     for segment in segments(log, PREDICTIONS):
         for line in segment.read_text(encoding="utf-8").splitlines():
-            told = json.loads(line)
-            found |= {f"{told['request']}-{at}" for at in range(len(told["probability"]))}
+            record = json.loads(line)
+            found |= {f"{record['request']}-{at}" for at in range(len(record["probability"]))}
     return found

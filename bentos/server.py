@@ -1,4 +1,4 @@
-"""Starting a bento with the real `bentoml serve`, and asking it."""
+"""Start a bento with `bentoml serve`, and send requests to it."""
 
 from __future__ import annotations
 
@@ -25,42 +25,43 @@ from driftgate.workspace import Workspace
 HOST = "127.0.0.1"
 READY_WITHIN_SECONDS = 120
 STOP_WITHIN_SECONDS = 15
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on this machine
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # without a proxy: the service is on this machine
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on now."""
+    """Find a TCP port that no process listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def require_free(port: int) -> None:
-    """Raise a DriftgateError if something listens on the port already."""
+    """Raise a DriftgateError if a process already listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             raise DriftgateError(
-                f"Port {port} on {HOST} is taken: {error.strerror}.", "Stop what listens there, or choose another port."
+                f"Port {port} on {HOST} is taken: {error.strerror}.",
+                "Stop the process that listens there, or choose another port.",
             ) from error
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running service: where it answers, and the token it asks for."""
+    """A running service: its address, the token that it requires, and its process."""
 
     address: str
     token: str
     process: subprocess.Popen[bytes]
 
     def post(self, path: str, body: Any) -> Any:
-        """POST JSON, and read JSON back."""
+        """POST JSON, and read the JSON answer."""
         return self._ask(path, json.dumps(body).encode())
 
     def get(self, path: str) -> Any:
-        """GET JSON."""
+        """GET a JSON answer."""
         return self._ask(path, None)
 
     def _ask(self, path: str, body: bytes | None) -> Any:
@@ -79,20 +80,20 @@ def serving(
     environment: Mapping[str, str] | None = None,
     python: str = sys.executable,
 ) -> Iterator[Served]:
-    """Serve a bento on this machine, for as long as the block lasts, under a token of its own.
+    """Serve a bento on this machine, with a new token, until the `with` block ends.
 
     Args:
-        bento: Its folder.
-        workspace: Where its log goes.
-        port: None: any free one.
-        environment: More settings of the service; without a `DRIFTGATE_LOG`, predictions aren't kept.
-        python: The interpreter that serves it; it needs the bento's requirements alone.
+        bento: The bento's folder.
+        workspace: The service's log file is written to its folder for logs.
+        port: The port to listen on; None means any free port.
+        environment: More settings of the service. Without `DRIFTGATE_LOG`, predictions aren't logged.
+        python: The interpreter that runs the service. It needs only the bento's requirements.
 
     Yields:
-        The service, once it says that it is ready.
+        The service, once it is ready.
 
     Raises:
-        DriftgateError: If the port is taken, or the service ends or isn't ready in time; names its log.
+        DriftgateError: If the port is taken, the service ends, or it isn't ready in time. The error names the log file.
     """
     port = port or free_port()
     require_free(port)
@@ -119,7 +120,7 @@ def serving(
 
 
 def _without_settings(workspace: Workspace) -> dict[str, str]:
-    """The environment without the settings of a service that somebody serves from this shell."""
+    """The environment without `DRIFTGATE_` settings, which may be meant for another service started from this shell."""
     kept = ("DRIFTGATE_HOME",)
     found = service_environment(workspace)
     return {key: value for key, value in found.items() if not key.startswith("DRIFTGATE_") or key in kept}
@@ -129,11 +130,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path)
     deadline = time.monotonic() + READY_WITHIN_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise DriftgateError(f"`bentoml serve` ended with code {process.returncode}.", f"Its log is {log}.")
+            raise DriftgateError(f"`bentoml serve` ended with code {process.returncode}.", f"See its log, {log}.")
         try:
             with DIRECT.open(f"{address}/readyz", timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise DriftgateError(f"The service was not ready within {READY_WITHIN_SECONDS} s.", f"Its log is {log}.")
+    raise DriftgateError(f"The service was not ready within {READY_WITHIN_SECONDS} s.", f"See its log, {log}.")

@@ -1,4 +1,4 @@
-"""What `bentoml serve` starts: the service of one release, or of a channel. docs/reference/settings.md lists its settings."""
+"""The service that `bentoml serve` starts. docs/reference/settings.md lists its settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logging.getLogger("driftgate").setLevel(logging.INFO)
 
 
 def _require_settings() -> Settings:
-    """Refuse to start, with one line instead of a traceback, where the settings don't allow it."""
+    """Read the settings. If they are wrong, end the process with a short message instead of a traceback."""
     try:
         settings = Settings.read()
         workers()
@@ -36,7 +36,7 @@ def _require_settings() -> Settings:
 if server_context.worker_index is None:
     keep_control_private()
     if "serve" in sys.argv[1:2]:
-        _require_settings()  # so that it is the process that the user sees which says what is missing
+        _require_settings()  # here, so that the process in the user's terminal prints the error
         make_folder()
 
 
@@ -62,17 +62,18 @@ class Service:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
-        """Stop following the channel, and end the segments of the log."""
+        """Stop following the channel, and close the log's segments."""
         self._answers.close()
 
 
 class _Direct(type(Service)):  # type: ignore[misc]
-    """BentoML's service, with our application in front of BentoML's middleware instead of behind it.
+    """BentoML's service, with our application before BentoML's middleware instead of behind it.
 
-    Its time-out wraps every request in a task, and holds a timer for it for a minute after its answer: a quarter of a
-    gigabyte at 5,000 requests a second. It can be set, but not left out (docs/decisions/0003-service.md).
+    BentoML's time-out middleware wraps every request in a task, and keeps a timer for a minute after the answer. At
+    5,000 requests per second, the timers need 250 MB. The time-out can be changed, but not disabled
+    (docs/decisions/0003-service.md).
 
-    A worker calls `to_asgi` right before it starts uvicorn, so the limits on connections are installed here too.
+    A worker calls `to_asgi` right before it starts uvicorn, so the connection limits are installed here too.
     """
 
     __slots__ = ()
@@ -82,7 +83,7 @@ class _Direct(type(Service)):  # type: ignore[misc]
         settings = _require_settings()
         _Direct.guard = Guard(most=settings.connections, idle_seconds=settings.idle_seconds)
         install(_Direct.guard)
-        # uvicorn would believe `X-Forwarded-For` from anybody on this machine. A proxy's address is to be named.
+        # By default, uvicorn trusts `X-Forwarded-For` from every process on this machine. Here, users name their proxy.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
         return Front(super().to_asgi(is_main=is_main))
 

@@ -1,4 +1,4 @@
-"""Chromium for the pictures: pages as they load, and pages on which something is clicked first."""
+"""Take pictures of web pages with Chromium: directly after loading, or after clicks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITHIN_SECONDS = 60
 
 
 def shoot(page: Path, picture: Path, *, width: int, height: int) -> None:
-    """A file as a picture."""
+    """Save a picture of a file."""
     with tempfile.TemporaryDirectory() as profile:
         command = [*COMMAND, "--virtual-time-budget=10000", f"--user-data-dir={profile}"]
         command += [f"--window-size={width},{height}", f"--screenshot={picture}", page.as_uri()]
@@ -38,8 +38,8 @@ class Tab:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
 
-    def tell(self, method: str, **parameters: Any) -> Any:
-        """Send one command, and return what came of it."""
+    def send(self, method: str, **parameters: Any) -> Any:
+        """Send one command, and return its result."""
         self._connection.send(json.dumps({"id": 1, "method": method, "params": parameters}))
         while True:
             told = json.loads(self._connection.recv(30))
@@ -47,8 +47,8 @@ class Tab:
                 return told["result"]
 
     def value(self, script: str) -> Any:
-        """What a piece of JavaScript comes to."""
-        return self.tell("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        """Evaluate JavaScript, and return the value."""
+        return self.send("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
     def click(self, selector: str, text: str = "") -> bool:
         """Click the last element that a selector finds and that shows the text; False if there is none yet."""
@@ -56,21 +56,21 @@ class Tab:
         return bool(self.value(f"(e => e ? (e.click(), true) : false)({found}.pop())"))
 
     def wait_for_click(self, selector: str, text: str = "") -> None:
-        """Click as soon as there is something to click."""
+        """Wait until there is something to click, and click it."""
         wait(lambda: self.click(selector, text) or None)
 
     def wait_for(self, script: str) -> None:
-        """Wait until a piece of JavaScript comes to something that is true."""
+        """Wait until a JavaScript expression is true."""
         wait(lambda: self.value(f"Boolean({script})") or None)
 
     def take(self, picture: Path) -> None:
-        """What the page shows now as a picture."""
-        picture.write_bytes(base64.b64decode(self.tell("Page.captureScreenshot")["data"]))
+        """Save a picture of what the page shows now."""
+        picture.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
 
 
 @contextlib.contextmanager
 def opened(address: str, *, width: int, height: int) -> Iterator[Tab]:
-    """A page of a server, for as long as the block lasts."""
+    """Open a page of a server until the `with` block ends."""
     port = free_port()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [*COMMAND, f"--user-data-dir={profile}", f"--remote-debugging-port={port}", address]
@@ -80,7 +80,7 @@ def opened(address: str, *, width: int, height: int) -> Iterator[Tab]:
             with connect(page["webSocketDebuggerUrl"], max_size=None) as connection:
                 tab = Tab(connection)
                 size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-                tab.tell("Emulation.setDeviceMetricsOverride", **size)
+                tab.send("Emulation.setDeviceMetricsOverride", **size)
                 yield tab
         finally:
             browser.terminate()
@@ -88,7 +88,7 @@ def opened(address: str, *, width: int, height: int) -> Iterator[Tab]:
 
 
 def wait(look: Callable[[], Any]) -> Any:
-    """What is looked for, as soon as it is there."""
+    """Wait until `look` returns a value, and return it."""
     deadline = time.monotonic() + WITHIN_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, StopIteration):
@@ -96,7 +96,7 @@ def wait(look: Callable[[], Any]) -> Any:
             if found is not None:
                 return found
         time.sleep(0.2)
-    raise TimeoutError("The page did not come to what was waited for.")
+    raise TimeoutError("The page did not reach the expected state.")
 
 
 def _pages(port: int) -> list[dict[str, str]]:

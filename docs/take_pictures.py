@@ -38,7 +38,7 @@ from driftgate.workspace import Workspace  # noqa: E402
 
 PICTURES = PROJECT / "docs" / "pictures"
 COLUMNS = 128
-HIDE = "document.querySelectorAll('img').forEach(i => i.naturalWidth || i.remove())"  # icons that only a network has
+HIDE = "document.querySelectorAll('img').forEach(i => i.naturalWidth || i.remove())"  # icons that need a network
 
 
 def run(*arguments: str) -> str:
@@ -70,7 +70,7 @@ def terminal(text: str, name: str, *, lines: int) -> None:
 
 
 def shoot(page: Path, name: str, *, width: int, height: int) -> None:
-    """A page as a picture."""
+    """Save a picture of a page."""
     browser.shoot(page, PICTURES / f"{name}.png", width=width, height=height)
     done(name)
 
@@ -80,7 +80,7 @@ def done(name: str) -> None:
 
 
 def swagger(bento: Path) -> None:
-    """The service's page after somebody has sent the example from it."""
+    """Save a picture of the service's API page after its example was sent."""
     settings = {"DRIFTGATE_INSECURE": "1", "DRIFTGATE_TOKEN": ""}
     with (
         serving(bento, workspace=Workspace.current(), environment=settings) as served,
@@ -88,7 +88,7 @@ def swagger(bento: Path) -> None:
     ):
 
         def answered() -> bool | None:
-            # The page needs a moment until its button does something.
+            # The button works only a moment after the page has loaded.
             tab.click(".btn.execute")
             time.sleep(1)
             return tab.value("document.body.innerText.includes('Server response')") or None
@@ -101,7 +101,7 @@ def swagger(bento: Path) -> None:
 
 @contextlib.contextmanager
 def dashboards() -> Iterator[tuple[str, str]]:
-    """`run.py ui`; the addresses of MLflow and ZenML."""
+    """Start `run.py ui`. Yields the addresses of MLflow and ZenML."""
     ports = free_port(), free_port()
     command = [sys.executable, str(PROJECT / "run.py"), "ui", f"--mlflow-port={ports[0]}", f"--zenml-port={ports[1]}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ui:
@@ -114,7 +114,7 @@ def dashboards() -> Iterator[tuple[str, str]]:
 
 
 def mlflow_run(address: str, run: str) -> None:
-    """A run's page in MLflow, as it looks to whoever trains models."""
+    """Save a picture of a run's page in MLflow, in the view for model training."""
     experiment = tracking.client(Workspace.current()).get_run(run).info.experiment_id
     with browser.opened(address, width=1100, height=1260) as tab:
         tab.wait_for_click("label, button, span, div", "Model training")
@@ -122,21 +122,21 @@ def mlflow_run(address: str, run: str) -> None:
         tab.wait_for(
             "document.body.innerText.includes('Registered models') && document.body.innerText.includes('_mean')"
         )
-        tab.wait_for_click("button[aria-label=Close]")  # the assistant's column
+        tab.wait_for_click("button[aria-label=Close]")  # close the assistant's column
         tab.value("document.querySelector(\"input[placeholder='Search metrics']\").focus()")
-        tab.tell("Input.insertText", text="roc_auc")
+        tab.send("Input.insertText", text="roc_auc")
         time.sleep(3)
         tab.take(PICTURES / "mlflow-run.png")
     done("mlflow-run")
 
 
 def zenml_run(address: str, run: str) -> None:
-    """A drift check's graph in ZenML, and the page of its verdict there."""
+    """Save pictures of a drift check's graph in ZenML and of its verdict."""
     page = f"{address}/projects/default/runs/{run}"
     with browser.opened(page, width=900, height=1150) as tab:
         tab.wait_for("document.querySelectorAll('.react-flow__node').length > 10")
         tab.wait_for_click("button[aria-label^=Dismiss]")
-        tab.wait_for_click("button[data-slot=button]:has(> svg:only-child):not([aria-label])")  # the right column away
+        tab.wait_for_click("button[data-slot=button]:has(> svg:only-child):not([aria-label])")  # close the right column
         time.sleep(1)
         tab.wait_for_click("button[aria-label='Fit view']")
         time.sleep(2)

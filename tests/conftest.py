@@ -1,4 +1,4 @@
-"""What tests share: problems, rows, and one main job on the small problem, run as its user runs it."""
+"""Fixtures for all tests: a problem, its rows, and one run of the main job on the small problem."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from driftgate.workspace import PROJECT
 from tests.results import require_schema
 from tests.warm import Warm
 
-# Children that tests start keep their bytecode, too.
+# Processes that tests start write their bytecode to the cache.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -31,7 +31,7 @@ LONG_FIRST = ("pipelines", "service", "workflows", "docs", "steps", "unit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the files that take long, so that the processes end at about the same time."""
+    """Run the slow test files first, so that all test processes end at about the same time."""
     items.sort(key=lambda item: LONG_FIRST.index(item.path.parent.name))
 
 
@@ -52,7 +52,7 @@ def version() -> DataVersion:
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished command: its exit code, what it wrote, the workspace it wrote to, and its arguments."""
+    """A finished command: its exit code, its output, its workspace and its arguments."""
 
     code: int
     out: str
@@ -62,14 +62,14 @@ class Ran:
 
     @property
     def document(self) -> dict[str, Any]:
-        """What it printed as JSON; valid by the schema of its result."""
+        """The JSON that the command printed, validated with the schema of its result."""
         found: dict[str, Any] = json.loads(self.out)
         require_schema(self.arguments, found)
         return found
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """This one, without what it says of the libraries, and with a workspace."""
+    """The current environment, without variables of the libraries, and with a workspace."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML_", "MLFLOW_", "BENTOML_"))}
     return {**clean, "DRIFTGATE_HOME": str(home)}
 
@@ -77,15 +77,15 @@ def clean_environment(home: Path) -> dict[str, str]:
 def run_cli(
     *arguments: str, home: Path, cwd: Path = PROJECT, project: Path = PROJECT, fresh: bool = False, **environment: str
 ) -> Ran:
-    """Run the project's `run.py` in a process of its own, with a workspace of its own.
+    """Run the project's `run.py` in a separate process.
 
     Args:
-        arguments: Of the command line.
+        arguments: The arguments of the command line.
         home: The workspace.
-        cwd: Where the command is typed.
-        project: Whose `run.py`.
-        fresh: Start Python anew, as a user does; else the process is forked from one that has its imports behind it.
-        environment: More variables.
+        cwd: The working folder of the command.
+        project: The project folder that contains `run.py`.
+        fresh: Start a new Python, as a user does. If not, the process is forked from one that has already imported everything.
+        environment: More environment variables.
     """
     settings = {**clean_environment(home), **environment}
     if not fresh and project == PROJECT:
@@ -103,7 +103,7 @@ def run_cli(
 
 @functools.cache
 def warm() -> Warm:
-    """The process that commands are forked from; one for each worker of the tests."""
+    """The process from which commands are forked. Each test worker has one."""
     started = Warm()
     atexit.register(started.close)
     return started

@@ -16,21 +16,21 @@ from driftgate.workspace import PROJECT, Workspace
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git, as somebody."""
+    """Run git with an author."""
     somebody = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     done = subprocess.run(["git", *somebody, *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def commit(folder: Path, subject: str) -> str:
-    """Commit everything; the commit's hash."""
+    """Commit everything. Returns the commit's hash."""
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", subject)
     return git(folder, "rev-parse", "HEAD")
 
 
 def dvc(folder: Path, *arguments: str) -> str:
-    """Run DVC's own command."""
+    """Run DVC's command line."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True, text=True
     )
@@ -47,7 +47,7 @@ def small(folder: Path) -> Path:
 
 
 def whole(folder: Path) -> Path:
-    """The project as it is in this folder, committed in a repository of its own; without what git ignores, as data."""
+    """Copy the project from this folder into a new repository, and commit it. Ignored files, such as data, are not copied."""
     for name in git(PROJECT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         if (PROJECT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,18 +58,18 @@ def whole(folder: Path) -> Path:
 
 
 def rules_in(path: Path) -> Problem:
-    """The rules, with their data at a path that no stage builds."""
+    """The rules problem, with its data at a path that no DVC stage builds."""
     problem = load_problem(PROJECT / "configs" / "rules.yaml")
     return problem.model_copy(update={"data": problem.data.model_copy(update={"path": path, "stage": None})})
 
 
 def renamed(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
-    """The same rows under other ids."""
+    """The same rows with other ids."""
     return rows.assign(row_id=[f"{prefix}{number}" for number in range(len(rows))])
 
 
 class Repository:
-    """A repository with two committed versions of a table; the second is there."""
+    """A repository with two committed versions of a table. The working folder has the second."""
 
     def __init__(self, folder: Path, rows: pd.DataFrame) -> None:
         self.root, self.rows, self.workspace = folder / "repo", rows, Workspace(folder / "var")
@@ -116,6 +116,6 @@ class Repository:
         (self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]).unlink()
 
     def require_whole(self, *expected: str) -> None:
-        """One of the versions is there, promise and bytes."""
+        """Check that the working folder has one of the versions, both its pointer and its data."""
         assert ensure_data(self.problem, workspace=self.workspace) in expected
         assert not [path.name for path in self.root.iterdir() if path.name.startswith(".rows")]

@@ -1,4 +1,4 @@
-"""Results for tests, and the check that what a command prints is what its JSON schema says."""
+"""Results for tests, and the validation of printed results with their JSON schema."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ NAMES = {"train": "training", "rollback": "move", "prove": "proof", "reproduce":
 
 
 def trained(*checks: Check, **more: Any) -> TrainingResult:
-    """The result of a training run, with these checks and other values."""
+    """Create the result of a training run with these checks and other values."""
     verdict = Verdict(problem="rules", checks=checks)
     known: dict[str, Any] = {
         "problem": "rules", "verdict": verdict.outcome, "checks": checks, "runs": RunIds(mlflow="abc", zenml=None),
@@ -39,7 +39,7 @@ def result_name(arguments: tuple[str, ...], document: dict[str, Any]) -> str:
 
 
 def require_schema(arguments: tuple[str, ...], document: dict[str, Any]) -> None:
-    """The document is valid by the published schema, and can be read back."""
+    """Check that a document is valid by the published schema, and that its model can read it."""
     name = result_name(arguments, document)
     Draft202012Validator(schema_of(name), format_checker=FormatChecker()).validate(document)
     assert RESULTS[name].model.model_validate(document).json_document() == document

@@ -1,4 +1,4 @@
-"""Small tables of made-up orders, as strangers write them: a problem, and lines of CSV."""
+"""Small tables of invented orders, in formats that users have: a problem, and lines of CSV."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
-"""A process that has imported what `run.py` imports, and forks for each command: seconds saved, a process each as before.
+"""A process that has imported everything that `run.py` imports, and forks for each command. This saves seconds per command.
 
-Most tests of the command line look at what a command does, not at how it starts. Those that kill it, or that look at its
-environment, start it themselves (`run_cli(..., fresh=True)`).
+Most tests of the command line check what a command does, not how it starts. Tests that kill a command or check its environment
+start a new process (`run_cli(..., fresh=True)`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PROJECT = Path(__file__).resolve().parent.parent
-# What a training, a drift check and a deployment import; nothing of it may read the workspace's settings at import.
+# The imports of a training, a drift check and a deployment. None of them may read the workspace's settings at import.
 IMPORTS = (
     "cli.main", "cli.jobs", "cli.evidence", "cli.status", "pipelines.launch", "pipelines.training", "pipelines.drift",
     "pipelines.deployment", "operations.deploy", "operations.prove", "operations.experiment", "driftgate.drift.report",
@@ -30,7 +30,7 @@ IMPORTS = (
 
 
 class Warm:
-    """The server's other end: runs commands, each in a process of its own."""
+    """The client of the warm process. It runs each command in a separate process."""
 
     def __init__(self) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("ZENML_", "MLFLOW_", "BENTOML_"))}  # fmt: skip
@@ -42,7 +42,7 @@ class Warm:
         )  # fmt: skip
 
     def run(self, arguments: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:
-        """The exit code of a command, and what it wrote to standard output and standard error."""
+        """Run a command. Returns its exit code, standard output and standard error."""
         assert self._server.stdin
         assert self._server.stdout
         with tempfile.TemporaryDirectory(dir=self._folder.name) as folder:
@@ -60,12 +60,12 @@ class Warm:
 
 
 def serve() -> None:
-    """Import, then fork for each line of standard input; answers with the exit code."""
+    """Import everything, then fork a process for each line of standard input, and print its exit code."""
     sys.path[0] = str(PROJECT)
     sys.dont_write_bytecode = False
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print isn't an answer
-    sys.modules["__main__"].__file__ = str(PROJECT / "run.py")  # by it ZenML finds the root of the sources
+    os.dup2(2, 1)  # output of libraries must not be read as an answer
+    sys.modules["__main__"].__file__ = str(PROJECT / "run.py")  # ZenML finds the source root with it
     _import_all()
     for line in sys.stdin:
         asked = json.loads(line)
@@ -84,7 +84,7 @@ def _import_all() -> None:
 
     given = dict(os.environ)
     Workspace.current().set_environment()
-    os.environ["ZENML_LOGGING_VERBOSITY"] = "CRITICAL"  # as the command line has it; read at import
+    os.environ["ZENML_LOGGING_VERBOSITY"] = "CRITICAL"  # as the command line sets it; ZenML reads it at import
     for name in IMPORTS:
         importlib.import_module(name)
     from sqlalchemy.orm import configure_mappers

@@ -1,4 +1,4 @@
-"""A release made ready to answer: its request model, its model, what it says of a row."""
+"""Answer prediction requests with one release: validate rows, predict, and write the line for the log."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ class Strict(BaseModel):
 
 
 class Feedback(Strict):
-    """What became of a predicted row."""
+    """The true class of a predicted row."""
 
-    prediction_id: str = Field(pattern=ID_PATTERN, description="As answered with the prediction")
-    label: str = Field(max_length=200, description="The class that it turned out to be")
+    prediction_id: str = Field(pattern=ID_PATTERN, description="The id in the answer to the prediction request")
+    label: str = Field(max_length=200, description="The true class of the row")
 
 
 class Answering:
-    """Answers rows by one release. Whoever holds it, holds all of it: a swap to another release is one assignment.
+    """Predicts rows with one release.
+
+    An object contains everything that belongs to the release, so a swap to another release is one assignment.
 
     Args:
-        release: Verified by its hashes.
-        most_rows: Of one request.
+        release: The release, already verified by its hashes.
+        most_rows: The maximum number of rows in one request.
 
     Raises:
-        DriftgateError: If a golden row gets another probability than at training.
+        DriftgateError: If the probability of a golden row differs from the one at training.
     """
 
     def __init__(self, release: Release, *, most_rows: int) -> None:
@@ -48,7 +50,7 @@ class Answering:
                 "contract": release.contract.model_dump(mode="json", exclude_defaults=True),
             }
         )
-        self.openapi: bytes | None = None  # the document, once somebody asks for it
+        self.openapi: bytes | None = None  # the document, created at the first request for it
         self._classes = (self.card.negative_name, self.card.positive_name)
 
     @property
@@ -62,14 +64,14 @@ class Answering:
         """Predict rows.
 
         Args:
-            rows: Of the request model.
-            request: Its id, which begins with the time: so whoever looks for labels of a week needs no other.
-            arm: Of the experiment.
-            caller: Whom the request came from, by pseudonym, where an experiment assigns by caller.
-            peer: The network address it came from, by pseudonym, while an experiment runs.
+            rows: Instances of the request model.
+            request: The request's id. It starts with the time, so a reader of labels can select a period by id.
+            arm: The experiment's arm.
+            caller: The caller's pseudonym, if an experiment assigns arms by caller.
+            peer: The pseudonym of the caller's network address, while an experiment runs.
 
         Returns:
-            An answer for each, and the line for the prediction log.
+            One answer for each row, and the line for the prediction log.
         """
         values = [row.__dict__ for row in rows]
         columns = {name: [row[field] for row in values] for name, field in self._fields.items()}

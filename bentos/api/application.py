@@ -1,7 +1,7 @@
-"""The application: every route of the service, before BentoML's own.
+"""The application: all routes of the service. It handles requests before BentoML's own application.
 
-BentoML starts it, health-checks it and stops it. Its routes, spans, time-outs and access log would cost more than the
-prediction itself, and would keep the input of a bad request; so requests are answered here, in front of them.
+BentoML starts the service, checks its health and stops it. BentoML's routes, spans, time-outs and access log would cost
+more than the prediction itself, and would log the input of bad requests. So this application answers requests itself.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from driftgate.production.release import Release, read_release
 
 log = logging.getLogger("driftgate.service")
 
-BYTES_ON_THE_LOOP = 16 * 1024  # larger batches are read and predicted on a thread, so that others need not wait
-ROW_BYTES, LABEL_BYTES = 64 * 1024, 4 * 1024  # of one row's body, and of one label's
-UNREADY_SECONDS = 10.0  # after a write that failed
+BYTES_ON_THE_LOOP = 16 * 1024  # larger batches are read and predicted on a thread, so that other requests don't wait
+ROW_BYTES, LABEL_BYTES = 64 * 1024, 4 * 1024  # the maximum size of a body with one row, and with one label
+UNREADY_SECONDS = 10.0  # the time after a failed write in which the service reports that it isn't ready
 JSON, HTML, PLAIN = b"application/json", b"text/html; charset=utf-8", b"text/plain; version=0.0.4; charset=utf-8"
 
 Answer = tuple[int, bytes, bytes]
@@ -47,14 +47,14 @@ Guarded = Literal["token", "label token"] | None
 
 
 class Service:
-    """What serves: the release, the log, the metrics, the channel.
+    """The running service: its release, prediction log, metrics and channel.
 
     Args:
-        settings: Checked.
+        settings: The checked settings.
 
     Raises:
-        DriftgateError: If the release can't be read, or predicts otherwise than at training.
-        OSError: If the log's folder can't be written.
+        DriftgateError: If the release can't be read, or its predictions differ from those at training.
+        OSError: If the service can't write to the log's folder.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,11 +63,11 @@ class Service:
         self._secret = callers.encode() if callers else None
         self._label_secret = labellers.encode() if labellers else None
         if settings.label_token is None:
-            log.warning("DRIFTGATE_LABEL_TOKEN is not set: whoever may ask for predictions may also send their labels")
+            log.warning("DRIFTGATE_LABEL_TOKEN is not set: every caller with DRIFTGATE_TOKEN can also send labels")
         self._writers = {}
         if settings.log:
             for cut in repair(settings.log) if settings.log.exists() else []:
-                log.warning("cut an unfinished line from %s", cut)
+                log.warning("removed an incomplete line from %s", cut)
             self._writers = {
                 kind: SegmentWriter(
                     settings.log, kind, segment_bytes=settings.segment_bytes, segment_seconds=settings.segment_seconds
@@ -106,7 +106,7 @@ class Service:
         }
 
     def close(self) -> None:
-        """Stop following, end the segments."""
+        """Stop following the channel, and close the log's segments."""
         if self._follower:
             self._follower.stop()
         if self._arms:
@@ -115,18 +115,18 @@ class Service:
             writer.close()
 
     def owns(self, path: str) -> bool:
-        """Whether a path is answered here; the rest is BentoML's health and static files."""
+        """Whether this application answers a path. BentoML answers the health and static paths."""
         return not (path in ("/livez", "/healthz") or path.startswith("/static_content/"))
 
     async def respond(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer one request, whatever it holds."""
+        """Answer one request. An exception becomes an error answer."""
         started = time.perf_counter()
         route, headers = "other", tuple[tuple[bytes, bytes], ...]()
         unread = False
         try:
             found = self._routes.get(scope["path"])
             if found is None:
-                raise Refused(HTTPStatus.NOT_FOUND, "no_such_path", "There is no such path; `/` lists what there is.")
+                raise Refused(HTTPStatus.NOT_FOUND, "no_such_path", "There is no such path; `/` lists the paths.")
             method, guarded, handler = found
             route = scope["path"]
             if scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
@@ -140,15 +140,15 @@ class Service:
             return
         except Refused as refused:
             status, body, kind = refused.status, refused.body(), JSON
-            unread = refused.code not in READ_WHOLE  # the body may still be on its way
+            unread = refused.code not in READ_WHOLE  # the caller may still be sending the body
             headers = (*refused.headers, *(HANG_UP if unread else ()))
             self.metrics.refused.labels(refused.code).inc()
         except Exception as error:
-            # Neither message nor values: they may hold the input.
+            # The error's message and values are not logged, because they may contain the input.
             place = traceback.extract_tb(error.__traceback__)[-1]
             log.error("internal error: %s in %s:%s", type(error).__name__, place.name, place.lineno)
             status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, JSON
-            body = Refused(status, "internal", "The service failed; its log says where.").body()
+            body = Refused(status, "internal", "The service failed; see its log.").body()
             self.metrics.refused.labels("internal").inc()
         size = str(len(body)).encode()
         await send(
@@ -162,7 +162,7 @@ class Service:
         await send({"type": "http.response.body", "body": answer, "more_body": unread})
         self.metrics.seconds.labels(route).observe(time.perf_counter() - started)
         if unread:
-            # The answer is out; the server closes the connection once the body is read, so that it isn't reset.
+            # The answer has been sent. The rest of the body is read, so that closing doesn't reset the connection.
             await drain(receive)
             await send({"type": "http.response.body"})
 
@@ -171,16 +171,16 @@ class Service:
             server = scope.get("server") or ("", None)
             if not is_loopback(str(server[0])):
                 raise Refused(
-                    HTTPStatus.FORBIDDEN, "not_local", "Without a token the service answers on its own machine only."
+                    HTTPStatus.FORBIDDEN, "not_local", "Without a token, the service answers only on its own machine."
                 )
             return
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, token = given.partition(b" ")
-        # Always compared, so that the time says nothing of the token.
+        # Compared in constant time, even if the scheme is wrong: the response time reveals nothing about the token.
         same = hmac.compare_digest(token.strip(), secret)
         if not same or scheme.lower() != b"bearer":
             raise Refused(
-                HTTPStatus.UNAUTHORIZED, "token", "Give the token: `Authorization: Bearer …`.",
+                HTTPStatus.UNAUTHORIZED, "token", "Send the token in the header `Authorization: Bearer …`.",
                 headers=[(b"www-authenticate", b"Bearer")],
             )  # fmt: skip
 
@@ -202,7 +202,7 @@ class Service:
         return HTTPStatus.OK, to_json({"predictions": await self._answer(arms, rows, scope, on_thread=large)}), JSON
 
     async def _answer(self, arms: Arms, rows: list[Any], scope: Scope, *, on_thread: bool) -> list[dict[str, Any]]:
-        """Predict, write to the log, count; only then whoever called may have the answer."""
+        """Predict, write to the log, and update the metrics. The caller gets the answer only after that."""
         key, address = (_header(scope, b"x-assignment-key"), _address(scope)) if arms.plan else (None, None)
         (answers, line), request = await arms.answer(rows, key=key, address=address, on_thread=on_thread)
         self._keep(PREDICTIONS, line)
@@ -215,13 +215,13 @@ class Service:
         classes = self._now().classes
         if feedback.label not in classes:
             raise Refused(
-                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "The contract is broken; fields tells where.",
+                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "The request breaks the contract; see fields.",
                 fields=[("label", f"Input should be {' or '.join(repr(name) for name in classes)}")],
             )  # fmt: skip
-        told = {"prediction_id": feedback.prediction_id, "label": feedback.label}
-        self._keep(LABELS, to_json({"at": time.time_ns() // 1_000_000, **told}))
+        accepted = {"prediction_id": feedback.prediction_id, "label": feedback.label}
+        self._keep(LABELS, to_json({"at": time.time_ns() // 1_000_000, **accepted}))
         self.metrics.feedback.inc()
-        return HTTPStatus.ACCEPTED, to_json(told), JSON
+        return HTTPStatus.ACCEPTED, to_json(accepted), JSON
 
     async def _information(self, _scope: Scope, _receive: Any) -> Answer:
         return HTTPStatus.OK, self._now().information, JSON
@@ -244,31 +244,33 @@ class Service:
 
     async def _readiness(self, _scope: Scope, _receive: Any) -> Answer:
         card, writable = self._now().card, self._writable()
-        told = {
+        state = {
             "ready": writable,
             "release": {"name": card.name, "version": card.version},
             "log": "off" if not self._writers else "written" if writable else "can't be written",
-            # A code alone: the cause names folders of this machine, and whoever asks has shown no token.
+            # Only a code: the cause names folders of this machine, and this route requires no token.
             "channel": None if self._follower is None else {"error": self._follower.error},
-            "experiment": self._serving().told(),
+            "experiment": self._serving().describe(),
         }
-        return HTTPStatus.OK if writable else HTTPStatus.SERVICE_UNAVAILABLE, to_json(told), JSON
+        return HTTPStatus.OK if writable else HTTPStatus.SERVICE_UNAVAILABLE, to_json(state), JSON
 
     def _serving(self) -> Arms:
-        """What serves at this moment; whoever asks keeps it until the answer is out."""
+        """The current champion and challenger. A request uses the same ones until its answer is sent."""
         if self._arms is None:
             raise RuntimeError("no release serves yet")
         return self._arms
 
     def _now(self) -> Answering:
-        """The champion of this moment."""
+        """The current champion."""
         return self._serving().champion
 
     def _take(self, release: Release, challenger: Release | None, plan: Challenger | None) -> None:
-        """Make releases ready, which tries their golden rows, and only then let them serve."""
+        """Load releases, check their golden rows, and then let them serve."""
         old, most_rows = self._arms, self.settings.most_rows
         if challenger and challenger.contract != release.contract:
-            raise DriftgateError("The challenger takes other columns than the champion.", "Deploy it instead.")
+            raise DriftgateError(
+                "The challenger's columns differ from the champion's.", "Deploy it without an experiment."
+            )
         self._arms = Arms(
             Answering(release, most_rows=most_rows),
             challenger=Answering(challenger, most_rows=most_rows) if challenger else None,
@@ -284,7 +286,7 @@ class Service:
                 self._writers[SHADOW].append(line)
 
     def _keep(self, kind: str, line: bytes) -> None:
-        """Write to the log before the answer leaves; what can't be kept is not answered."""
+        """Write to the log before the answer is sent. If the write fails, the caller gets 503 instead of the answer."""
         writer = self._writers.get(kind)
         if writer is None:
             return
@@ -296,7 +298,7 @@ class Service:
             self.metrics.log_failures.inc()
             log.error("the prediction log can't be written: %s", error.strerror)
             raise Refused(
-                HTTPStatus.SERVICE_UNAVAILABLE, "log", "The prediction log can't be written, so nothing is answered.",
+                HTTPStatus.SERVICE_UNAVAILABLE, "log", "The prediction log can't be written, so there is no answer.",
                 headers=[(b"retry-after", b"10")],
             ) from None  # fmt: skip
         self._log_failed_at = None
@@ -304,12 +306,12 @@ class Service:
         self.metrics.log_bytes.inc(len(line) + 1)
 
     def _probe_log(self) -> None:
-        """Raise an OSError if a file can't be made in the log's folder."""
+        """Raise an OSError if a file can't be created in the log's folder."""
         with tempfile.TemporaryFile(dir=self.settings.log) as file:
             file.write(b"x" * 4096)
 
     def _writable(self) -> bool:
-        """Whether the log can be written, as far as one knows: after a failure, it is tried again now and then."""
+        """Whether the log can be written. After a failed write, this tries again at most every `UNREADY_SECONDS`."""
         failed = self._log_failed_at
         if failed is None:
             return True
@@ -335,12 +337,12 @@ class Service:
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
-    """A header's value, cut at two hundred characters."""
+    """The first 200 characters of a header's value; None if the header is missing or empty."""
     return next((value[:200].decode("latin-1") for key, value in scope["headers"] if key == name and value), None)
 
 
 def _address(scope: Scope) -> str:
-    """The network address that a request came from; of IPv6 the network, since one caller has a whole one."""
+    """The caller's network address. For IPv6, it is the /64 network, since a caller usually has all of it."""
     host = str((scope.get("client") or ("local",))[0])
     with contextlib.suppress(ValueError):
         address = ipaddress.ip_address(host)
@@ -350,7 +352,7 @@ def _address(scope: Scope) -> str:
 
 
 def _packaged(folder: Path) -> Release | DriftgateError:
-    """The packaged release, or why there is none: who follows a channel need not have one."""
+    """The packaged release, or the error. A service that follows a channel needs no packaged release."""
     try:
         return read_release(folder)
     except DriftgateError as error:
@@ -358,7 +360,7 @@ def _packaged(folder: Path) -> Release | DriftgateError:
 
 
 class Front:
-    """Stands in front: hands each request to the running service, and the rest on to BentoML."""
+    """The first ASGI application: it passes our routes to the running service, and everything else to BentoML."""
 
     running: Service | None = None
 

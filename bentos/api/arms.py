@@ -1,7 +1,8 @@
-"""Champion and challenger in one process: who answers a request, and what the other one would have said.
+"""Champion and challenger in one process. An experiment is a traffic split or a shadow.
 
-A challenger can do no harm to callers: in a split, whatever it fails to answer in time the champion answers; in the
-shadow, it is asked after the answer has left. One that fails or is slow again and again is shut off, and that is told.
+A challenger can't harm callers. In a split, the champion answers if the challenger fails or is too slow. In a shadow,
+the challenger predicts after the answer was sent. A challenger that often fails or is often slow is shut off, and
+`/readyz` shows that.
 """
 
 from __future__ import annotations
@@ -22,28 +23,28 @@ from driftgate.production.channel import Challenger, challenged, pseudonym
 log = logging.getLogger("driftgate.experiment")
 
 CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
-WITHIN_SECONDS = 1.0  # in which a challenger must answer, in a split
-# Failures and slow answers fill a bucket that answers in time empty: full, and the challenger is shut off. So it goes at
-# once where all fail or are slow, and soon where one in a hundred fails or three in a hundred are slow.
+WITHIN_SECONDS = 1.0  # the time limit for a challenger's answer in a split
+# A leaky bucket: failures and slow answers fill it, answers in time empty it. When it is full, the challenger is shut
+# off. That happens immediately if all answers fail or are slow, and soon if 1 % fail or 3 % are slow.
 FAILED, SLOW, FORGIVEN, MOST = 4.0, 1.0, 0.02, 10.0
-ROWS_IN_BUDGET = 100  # a batch of so many more rows may take the budget of one row once more
-MOST_WAITING = 200  # requests that may wait for the shadow; more are left out
-MOST_WAITING_ROWS = 20_000  # of theirs, which hold memory; one request may wait whatever it has
-STUCK_SECONDS = 10.0  # in which nothing of what waits came through
+ROWS_IN_BUDGET = 100  # each 100 more rows in a batch add the time budget of one row
+MOST_WAITING = 200  # the maximum number of requests that wait for the shadow; more are skipped
+MOST_WAITING_ROWS = 20_000  # the maximum number of their rows, to limit memory; a single request may have more
+STUCK_SECONDS = 10.0  # the shadow is stuck if its queue is full and no request finished in this time
 THREADS = 4
 
 Answers = tuple[list[dict[str, Any]], bytes]
 
 
 class Arms:
-    """What serves: the champion, and the challenger of an experiment if there is one.
+    """The champion, and the challenger if an experiment runs.
 
     Args:
-        champion: Answers.
-        challenger: Of the experiment, or None.
-        plan: Of the experiment, or None.
-        keep: Writes a line of the shadow's.
-        failed: Is told of each failure of the challenger.
+        champion: The champion.
+        challenger: The experiment's challenger, or None.
+        plan: The experiment's settings, or None.
+        keep: Writes one line to the shadow's log.
+        failed: Is called for each failure of the challenger.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Arms:
         self._pool = ThreadPoolExecutor(1 if shadow else THREADS, "challenger") if plan else None
 
     def close(self) -> None:
-        """Take in nothing more for the challenger; what it is at, and what waits for an answer, comes to its end."""
+        """Accept no more requests for the challenger. Requests that wait for its answer are finished."""
         self._closed = True
         if self._pool:
             self._pool.shutdown(wait=False)
@@ -76,10 +77,10 @@ class Arms:
         """Answer rows by the arm that the request's key is assigned to.
 
         Args:
-            rows: Of the champion's request model.
-            key: By which a caller is always assigned alike; None: the request's id.
-            address: Of the network, that the request came from.
-            on_thread: Whether there are so many that others should not wait for them.
+            rows: Instances of the champion's request model.
+            key: The caller's assignment key. The same key always gets the same arm. None means the request's id.
+            address: The network address of the caller.
+            on_thread: Whether to predict on a thread, so that other requests don't wait for a large batch.
 
         Returns:
             The answers with the line for the log, and the request's id.
@@ -87,29 +88,29 @@ class Arms:
         request = f"{time.time_ns() // 1_000_000:011x}-{secrets.token_hex(8)}"
         plan, challenger = self.plan, self._challenger
         split = plan is not None and plan.share is not None and not self.off
-        # In the shadow, too: labels of one caller say less than as many of others, and are counted by it.
-        told: dict[str, Any] = {"request": request}
+        # Logged in a shadow too: labels of one caller are correlated, so the experiment's analysis counts by caller.
+        fields: dict[str, Any] = {"request": request}
         if plan and not self.off:
-            told["caller"] = pseudonym(key, salt=plan.id) if key else None
-            # An address may send any key it likes: what it weighs in the experiment's result is limited by address.
-            told["peer"] = pseudonym(address, salt=plan.id) if address else None
+            fields["caller"] = pseudonym(key, salt=plan.id) if key else None
+            # A caller can send any key, so the experiment's analysis also limits the weight of each network address.
+            fields["peer"] = pseudonym(address, salt=plan.id) if address else None
         if plan and challenger and split and challenged(key or request, salt=plan.id, share=plan.share or 0):
-            found = await self._of_challenger(challenger, rows, told)
+            found = await self._of_challenger(challenger, rows, fields)
             if found is not None:
                 return found, request
         if on_thread:
-            return await asyncio.to_thread(self.champion.answer, rows, arm=CHAMPION, **told), request
-        return self.champion.answer(rows, arm=CHAMPION, **told), request
+            return await asyncio.to_thread(self.champion.answer, rows, arm=CHAMPION, **fields), request
+        return self.champion.answer(rows, arm=CHAMPION, **fields), request
 
-    async def _of_challenger(self, challenger: Answering, rows: list[Any], told: dict[str, Any]) -> Answers | None:
+    async def _of_challenger(self, challenger: Answering, rows: list[Any], fields: dict[str, Any]) -> Answers | None:
         loop, started = asyncio.get_running_loop(), time.monotonic()
         try:
-            job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, arm=CHALLENGER, **told))
+            job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, arm=CHALLENGER, **fields))
             found = await asyncio.wait_for(job, WITHIN_SECONDS)
         except TimeoutError:
             self._fault(FAILED, f"no answer within {WITHIN_SECONDS:g} s")
         except Exception as error:
-            if not self._closed:  # else it was closed by a swap meanwhile, and the champion answers
+            if not self._closed:  # if closed, a swap to another release caused the error; the champion answers
                 self._fault(FAILED, type(error).__name__)
         else:
             self._time(time.monotonic() - started, rows=len(rows))
@@ -117,14 +118,14 @@ class Arms:
         return None
 
     def shadow(self, rows: list[Any], request: str) -> None:
-        """Let the challenger predict rows that were answered already; what it can't take in is left out."""
+        """Let the challenger predict rows that the champion has answered. If its queue is full, skip the rows."""
         if self._pool is None or self.plan is None or self.plan.share is not None or self.off:
             return
         with self._lock:
             now = time.monotonic()
             full = self._waiting >= MOST_WAITING or self._waiting_rows + len(rows) > MOST_WAITING_ROWS
             if self._waiting and full:
-                # More than it can take in for a moment is no fault; that nothing comes out is one.
+                # A queue that is full for a moment is not a fault. A queue in which nothing finishes is one.
                 self._failed()
                 if now - self._moved_at > STUCK_SECONDS:
                     self._shut_off("it is stuck")
@@ -132,7 +133,7 @@ class Arms:
             self._moved_at = now if self._waiting == 0 else self._moved_at
             self._waiting += 1
             self._waiting_rows += len(rows)
-        with contextlib.suppress(RuntimeError):  # closed by a swap meanwhile: the answer leaves all the same
+        with contextlib.suppress(RuntimeError):  # closed by a swap; the caller gets the champion's answer anyway
             self._pool.submit(self._predict_in_shadow, rows, request)
 
     def _predict_in_shadow(self, rows: list[Any], request: str) -> None:
@@ -151,7 +152,7 @@ class Arms:
                 self._moved_at = time.monotonic()
 
     def _time(self, seconds: float, *, rows: int) -> None:
-        """Hold the time of an answer against the budget: the guard beside the failures."""
+        """Compare the time of an answer with the time budget, and count it as in time or slow."""
         budget = (self.plan.budget_ms if self.plan else 0) / 1000
         if seconds > budget * (1 + (rows - 1) / ROWS_IN_BUDGET):
             self._fault(SLOW, f"slower than {budget * 1000:g} ms")
@@ -169,8 +170,8 @@ class Arms:
             self.off = reason
             log.error("the challenger is shut off: %s", reason)
 
-    def told(self) -> dict[str, Any] | None:
-        """The experiment as `/readyz` tells it; None where there is none."""
+    def describe(self) -> dict[str, Any] | None:
+        """The experiment as `/readyz` shows it; None if no experiment runs."""
         if self.plan is None:
             return None
         mode = "shadow" if self.plan.share is None else "split"

@@ -1,7 +1,7 @@
-"""From the bytes of a request to checked values; whatever is wrong becomes one shape of answer.
+"""Read the body of a request, and validate it. Every error has the same format.
 
-`{"error": {"code": …, "message": …, "fields": [{"field": …, "cause": …}]}}`. No value of the input is repeated in it, or
-logged.
+`{"error": {"code": …, "message": …, "fields": [{"field": …, "cause": …}]}}`. Errors and the log contain no values of the
+input.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ SHOWN_FIELDS = 20
 SHOWN_NAME = 100
 ROWS = "instances"
 BODY_WITHIN_SECONDS = 30
-HANG_UP = ((b"connection", b"close"),)  # else the rest of the body would be read to its end, for nothing
-# How much of a refused request is read and thrown away before its connection is closed. A connection that is closed with
-# bytes unread is reset, and a caller that is still sending then sees an error in place of the answer.
+HANG_UP = ((b"connection", b"close"),)  # so that the server doesn't read the rest of a refused body
+# How much of a refused request is read and discarded before its connection is closed. Closing a connection with unread
+# bytes resets it. Then a caller that is still sending sees a connection error instead of the answer.
 LINGER_BYTES, LINGER_SECONDS = 32 * 2**20, 10.0
-# Codes of requests whose body was read to its end.
+# Codes of refused requests whose body was read completely.
 READ_WHOLE = frozenset({"empty_body", "bad_json", "bad_utf8", "duplicate_key", "too_deep", "invalid", "log"})
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -32,14 +32,14 @@ Scope = dict[str, Any]
 
 
 class Refused(Exception):
-    """A request that gets no answer but this one.
+    """A request that the service refuses, with the error answer.
 
     Args:
-        status: Of HTTP.
-        code: The cause in a word, one of a few: metrics count by it.
-        message: The cause in a sentence.
-        fields: Field and cause of each that is wrong.
-        headers: More headers.
+        status: The HTTP status.
+        code: A short code of the cause. There are few codes, because metrics count by code.
+        message: The cause in one sentence.
+        fields: Name and cause of each invalid field.
+        headers: More headers of the answer.
     """
 
     def __init__(
@@ -61,22 +61,22 @@ class Refused(Exception):
 
 
 class Gone(Exception):
-    """The caller has hung up: there is nobody to answer."""
+    """The caller has closed the connection, so no answer is sent."""
 
 
 async def read_body(scope: Scope, receive: Any, *, most_bytes: int) -> bytes:
-    """Read a JSON body, streamed or not, and no more of it than is allowed.
+    """Read a JSON body, streamed or not, up to the allowed size.
 
     Raises:
-        Refused: If it is too large or too slow, or its content type is another one.
-        Gone: If the caller hung up.
+        Refused: If the body is too large or too slow, or its content type isn't JSON.
+        Gone: If the caller closed the connection.
     """
     headers = dict(scope["headers"])
     kind = headers.get(b"content-type", b"").split(b";")
     if kind[0].strip().lower() != b"application/json":
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type", "The content type must be application/json.")
-    told = headers.get(b"content-length", b"0")
-    if told.isdigit() and int(told[:20]) > most_bytes:
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length[:20]) > most_bytes:
         raise _too_large(most_bytes)
     parts, size = [], 0
     try:
@@ -98,7 +98,7 @@ async def read_body(scope: Scope, receive: Any, *, most_bytes: int) -> bytes:
 
 
 async def drain(receive: Any) -> None:
-    """Read the rest of a refused request's body and throw it away, up to `LINGER_BYTES` and `LINGER_SECONDS`."""
+    """Read and discard the rest of a refused request's body, up to `LINGER_BYTES` and `LINGER_SECONDS`."""
     left = LINGER_BYTES
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LINGER_SECONDS):
@@ -110,11 +110,11 @@ async def drain(receive: Any) -> None:
 
 
 def parse(body: bytes, model: type[Model]) -> Model:
-    """Read one JSON object strictly, and check it.
+    """Read one JSON object strictly, and validate it.
 
     Raises:
-        Refused: With 400 if it is no JSON, has a key twice, NaN or infinity, is nested too deep or no UTF-8; with 422 if
-            it breaks the model, naming each field and cause.
+        Refused: With 400 if the body isn't JSON or UTF-8, repeats a key, contains NaN or infinity, or is nested too
+            deeply. With 422 if the model rejects it; the error names each field and cause.
     """
     checked, faults = _check(_decode(body), model)
     if checked is None:
@@ -123,10 +123,10 @@ def parse(body: bytes, model: type[Model]) -> Model:
 
 
 def parse_rows(body: bytes, model: type[Model], *, most_rows: int) -> list[Model]:
-    """Read `{"instances": [row, …]}` strictly, and check each row; the search for faults ends when there are enough.
+    """Read `{"instances": [row, …]}` strictly, and validate each row. It stops after `SHOWN_FIELDS` errors.
 
     Raises:
-        Refused: As of `parse`.
+        Refused: In the same cases as `parse`.
     """
     value = _decode(body)
     if not isinstance(value, dict):
@@ -160,22 +160,21 @@ def _decode(body: bytes) -> Any:
 
 
 def _check(value: Any, model: type[Model]) -> tuple[Model | None, list[tuple[str, str]]]:
-    """A checked value, or field and cause of what is wrong."""
+    """Return the validated value, or the name and cause of each invalid field."""
     if isinstance(value, dict) and len(value) > len(model.model_fields) + SHOWN_FIELDS:
-        return None, [("body", "It has far more fields than there are")]  # each would cost a record of its own
+        return None, [("body", "It has many more fields than the contract")]  # an error for each costs memory
     try:
         return model.model_validate(value, strict=True), []
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         return None, [(_place(fault["loc"]), fault["msg"]) for fault in faults]
-    except (OverflowError, ValueError):  # a whole number beyond any float
+    except (OverflowError, ValueError):  # an integer that is too large for a float
         return None, [("body", "A number is too large")]
 
 
 def _invalid(faults: Sequence[tuple[str, str]]) -> Refused:
-    message = "The contract is broken; fields tells where" + (
-        ", up to a point." if len(faults) >= SHOWN_FIELDS else "."
-    )
+    first = f" for the first {SHOWN_FIELDS} errors" if len(faults) >= SHOWN_FIELDS else ""
+    message = f"The request breaks the contract; see fields{first}."
     return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", message, fields=faults[:SHOWN_FIELDS])
 
 
@@ -185,12 +184,12 @@ def _too_large(most_bytes: int) -> Refused:
 
 
 def _cause_of(error: str) -> tuple[str, str]:
-    """The parser's words without any of the input."""
+    """A code and a message for the parser's error, without values of the input."""
     place = error[error.rfind(" at line ") :] if " at line " in error else ""
     if "uplicate" in error:
         return "duplicate_key", f"A key occurs twice{place}."
     if "recursion" in error:
-        return "too_deep", f"The body is nested too deep{place}."
+        return "too_deep", f"The body is nested too deeply{place}."
     if "unicode" in error.lower() or "utf" in error.lower():
         return "bad_utf8", f"The body is not UTF-8{place}."
     return "bad_json", f"The body is not JSON{place}."

@@ -1,7 +1,7 @@
-"""Limits on connections that uvicorn doesn't have: on the bytes of a request's head, on time, and on number.
+"""Limits that uvicorn doesn't have: the size of a request's head, time limits, and the number of connections.
 
-uvicorn creates one protocol object for each connection, from a class that its table of protocols names. `install` puts
-`Connection` into that table. It is uvicorn's own class with these limits added; parsing and answering stay uvicorn's.
+uvicorn creates one protocol object for each connection, from a class in its table of protocols. `install` puts
+`Connection` into that table. It is uvicorn's own class with these limits added. uvicorn still parses and answers.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("driftgate.connections")
 
-HEAD_BYTES = 32 * 1024  # of the request line, all headers and all trailers of a request together
-ANSWER_SECONDS = 60.0  # from a request's head until its caller has taken the whole answer
-MOST_PIPELINED = 64  # requests of one connection that may wait for their turn
+HEAD_BYTES = 32 * 1024  # the maximum size of the request line, headers and trailers together
+ANSWER_SECONDS = 60.0  # from the end of a request's head until the caller has received the whole answer
+MOST_PIPELINED = 64  # the maximum number of requests of one connection that wait for an earlier answer
 SWEEP_SECONDS = 1.0
-SUMMARY_SECONDS = 10.0  # between two lines of the log about closed connections
+SUMMARY_SECONDS = 10.0  # between two log lines about closed connections
 
 
 def install(guard: Guard) -> None:
-    """Make uvicorn, where it starts in this process, use `Connection` for HTTP."""
+    """Make uvicorn use `Connection` for HTTP in this process."""
     made: Any = functools.partial(Connection, guard)
     config.HTTP_PROTOCOLS["auto"] = made
 
 
 class Guard:
-    """All connections of one process: how many there may be, and when each must have brought or taken something.
+    """All connections of one process, with limits on their number and on their time.
 
-    At the limit, a new connection takes the place of the one that has kept the service waiting longest. So callers who
-    send their request at once are served, however many others hold connections and send nothing.
+    At the limit, a new connection replaces the one whose caller has let the service wait longest. So callers that send
+    their request immediately are served, even if others keep many connections open and send nothing.
 
     Args:
-        most: Connections at a time.
-        idle_seconds: Within which a connection must bring the whole head of its next request.
+        most: The maximum number of open connections.
+        idle_seconds: The time limit for the whole head of a connection's next request.
     """
 
     def __init__(self, *, most: int, idle_seconds: float) -> None:
         self.most, self.idle_seconds = most, idle_seconds
         self.metrics: Metrics | None = None  # set once the service is up
         self._open: dict[Connection, None] = {}
-        self._waiting: dict[Connection, None] = {}  # for their caller; who waits longest comes first
+        self._waiting: dict[Connection, None] = {}  # connections that wait for their caller; the longest wait is first
         self._closed: Counter[str] = Counter()
         self._summary_due = 0.0
         self._sweeping = False
 
     def enter(self, connection: Connection) -> bool:
-        """Take in a connection. False: there is no place, because each of the others has a request in progress."""
+        """Add a connection. Returns False at the limit, if all other connections have a request in progress."""
         if not self._sweeping:
             self._sweeping = True
             connection.loop.call_later(SWEEP_SECONDS, self._sweep, connection.loop)
@@ -75,21 +75,21 @@ class Guard:
         return True
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         self._open.pop(connection, None)
         self._waiting.pop(connection, None)
 
     def waits(self, connection: Connection) -> None:
-        """It is the caller's turn to send, or to take its answer."""
+        """Mark a connection that waits for its caller: to send a request, or to receive the answer."""
         if connection in self._open:
             self._waiting.setdefault(connection)
 
     def works(self, connection: Connection) -> None:
-        """It is the service's turn."""
+        """Mark a connection that waits for the service's answer."""
         self._waiting.pop(connection, None)
 
     def closes(self, cause: str) -> None:
-        """Count a connection that is closed before its time."""
+        """Count a connection that the service closes because of a limit."""
         self._closed[cause] += 1
         if self.metrics:
             self.metrics.connections_closed.labels(cause).inc()
@@ -102,8 +102,8 @@ class Guard:
             self.metrics.connections.set(len(self._open))
             self.metrics.connections_limit.set(self.most)
         if self._closed and time.monotonic() >= self._summary_due:
-            told = ", ".join(f"{cause} {number:,}" for cause, number in sorted(self._closed.items()))
-            log.warning("closed %s connections: %s; %s of %s are open", f"{self._closed.total():,}", told,
+            causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(self._closed.items()))
+            log.warning("closed %s connections: %s; %s of %s are open", f"{self._closed.total():,}", causes,
                         f"{len(self._open):,}", f"{self.most:,}")  # fmt: skip
             self._closed.clear()
             self._summary_due = time.monotonic() + SUMMARY_SECONDS
@@ -113,9 +113,9 @@ class Guard:
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol for HTTP/1.1, with limits.
 
-    A head above `HEAD_BYTES` gets 431. `deadline` is absolute: bytes that come now and then don't move it, only a whole
-    head or a whole answer does. `Upgrade` is ignored, as RFC 9110 (section 7.8) allows, except to WebSocket: that is
-    refused.
+    A head larger than `HEAD_BYTES` gets 431. `deadline` is absolute: only a whole head or a whole answer moves it, so a
+    caller can't extend it with single bytes. `Upgrade` is ignored, as RFC 9110 (section 7.8) allows. An upgrade to
+    WebSocket is refused.
     """
 
     def __init__(self, guard: Guard, **settings: Any) -> None:
@@ -123,13 +123,13 @@ class Connection(HttpToolsProtocol):
         self.ws_protocol_class = None
         self.deadline = 0.0
         self._guard = guard
-        # `_begun`: the head of a request is arriving; `_arriving`: a request is, head or body.
+        # `_begun`: the head of a request is arriving. `_arriving`: a request is arriving, its head or its body.
         self._head = 0  # bytes of the current request's head and trailers
-        self._silent = 0  # bytes in a row that the parser made nothing of yet
+        self._silent = 0  # consecutive bytes for which the parser has called no callback
         self._heard = self._begun = self._arriving = self._upgrading = False
         self._running: RequestResponseCycle | None = None
         self._refusal: Refused | None = None
-        self._discarding: int | None = None  # bytes that may still come in after the last answer
+        self._discarding: int | None = None  # bytes that may still arrive after the last answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -169,7 +169,7 @@ class Connection(HttpToolsProtocol):
                 self._refuse(self._refusal)
                 return
         self._silent = 0 if self._heard else self._silent + len(data)
-        if self._silent > HEAD_BYTES:  # one header without end, or blank lines
+        if self._silent > HEAD_BYTES:  # an endless header, or only blank lines
             self._guard.closes("head_too_large")
             self._refuse(_head_too_large())
 
@@ -178,7 +178,7 @@ class Connection(HttpToolsProtocol):
         self._head = 0
         super().on_message_begin()
 
-    # The next two do what uvicorn's do: calling those would cost more than the limit itself.
+    # The next two methods repeat uvicorn's code. Calling uvicorn's methods would cost more than the limit itself.
     def on_url(self, url: bytes) -> None:
         self._heard = True
         self._head += len(url)
@@ -199,7 +199,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._upgrading = self.parser.should_upgrade()
         if self._upgrading:
-            return  # it is parsed again without, see `_without_upgrade`
+            return  # the head is parsed again without `Upgrade`, see `_without_upgrade`
         if len(self.pipeline) >= MOST_PIPELINED:
             self._stop(Refused(HTTPStatus.TOO_MANY_REQUESTS, "pipelined", "Too many requests before the first answer."))
         self._begun = False
@@ -260,14 +260,14 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """Close at once. What the application still answers goes nowhere."""
+        """Close immediately. An answer that the application still sends is discarded."""
         self._guard.leave(self)
         self._hang_up()
         self.transport.abort()
 
     def _hang_up(self) -> None:
         self.pipeline.clear()
-        for cycle in (self._running, self.cycle):  # not the same where requests wait for their turn
+        for cycle in (self._running, self.cycle):  # they differ if requests wait for an earlier answer
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
                 cycle.message_event.set()
@@ -277,21 +277,21 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _stop(self, refusal: Refused) -> None:
-        """End parsing from within one of the parser's callbacks."""
+        """Stop parsing; called in a callback of the parser."""
         self._refusal = refusal
         raise refusal
 
     def _without_upgrade(self) -> bytes:
-        """The head that has just been parsed, without its wish for another protocol: to be parsed by a fresh parser.
+        """Return the head that was just parsed, without `Upgrade`, and create a new parser for it.
 
-        The parser takes everything behind such a head for the other protocol, the request's body too.
+        The old parser treats all bytes after such a head as the other protocol, even the request's body.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         wished = [
             token.strip() for name, value in self.headers if name == b"upgrade" for token in value.lower().split(b",")
         ]
         if method == b"CONNECT" or b"websocket" in wished:
-            self._refusal = Refused(HTTPStatus.BAD_REQUEST, "upgrade", "The service speaks plain HTTP/1.1 only.")
+            self._refusal = Refused(HTTPStatus.BAD_REQUEST, "upgrade", "The service supports only plain HTTP/1.1.")
             return b""
         lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
         for name, value in self.headers:
@@ -307,28 +307,28 @@ class Connection(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def _refuse(self, refusal: Refused) -> None:
-        """Answer in place of the application, then take in and throw away what still comes, and close.
+        """Answer instead of the application. Then read and discard the bytes that still arrive, and close.
 
-        A close with bytes unread would reset the connection, and the caller would not see the answer.
+        Closing with unread bytes would reset the connection, and the caller would not see the answer.
         """
         cycle = self.cycle
         answered = cycle is not None and cycle.response_started and self._arriving and not self._begun
         if self.pipeline or answered:
-            self.abort()  # an answer here would be taken for that of another request
+            self.abort()  # the caller would take an answer here for the answer to another request
             return
         self._discarding = LINGER_BYTES
         self.deadline = self.loop.time() + LINGER_SECONDS
         self._guard.waits(self)
         if cycle is not None and not cycle.response_complete:
             if not cycle.more_body:
-                cycle.keep_alive = False  # the request before this one is whole: its answer is the last one
+                cycle.keep_alive = False  # the previous request is complete; its answer is the last one
                 return
             self._hang_up()
         body = refusal.body()
         head = [STATUS_LINE[refusal.status], b"content-type: application/json\r\nconnection: close\r\n"]
         self.transport.write(b"".join([*head, b"content-length: %d\r\n\r\n" % len(body), body]))
         self.flow.resume_reading()
-        with contextlib.suppress(OSError, RuntimeError):  # gone already
+        with contextlib.suppress(OSError, RuntimeError):  # already closed
             if self.transport.can_write_eof():
                 self.transport.write_eof()
 
@@ -336,5 +336,5 @@ class Connection(HttpToolsProtocol):
 def _head_too_large() -> Refused:
     return Refused(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large",
-        f"Request line and headers are larger than {HEAD_BYTES:,} bytes.",
+        f"The request line and headers are larger than {HEAD_BYTES:,} bytes.",
     )  # fmt: skip

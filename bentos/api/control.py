@@ -1,8 +1,9 @@
-"""The control socket of BentoML's process manager, out of other users' reach.
+"""Protect the control socket of BentoML's process manager from other users of the machine.
 
-`bentoml serve` starts its workers by circus. circus takes commands on a socket and asks for no secret: whoever can connect
-reads the workers' environment, with the token in it, and runs programs as the service's user. BentoML opens that socket on
-a port of 127.0.0.1, which every user of the machine can connect to, and has no setting for it.
+`bentoml serve` starts its workers with circus. circus accepts commands on a socket without authentication. A process
+that can connect can read the workers' environment, which contains the token, and run programs as the service's user.
+BentoML opens this socket on a port of 127.0.0.1, to which every user of the machine can connect. No setting changes
+that.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-LONGEST_FOLDER = 60  # bytes: the path of a socket may have about 100, its own folder and name included
+LONGEST_FOLDER = 60  # bytes; the path of a socket, with its folder and name, can have about 100
 
 
 def keep_control_private() -> None:
-    """Have BentoML's process manager listen inside its own process alone; must run before BentoML starts it.
+    """Make BentoML's process manager listen only inside its own process. Call this before BentoML starts it.
 
-    Only a plugin, which `--reload` has, needs a socket in the file system. It then lies in a new folder of mode 0700.
+    Only `--reload`, which uses a plugin, needs a socket in the file system. It is in a new folder with mode 0700.
     """
     from bentoml._internal.utils.circus import Arbiter
 
@@ -42,6 +43,6 @@ def keep_control_private() -> None:
 
 
 def _folder() -> Path:
-    """A new folder of this user alone, with a path that is short enough for a socket."""
+    """Create a folder that only this user can open, with a path that is short enough for a socket."""
     short = len(tempfile.gettempdir().encode()) <= LONGEST_FOLDER
     return Path(tempfile.mkdtemp(prefix="driftgate-", dir=None if short else "/tmp"))  # noqa: S108

@@ -1,4 +1,4 @@
-"""Following a channel: the release that its document names is loaded, tried, and swapped in by one assignment."""
+"""Follow a channel: load the release that its document names, check it, and swap it in with one assignment."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from driftgate.production.release import Release
 
 log = logging.getLogger("driftgate.channel")
 
-# What can be wrong with a channel, by the code that `/readyz` answers to everybody. The log has the cause, with its paths.
+# Problems with a channel, by the code that `/readyz` shows without a token. The log has the cause, with paths.
 PROBLEMS = {
-    "channel_unreadable": "the channel's document is missing or can't be understood",
-    "other_problem": "the channel names a release of another problem",
-    "release_unreadable": "the release that the channel names is missing, altered or another one",
-    "challenger_unreadable": "the challenger that the channel names is missing, altered or another one",
-    "release_unusable": "the release, or its challenger, can't be served: it predicts otherwise than at training, or takes "
-    "other columns",
-    "internal": "taking the release over failed inside the service",
+    "channel_unreadable": "the channel's document is missing or can't be read",
+    "other_problem": "the channel names a release of a different problem",
+    "release_unreadable": "the channel's release is missing, was changed, or doesn't match the channel",
+    "challenger_unreadable": "the channel's challenger is missing, was changed, or doesn't match the channel",
+    "release_unusable": "the release or its challenger can't be served: its predictions differ from those at training, "
+    "or the challenger's columns differ from the champion's",
+    "internal": "the service failed with an internal error when it loaded the release",
 }
 EVERY_SECONDS = 1.0
 AGAIN_AFTER_SECONDS = 10.0
 
 
 class Follower:
-    """Watches a channel's document on a thread of its own.
+    """Watches a channel's document on a separate thread.
 
     Args:
-        path: The document.
-        name: Of the problem whose releases are taken; None: of any.
-        take: Is handed the release that the channel names, and its challenger; whatever it raises leaves all as it was.
-        failed: Is told of each failure.
+        path: The path of the document.
+        name: The problem whose releases are accepted. None means any problem.
+        take: Is called with the channel's release and challenger. If it raises, the old release stays.
+        failed: Is called for each failure.
 
-    `error` is the code of what is wrong, one of `PROBLEMS`; None: nothing.
+    `error` is the code of the current problem, a key of `PROBLEMS`, or None.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Follower:
         self.error: str | None = None
 
     def poll(self) -> None:
-        """Look once: a document that has changed, or that failed a while ago, is tried."""
+        """Read the document once. Load its release if the document has changed, or to retry after a failure."""
         content: bytes | None = None
         with contextlib.suppress(OSError):
             content = self._path.read_bytes()
@@ -71,11 +71,12 @@ class Follower:
             channel = read_channel(self._path, content)
             if channel.serves_as(self._followed):
                 self.error = None
-                return  # only the record went on: what serves stays, with its counts
+                return  # only the record changed: the same objects serve on, with their counts
             stage = "other_problem"
             if self._name not in (None, channel.name):
                 raise DriftgateError(
-                    f"The channel names {channel.name}, this service is {self._name}.", "Name another."
+                    f"The channel names a release of {channel.name}, but this service serves {self._name}.",
+                    "Let the service follow the channel of its own problem.",
                 )
             stage = "release_unreadable"
             release = release_in(channel, self._path)
@@ -87,13 +88,13 @@ class Follower:
             known = error if isinstance(error, DriftgateError) else None
             self.error, cause = (stage, known.cause) if known else ("internal", type(error).__name__)
             self._failed()
-            log.error("the channel is not followed, the old release stays: %s (%s)", cause, self.error)
+            log.error("the channel's release was not loaded, and the old release stays: %s (%s)", cause, self.error)
         else:
             self.error, self._followed = None, channel
-            log.info("serving %s %s, as the channel says", release.card.name, release.card.version)
+            log.info("serving %s %s, the release of the channel", release.card.name, release.card.version)
 
     def start(self) -> None:
-        """Look again every second, until `stop`."""
+        """Read the document every second, until `stop`."""
         self._thread = threading.Thread(target=self._watch, name="channel", daemon=True)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a release, with examples from real rows, and the page to try it on."""
+"""The OpenAPI document of a release, with real rows as examples, and the page on which users can try it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ACCEPTED = {
     "properties": {"prediction_id": TEXT, "label": TEXT},
 }
 READINESS = {"type": "object", "required": ["ready", "release", "log", "channel"]}
-# BentoML serves the files of Swagger's page; its own page of it would load a tracker from elsewhere.
+# BentoML serves Swagger's files. BentoML's own Swagger page would load a tracker from another site.
 PAGE = b"""<!doctype html>
 <html lang="en">
 <head>
@@ -60,9 +60,9 @@ def document(answering: Answering, *, secured: bool, label_token: bool = False) 
     """Describe every route.
 
     Args:
-        answering: Gives the models, from the contract.
-        secured: Whether a token is asked for.
-        label_token: Whether labels need a token of their own.
+        answering: The release, with the request models of its contract.
+        secured: Whether a token is required.
+        label_token: Whether `/feedback` requires a separate token.
     """
     card, golden = answering.card, answering.release.golden
     models = [(model, "validation") for model in (answering.row, answering.batch, Feedback)]
@@ -82,14 +82,14 @@ def document(answering: Answering, *, secured: bool, label_token: bool = False) 
         },
         "/feedback": {
             "post": _post(
-                "Tell what became of a predicted row: late, again, and in any order", "Feedback", "Accepted", feedback,
+                "Send the true class of a predicted row at any time", "Feedback", "Accepted", feedback,
                 status="202",
             )
         },
-        "/model/info": {"get": _get("What serves: lineage, metrics, verdict, contract", {"type": "object"})},
+        "/model/info": {"get": _get("The current release: lineage, metrics, verdict, contract", {"type": "object"})},
         "/metrics": {"get": _get("Prometheus metrics", TEXT, kind="text/plain")},
-        "/readyz": {"get": _get("Whether it can answer, and if not, why", READINESS, more=("503",), secured=False)},
-        "/livez": {"get": _get("Whether it lives", TEXT, kind="text/plain", secured=False)},
+        "/readyz": {"get": _get("Whether the service is ready, or why not", READINESS, more=("503",), secured=False)},
+        "/livez": {"get": _get("Whether the process is alive", TEXT, kind="text/plain", secured=False)},
     }  # fmt: skip
     found: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -116,19 +116,21 @@ def _prediction(classes: tuple[str, str]) -> dict[str, Any]:
         ],
         "properties": {
             "prediction": {"enum": list(classes)},
-            "probability": {**share, "description": f"Of {classes[1]}"},
+            "probability": {**share, "description": f"The probability of {classes[1]}"},
             "probabilities": {"type": "object", "properties": dict.fromkeys(classes, share)},
             "model_version": TEXT,
-            "prediction_id": {**TEXT, "description": "By which to tell its label later"},
-            "warnings": {"type": "array", "items": TEXT, "description": "Values unlike any of the training"},
+            "prediction_id": {**TEXT, "description": "The id with which to send the row's label later"},
+            "warnings": {"type": "array", "items": TEXT, "description": "Values that differ from the training data"},
         },
     }  # fmt: skip
 
 
 def _post(summary: str, request: str, answer: str, example: Any, *, status: str = "200") -> dict[str, Any]:
     faults = {
-        "400": "No JSON", "401": "No token, or another one", "403": "Not from this machine, and there is no token",
-        "408": "The body came too slowly", "413": "Too large", "415": "Another content type",
+        "400": "The body is not JSON", "401": "The token is missing or wrong",
+        "403": "The service has no token, and the request is not from its machine",
+        "408": "The body arrived too slowly", "413": "The body is too large",
+        "415": "The content type is not application/json",
         "422": "A field breaks the contract", "503": "The prediction log can't be written",
     }  # fmt: skip
     return {
@@ -150,7 +152,7 @@ def _get(
     answers: dict[str, Any] = {"200": {"description": "Done", "content": {kind: {"schema": schema}}}}
     answers |= {code: {"description": "Not ready", "content": {kind: {"schema": schema}}} for code in more}
     if secured:
-        answers |= {"401": _fault("No token, or another one"), "403": _fault("Not from this machine")}
+        answers |= {"401": _fault("The token is missing or wrong"), "403": _fault("Not from this machine")}
     return {"summary": summary, "responses": answers, **({} if secured else {"security": []})}
 
 

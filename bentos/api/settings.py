@@ -1,4 +1,4 @@
-"""Every setting of the service, by environment."""
+"""All settings of the service. They are environment variables."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from driftgate.errors import DriftgateError
 from driftgate.production.prediction_log import SEGMENT_BYTES, SEGMENT_SECONDS
 
 LEAST_TOKEN = 16
-SHARE_OF_DESCRIPTORS = 0.75  # for connections; the rest is for the log, the model and whatever else a process opens
-OTHER_DESCRIPTORS = 64  # at least; a process that serves has about 25 open
-MOST_BY_DEFAULT = 4096  # connections of one process, where its open files would allow more
+SHARE_OF_DESCRIPTORS = 0.75  # the share for connections; the rest is for the log, the model and other files
+OTHER_DESCRIPTORS = 64  # the minimum left for other files; a running service has about 25 open
+MOST_BY_DEFAULT = 4096  # the default maximum of connections of one process, even if its limit of open files is higher
 PACKAGED = Path(__file__).resolve().parents[2] / "release"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says; docs/reference/settings.md explains each.
+    """The settings of the service; docs/reference/settings.md explains each.
 
     Args:
-        token: `DRIFTGATE_TOKEN`, which every request must bear; None: anybody on this machine may ask
-            (`DRIFTGATE_INSECURE=1`), nobody else.
-        label_token: `DRIFTGATE_LABEL_TOKEN`, which `/feedback` asks for in place of the other; None: it asks for that one.
-        log: `DRIFTGATE_LOG`, the folder of the prediction log; None: `none` was said, nothing is kept.
-        channel: `DRIFTGATE_CHANNEL`, the document to follow; None: the packaged release serves.
-        release: `DRIFTGATE_RELEASE`, by default the one beside the service in its bento.
-        most_rows: `DRIFTGATE_MAX_ROWS` of one request.
-        most_bytes: `DRIFTGATE_MAX_BYTES` of one body.
-        segment_bytes: `DRIFTGATE_SEGMENT_BYTES`, after which the log begins another segment.
-        segment_seconds: `DRIFTGATE_SEGMENT_SECONDS`, after which it does too.
-        idle_seconds: `DRIFTGATE_IDLE_SECONDS`, within which a connection must bring the whole head of a request.
-        most_connections: `DRIFTGATE_MAX_CONNECTIONS` of one process; None: see `connections`.
+        token: `DRIFTGATE_TOKEN`, which requests need. None (`DRIFTGATE_INSECURE=1`): requests need no token, but must
+            come from this machine.
+        label_token: `DRIFTGATE_LABEL_TOKEN`, the separate token of `/feedback`. None: `/feedback` requires `token`.
+        log: `DRIFTGATE_LOG`, the folder of the prediction log. None (`none`): nothing is logged.
+        channel: `DRIFTGATE_CHANNEL`, the document to follow. None: the packaged release is served.
+        release: `DRIFTGATE_RELEASE`, the release's folder, by default the one in the service's bento.
+        most_rows: `DRIFTGATE_MAX_ROWS`, the maximum number of rows in one request.
+        most_bytes: `DRIFTGATE_MAX_BYTES`, the maximum size of one body.
+        segment_bytes: `DRIFTGATE_SEGMENT_BYTES`, the size after which the log starts a new segment.
+        segment_seconds: `DRIFTGATE_SEGMENT_SECONDS`, the time after which the log starts a new segment.
+        idle_seconds: `DRIFTGATE_IDLE_SECONDS`, the time limit for the whole head of a request.
+        most_connections: `DRIFTGATE_MAX_CONNECTIONS`, the maximum for one process. None: see `connections`.
 
     `DRIFTGATE_WORKERS` is the number of processes, see `workers`.
     """
@@ -59,13 +59,13 @@ class Settings:
         """Read and check the environment.
 
         Raises:
-            DriftgateError: If token or log are missing, or a value is not what it should be; no value is repeated.
+            DriftgateError: If the token or the log is missing, or a value is invalid. Errors don't contain values.
         """
         log, channel = environment.get("DRIFTGATE_LOG"), environment.get("DRIFTGATE_CHANNEL")
         if not log:
             raise DriftgateError(
                 "DRIFTGATE_LOG is not set.",
-                "Name the folder that every prediction is written to, or say `none` to keep nothing.",
+                "Set it to a folder for the prediction log, or to `none` to log nothing.",
             )
         token = _token(environment)
         return cls(
@@ -84,15 +84,15 @@ class Settings:
 
     @property
     def connections(self) -> int:
-        """How many connections one process may hold: by default three quarters of the files that it may open, 4,096 at most."""
+        """The maximum number of connections of one process. By default 75 % of its open-file limit, at most 4,096."""
         return self.most_connections or min(connections_allowed(), MOST_BY_DEFAULT)
 
 
 def require_loopback(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse to serve without a token where the command line, or `BENTOML_HOST`, asks for more than this machine.
+    """Check that a service without a token listens only on this machine.
 
     Raises:
-        DriftgateError: If it does.
+        DriftgateError: If `--host` or `BENTOML_HOST` is not a loopback address.
     """
     host = environment.get("BENTOML_HOST", "127.0.0.1")
     for at, argument in enumerate(arguments):
@@ -102,23 +102,23 @@ def require_loopback(arguments: Sequence[str] = sys.argv, environment: Mapping[s
             host = argument.removeprefix("--host=")
     if not is_loopback(host):
         raise DriftgateError(
-            f"Without a token the service answers on this machine only, not on {host}.",
+            f"Without a token, the service can listen only on this machine, not on {host}.",
             "Set DRIFTGATE_TOKEN, or serve on 127.0.0.1.",
         )
 
 
 def workers(environment: Mapping[str, str] = os.environ) -> int:
-    """`DRIFTGATE_WORKERS`, the number of processes that answer; by default 1.
+    """`DRIFTGATE_WORKERS`, the number of worker processes; the default is 1.
 
     Raises:
-        DriftgateError: If it is no whole number above 0.
+        DriftgateError: If it is not a whole number above 0.
     """
     return _whole(environment, "DRIFTGATE_WORKERS", 1)
 
 
 @functools.lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
-    """Whether an address is one of this machine's own."""
+    """Whether a host is a loopback address of this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -128,7 +128,7 @@ def is_loopback(host: str) -> bool:
 def _path(name: str, text: str) -> Path:
     if not Path(text).is_absolute():
         # BentoML changes the working folder before this is read.
-        raise DriftgateError(f"{name} is no absolute path.", f"Give the whole path, as in {name}=$PWD/….")
+        raise DriftgateError(f"{name} is not an absolute path.", f"Set it to an absolute path, such as {name}=$PWD/….")
     return Path(text)
 
 
@@ -139,7 +139,7 @@ def _token(environment: Mapping[str, str]) -> str | None:
             return None
         raise DriftgateError(
             "DRIFTGATE_TOKEN is not set.",
-            "Set it to a secret that callers bear; to try the service on this machine alone, set DRIFTGATE_INSECURE=1.",
+            "Set it to a secret for your callers. To try the service on this machine only, set DRIFTGATE_INSECURE=1.",
         )
     return _checked("DRIFTGATE_TOKEN", token)
 
@@ -151,7 +151,7 @@ def _label_token(environment: Mapping[str, str], token: str | None) -> str | Non
     if found == token:
         raise DriftgateError(
             "DRIFTGATE_LABEL_TOKEN is the same as DRIFTGATE_TOKEN.",
-            "Set another secret, which only those who send labels have, or leave it out.",
+            "Set it to a different secret for the senders of labels, or unset it.",
         )
     return _checked("DRIFTGATE_LABEL_TOKEN", found)
 
@@ -159,14 +159,14 @@ def _label_token(environment: Mapping[str, str], token: str | None) -> str | Non
 def _checked(name: str, token: str) -> str:
     if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise DriftgateError(
-            f"{name} is no token: it needs {LEAST_TOKEN} printable ASCII characters or more, without spaces.",
-            'Make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"`.',
+            f"{name} is not valid: a token needs at least {LEAST_TOKEN} printable ASCII characters, without spaces.",
+            'Create one with `python -c "import secrets; print(secrets.token_urlsafe(32))"`.',
         )
     return token
 
 
 def _most_connections(environment: Mapping[str, str]) -> int | None:
-    """`DRIFTGATE_MAX_CONNECTIONS`, checked against the files that this process may have open."""
+    """Read `DRIFTGATE_MAX_CONNECTIONS`, and check that this process can open enough files for it."""
     if "DRIFTGATE_MAX_CONNECTIONS" not in environment:
         return None
     allowed = connections_allowed()
@@ -174,13 +174,13 @@ def _most_connections(environment: Mapping[str, str]) -> int | None:
     if found > allowed:
         raise DriftgateError(
             f"DRIFTGATE_MAX_CONNECTIONS is above {allowed:,}, the most that the limit of open files allows here.",
-            "Raise `ulimit -n`, or leave it out.",
+            "Raise the limit with `ulimit -n`, or unset the variable.",
         )
     return found
 
 
 def connections_allowed() -> int:
-    """How many connections a process may hold, by its limit of open files."""
+    """The number of connections that the open-file limit of a process allows."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return sys.maxsize
@@ -192,5 +192,7 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if text is None:
         return default
     if not text.isdecimal() or int(text) < 1:
-        raise DriftgateError(f"{name} is not a whole number above 0.", f"Leave it out for {default:,}.")
+        raise DriftgateError(
+            f"{name} is not a whole number above 0.", f"Set a number, or unset it for the default of {default:,}."
+        )
     return int(text)

@@ -1,4 +1,4 @@
-"""The project's Markdown as its readers meet it: shell blocks with their marks, code in the text, links, headings.
+"""Parse the project's Markdown: shell blocks with their marks, code in the text, links, headings.
 
 A mark is an HTML comment on the line above a block. Readers don't see it.
 
@@ -34,12 +34,12 @@ PARSER = MarkdownIt("commonmark").enable("table")
 
 
 class MarkError(ValueError):
-    """A block or a mark that the tests can't make sense of; names page and line."""
+    """A block or a mark that the tests can't parse. The error names page and line."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: where it stands, what it says, and what its marks ask for."""
+    """One fenced block: its place, its text and its marks."""
 
     page: str
     line: int
@@ -62,7 +62,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Link:
-    """Where a link or a picture of a page leads."""
+    """The target of a link or a picture of a page."""
 
     page: str
     target: str
@@ -70,7 +70,7 @@ class Link:
 
 
 def page_names() -> list[str]:
-    """Every Markdown file of the project, committed or about to be."""
+    """Every Markdown file of the project, committed or not yet."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
     names = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\n")
     return sorted({name for name in names if name and (PROJECT / name).exists()})
@@ -144,7 +144,7 @@ def _with_mark(block: Block, mark: str, rest: str) -> Block:
 
 
 def statements(text: str) -> list[str]:
-    """A script's commands: lines, put together where a backslash, an open quote or a here-document goes on."""
+    """A script's commands. Lines are joined after a backslash, in an open quote and in a here-document."""
     found, lines = [], iter(text.splitlines())
     for line in lines:
         statement = line
@@ -173,7 +173,7 @@ def _closed(text: str) -> bool:
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
-    """The words of each single command in a script: what stands between `&&`, `|`, `;` and line ends."""
+    """The words of each single command in a script. `&&`, `|`, `;` and line ends separate commands."""
     for statement in statements(text):
         lexer = shlex.shlex(statement.replace("\\\n", " "), posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
@@ -188,7 +188,7 @@ def command_lines(text: str) -> Iterator[list[str]]:
 
 
 def run_arguments(text: str) -> list[list[str]]:
-    """What every call of `run.py` in a script gives it."""
+    """The arguments of every call of `run.py` in a script."""
     found = []
     for words in command_lines(text):
         at = next((index for index, word in enumerate(words) if word == "run.py"), None)
@@ -232,7 +232,7 @@ def _inline(text: str) -> Iterator[Token]:
 
 
 def reading_order(start: str = "README.md") -> list[str]:
-    """The pages that can be reached from the README by links, in the order in which a reader meets them."""
+    """The pages that links from the README reach, in reading order."""
     reached = [start]
     for page in reached:
         for link in links_of(page, read_page(page)):

@@ -1,4 +1,4 @@
-"""A page's shell blocks, executed one after the other in one shell, as a reader types them."""
+"""Run a page's shell blocks in order in one shell, as a reader types them."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ answering() {  # where: the last server listens
 
 
 class PageError(AssertionError):
-    """A command of a page did not do what the page says."""
+    """A command of a page did something else than the page says."""
 
 
 def clone(folder: Path) -> Path:
-    """A fresh checkout of the project, with what isn't committed yet."""
+    """A fresh checkout of the project, including uncommitted changes."""
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(PROJECT), str(folder)], check=True)
     listed = ["git", "ls-files", "--modified", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines():
@@ -52,7 +52,7 @@ def clone(folder: Path) -> Path:
 
 
 def run_page(blocks: list[Block], *, cwd: Path, scratch: Path, timeout: float) -> None:
-    """Execute the blocks of a page, and compare what they print with what the page says they do.
+    """Run the blocks of a page, and compare their output with the page.
 
     Raises:
         PageError: If a command ends otherwise than the page says, prints something else, or takes too long.
@@ -86,7 +86,7 @@ def run_page(blocks: list[Block], *, cwd: Path, scratch: Path, timeout: float) -
 
 
 def same_output(block: Block, printed: str) -> bool:
-    """Whether a block of output is what was printed."""
+    """Whether a block of output equals the printed text."""
     said, got = block.text, printed
     if block.language == "json":
         said, got = re.sub(r"\s", "", said), re.sub(r"\s", "", got)
@@ -107,7 +107,7 @@ def _script(blocks: list[Block], scratch: Path) -> str:
 
 
 def _captured(commands: list[str], block: Block, out: Path) -> str:
-    """Commands in braces, so that what they export stays; what they print goes to a file and to the log."""
+    """Put commands into braces, so that exported variables stay. The output goes to a file and to the log."""
     lines = []
     for command in commands:
         wanted = next((code for code, text in block.ends if text in command), 0)
@@ -123,7 +123,7 @@ def _expect(code: int, block: Block, command: str) -> str:
 
 
 def _environment(port: int) -> dict[str, str]:
-    """The present venv through the real `uv` and a `pip` that installs nothing; no setting of this machine's."""
+    """An environment with the current venv, the real `uv`, a `pip` that installs nothing, and no settings of this machine."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     return kept | {
         "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
@@ -137,7 +137,7 @@ def _environment(port: int) -> dict[str, str]:
 
 
 def _stop(shell: subprocess.Popen[bytes]) -> None:
-    """End the shell, and what it started and left."""
+    """End the shell and the processes that it started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(shell.pid, number)

@@ -132,7 +132,7 @@ def test_taken_port_is_told(served: Served) -> None:
     [
         ({}, [], "DRIFTGATE_LOG is not set"),
         ({"DRIFTGATE_LOG": "none"}, [], "DRIFTGATE_TOKEN is not set"),
-        ({"DRIFTGATE_LOG": "none", "DRIFTGATE_INSECURE": "1"}, ["--host", "0.0.0.0"], "on this machine only"),  # noqa: S104
+        ({"DRIFTGATE_LOG": "none", "DRIFTGATE_INSECURE": "1"}, ["--host", "0.0.0.0"], "only on this machine"),  # noqa: S104
     ],
 )
 def test_unsafe_settings_end_the_start(

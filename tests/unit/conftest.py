@@ -1,4 +1,4 @@
-"""Releases, a problem's production, and a repository with data, for those who move them."""
+"""Fixtures: releases, the production of a problem, and a repository with data."""
 
 import shutil
 from pathlib import Path
@@ -25,13 +25,13 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Release]:
 
 @pytest.fixture
 def production(tmp_path: Path) -> Production:
-    """Nothing serves yet."""
+    """Production without a deployment."""
     return Production("rules", workspace=Workspace(tmp_path))
 
 
 @pytest.fixture
 def contested(production: Production, releases: dict[str, Release]) -> Production:
-    """Version 1 serves, 2 has passed its proof."""
+    """Production serves version 1, and version 2 has passed its staging test."""
     move(production, releases["1"])
     append(production.record_path, entry(releases["2"], "staged"))
     return production

@@ -1,10 +1,10 @@
-"""Changes of production, each in a process that dies at one of its calls that change files.
+"""Change production in a process that is killed at one of its calls that change files.
 
     python -m tests.unit.killed ACTION TEMPLATE FOLDER [TWICE]
 
-TEMPLATE is a workspace in which the action can be done. It is copied to FOLDER/at-<number> for the first, second, … call of
-the command, and a process that begins the action dies just before that call; the last one comes to its end. With TWICE,
-every recovery is then killed likewise, in FOLDER/at-<number>-<number>. Prints the names of all those folders.
+TEMPLATE is a workspace in which the action can run. It is copied to FOLDER/at-<number> for the first, second, … call of the
+action, and a process that runs the action there is killed just before that call. In the last copy, the action finishes. With
+TWICE, every recovery is then killed in the same way, in FOLDER/at-<number>-<number>. Prints the names of all those folders.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def of_workspace(home: Path) -> Production:
 
 
 def alias(home: Path) -> Callable[[Entry], None]:
-    """Stands for the registry: it says which version is the champion."""
+    """Replaces the registry: it stores which version is the champion."""
 
     def write(entry: Entry) -> None:
         if entry.event in IN_PRODUCTION:
@@ -72,7 +72,7 @@ def stop(home: Path) -> None:
 
 
 def roll_out(home: Path, *, fault: str | None = None) -> None:
-    """A canary of two steps, at a service that says nothing, or what is wrong at its second step."""
+    """A canary of two steps. The service reports no problem, or one at the second step."""
     said = iter([None, fault])
     canary._watch = lambda *_, **__: next(said)  # type: ignore[assignment]
     production = of_workspace(home)
@@ -87,7 +87,7 @@ def undo(home: Path) -> None:
 
 
 def recover(home: Path) -> None:
-    """What a command begins with."""
+    """What each command does first."""
     production = of_workspace(home)
     production.recover([alias(home)])
     experiments.end_cut_off_canary(production)
@@ -99,7 +99,7 @@ ACTIONS: dict[str, Callable[[Path], None]] = {
 
 
 def die_at(number: int, command: Callable[[], None]) -> bool:
-    """Do a command in a process that dies before its nth call; whether it died."""
+    """Run a command in a process that is killed before its nth call. Returns whether it was killed."""
     child = os.fork()
     if not child:
         calls = 0
@@ -135,7 +135,7 @@ def die_at(number: int, command: Callable[[], None]) -> bool:
 
 
 def kill_everywhere(template: Path, prefix: Path, action: Callable[[Path], None]) -> list[Path]:
-    """Copies of a workspace in which an action was killed at its first, second, … call, and one where it ended."""
+    """Copy a workspace and kill an action at its first, second, … call, until it ends in one copy."""
     homes: list[Path] = []
     for number in range(1, MOST):
         home = prefix.with_name(f"{prefix.name}{number}")

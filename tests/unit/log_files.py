@@ -46,7 +46,7 @@ def without(key: str) -> bytes:
 
 
 def columns(values: str) -> bytes:
-    """A line whose column `x` holds this text as it stands."""
+    """A line with this text, unchanged, in column `x`."""
     return changed(columns={"x": "VALUES"}).replace(b'"VALUES"', values.encode())
 
 

@@ -1,4 +1,4 @@
-"""Moving production in tests, by hand."""
+"""Change production in tests directly, without a command."""
 
 from typing import Any
 

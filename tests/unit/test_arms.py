@@ -241,7 +241,7 @@ def test_a_challenger_of_other_columns_is_not_taken(
     champion, other = releases
     columns = dict(list(champion.contract.columns.items())[:-1])
     strange = Release(**{**other.__dict__, "contract": Contract(columns=columns)})
-    with pytest.raises(Exception, match="other columns"):
+    with pytest.raises(Exception, match="columns differ"):
         service._take(champion, strange, service._serving().plan)
     assert predict(service).status == 200
 

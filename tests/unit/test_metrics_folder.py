@@ -68,7 +68,7 @@ def test_a_folder_that_others_can_reach_is_refused(
 ) -> None:
     planted(home / "planted")
     monkeypatch.setenv(FOLDER, str(home / "planted"))
-    with pytest.raises(DriftgateError, match="folder for metrics"):
+    with pytest.raises(DriftgateError, match="metrics folder"):
         Metrics()
 
 

@@ -46,7 +46,7 @@ def test_insecure_is_for_this_machine_alone() -> None:
         (["serve", "--host=::"], {}),
         (["serve"], {"BENTOML_HOST": "192.0.2.1"}),
     ):
-        with pytest.raises(DriftgateError, match="this machine only"):
+        with pytest.raises(DriftgateError, match="only on this machine"):
             require_loopback(arguments, environment)
 
 

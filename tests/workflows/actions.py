@@ -1,4 +1,4 @@
-"""What stands in for GitHub's own actions, for `gh`, and for the machine that a job gets."""
+"""Replacements for GitHub's actions, for `gh`, and for the runner of a job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.workflows.expressions import PlayError
 
 
 class ActionFailed(Exception):
-    """An action that fails, and with it its step."""
+    """A failed action. Its step fails too."""
 
 
 UV = Path(sys.prefix) / "bin" / "uv"
@@ -50,7 +50,7 @@ else:
 
 @dataclass
 class Machine:
-    """A runner: the folder that steps work in, its own commands, and what the job may do."""
+    """A runner: its working folder, its commands, and the permissions of the job."""
 
     work: Path
     tools: Path
@@ -60,7 +60,7 @@ class Machine:
 
 @dataclass
 class Hub:
-    """What outlives a job of a run: the repository, the artifacts, what `gh` was asked."""
+    """What the jobs of a run share: the repository, the artifacts, and the calls of `gh`."""
 
     origin: Path
     folder: Path
@@ -76,7 +76,7 @@ class Hub:
         return [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
 
     def machine(self, name: str, permissions: Mapping[str, str]) -> Machine:
-        """A new runner: `gh` and `git` are there, `uv` is not."""
+        """Create a runner with `gh` and `git`, without `uv`."""
         folder = self.folder / "machines" / name.replace("/", "-").replace(" ", "")
         machine = Machine(folder / "work", folder / "bin", permissions)
         machine.work.mkdir(parents=True)
@@ -92,7 +92,7 @@ def write_command(path: Path, text: str) -> None:
 
 
 def checkout(given: dict[str, str], hub: Hub, machine: Machine) -> None:
-    """actions/checkout: the run's commit alone, or `ref`, or with `fetch-depth: 0` all; in the work folder or in `path`."""
+    """actions/checkout: fetch only the run's commit, or `ref`, or all with `fetch-depth: 0`, to the working folder or to `path`."""
     if machine.permissions.get("contents") not in ("read", "write"):
         raise PlayError("the checkout needs the permission contents: read")
     target = machine.work / given.get("path", "")
@@ -107,12 +107,12 @@ def checkout(given: dict[str, str], hub: Hub, machine: Machine) -> None:
 
 
 def setup_uv(_: dict[str, str], __: Hub, machine: Machine) -> None:
-    """astral-sh/setup-uv: from here on there is a `uv`."""
+    """astral-sh/setup-uv: install `uv`."""
     write_command(machine.tools / "uv", SYNC.format(uv=UV))
 
 
 def upload(given: dict[str, str], hub: Hub, machine: Machine) -> None:
-    """actions/upload-artifact: what `path` holds, by `name`."""
+    """actions/upload-artifact: store the files in `path` as `name`."""
     target = hub.artifacts / given["name"]
     if target.exists() and given.get("overwrite") != "true":
         raise ActionFailed(f"there is an artifact {given['name']} already")
@@ -140,10 +140,10 @@ ACTIONS: dict[str, tuple[Callable[[dict[str, str], Hub, Machine], None], set[str
 
 
 def perform(uses: str, given: dict[str, str], hub: Hub, machine: Machine) -> None:
-    """Do what an action does.
+    """Run the replacement of an action.
 
     Raises:
-        PlayError: If nothing stands in for it or for what it is given.
+        PlayError: If there is no replacement for the action or for one of its inputs.
         ActionFailed: If it fails.
     """
     name = uses.split("@")[0]

@@ -1,4 +1,4 @@
-"""The repository that workflows are played on: what is in the working folder now, committed."""
+"""The repository on which workflows run: the files of the working folder, committed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ APPROVED = [{"state": "approved", "comment": "verdict read", "environments": [{"
 
 
 def edit(folder: Path, edits: Mapping[str, tuple[str, str]]) -> str:
-    """Replace texts in files, and commit; gives the commit."""
+    """Replace texts in files, and commit. Returns the commit."""
     for name, (old, new) in edits.items():
         text = (folder / name).read_text()
         assert old in text, f"{name} lacks {old!r}"
@@ -26,7 +26,7 @@ def edit(folder: Path, edits: Mapping[str, tuple[str, str]]) -> str:
 
 @pytest.fixture(scope="session")
 def present(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of the working folder's files, without what git ignores."""
+    """A repository with the working folder's files, without ignored files."""
     return whole(tmp_path_factory.mktemp("present") / "driftgate")
 
 
@@ -34,7 +34,7 @@ def hub_of(
     present: Path, folder: Path, edits: Mapping[str, tuple[str, str]] | None = None,
     *, approvals: list[dict[str, Any]] | None = None,
 ) -> Hub:  # fmt: skip
-    """A repository for a run, with texts of files replaced: `{"file": ("old", "new")}`, and GitHub around it."""
+    """Create a repository for a run, with replaced texts in files, `{"file": ("old", "new")}`, and a simulated GitHub."""
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "clone", "--quiet", str(present), str(folder / "origin"))
     if edits:
@@ -44,7 +44,7 @@ def hub_of(
 
 @pytest.fixture
 def repository(present: Path, tmp_path: Path) -> Repository:
-    """Makes the one repository of a test."""
+    """Create the repository of a test."""
 
     def make(edits: Mapping[str, tuple[str, str]] | None = None) -> Hub:
         return hub_of(present, tmp_path, edits)

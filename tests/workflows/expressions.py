@@ -1,4 +1,4 @@
-"""GitHub's `${{ … }}`, as much of it as the workflows use: an honest evaluator that refuses what it does not know."""
+"""Evaluate the part of GitHub's `${{ … }}` expressions that the workflows use. Unknown syntax is an error."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Functions = Mapping[str, Callable[..., Any]]
 
 
 class PlayError(Exception):
-    """A workflow that GitHub would refuse, or that asks for what is never there."""
+    """A workflow that GitHub would refuse, or that uses a value that never exists."""
 
 
 class Strict(dict[str, Any]):
-    """A context of which everything is known: to ask for more is a mistake. A plain dict gives null, as GitHub does."""
+    """A context with a fixed set of keys: an unknown key is an error. In a plain dict it is null, as on GitHub."""
 
     def __init__(self, name: str, values: Mapping[str, Any]) -> None:
         super().__init__(values)
@@ -40,12 +40,12 @@ def evaluate(expression: str, contexts: Mapping[str, Any], functions: Functions)
 
 
 def render(text: str, contexts: Mapping[str, Any], functions: Functions) -> str:
-    """A text with each `${{ … }}` replaced by its value."""
+    """Replace each `${{ … }}` in a text by its value."""
     return TEMPLATE.sub(lambda found: as_text(evaluate(found[1], contexts, functions)), text)
 
 
 def condition(text: object, contexts: Mapping[str, Any], functions: Functions) -> bool:
-    """An `if:`, with or without `${{ }}` around it; with no status function in it, it holds only after success."""
+    """Evaluate an `if:`, with or without `${{ }}`. Without a status function, it is true only after success."""
     whole = str(text).strip() if not isinstance(text, bool) else str(text).lower()
     inner = TEMPLATE.fullmatch(whole)
     expression = inner[1] if inner else whole
@@ -71,7 +71,7 @@ def as_text(value: object) -> str:
 
 
 class _Parser:
-    """`||` binds weakest, then `&&`, then `==` and `!=`, then `!`."""
+    """From lowest to highest precedence: `||`, `&&`, `==` and `!=`, `!`."""
 
     def __init__(self, expression: str, contexts: Mapping[str, Any], functions: Functions) -> None:
         self.expression, self.contexts, self.functions = expression, contexts, functions

@@ -1,4 +1,4 @@
-"""Plays a workflow as GitHub would: each job in the order of its `needs`, each step in a bash of its own.
+"""Run a workflow as GitHub does: jobs in the order of their `needs`, each step in a new bash.
 
 What GitHub would refuse (an unknown key, a context that isn't there, an output that is never set, a permission that the
 caller doesn't have) is a `PlayError`; what merely fails makes the run red, as there.
@@ -44,7 +44,7 @@ NOTHING: Mapping[str, Any] = {}
 
 @dataclass
 class Step:
-    """A step that was played: how it ended, and what it wrote."""
+    """A finished step: its outcome and its outputs."""
 
     name: str
     outcome: str
@@ -53,7 +53,7 @@ class Step:
 
 @dataclass
 class Job:
-    """A job that was played."""
+    """A finished job."""
 
     result: str
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -67,10 +67,10 @@ class Job:
 
 @dataclass
 class Run:
-    """What starts a run, and what it meets: the event, its inputs, variables, secrets, who approved.
+    """The start of a run: the event, its inputs, variables, secrets and approvals.
 
-    `before` is called ahead of the job of that name: what happens in the world meanwhile. `environment` goes to every step.
-    Somebody cancels the run at the step that is named `cancel_at`.
+    `before` maps a job's name to a function that is called before the job, to simulate events from outside. `environment` is
+    set for every step. The run is cancelled at the step named `cancel_at`.
     """
 
     hub: Hub
@@ -88,11 +88,11 @@ class Run:
 
     @property
     def result(self) -> str:
-        """`failure` if any job failed: the run is red."""
+        """`failure` if any job failed."""
         return "failure" if any(job.result == "failure" for job in self.jobs.values()) else "success"
 
     def play(self, name: str) -> Run:
-        """Play a workflow of the repository, from the trigger on."""
+        """Run a workflow of the repository from its trigger."""
         path = self.hub.origin / ".github" / "workflows" / name
         workflow = read_workflow(path)
         trigger = workflow["on"].get(self.event_name, KeyError)
@@ -103,7 +103,7 @@ class Run:
         return self
 
     def status(self, *, failed: bool, fine: bool) -> dict[str, Callable[[], bool]]:
-        """The functions that an `if:` can ask how things stand."""
+        """The status functions of an `if:`."""
         stands = self.cancelled
         return {
             "success": lambda: fine and not stands, "failure": lambda: failed and not stands, "always": lambda: True,
@@ -118,14 +118,14 @@ class Run:
 
 
 def read_workflow(path: Path) -> dict[str, Any]:
-    """A workflow's YAML. `on` is read as true, by YAML's own rules; of its triggers only mappings are kept."""
+    """Read a workflow's YAML. YAML reads the key `on` as true. Only triggers that are mappings are kept."""
     workflow: dict[Any, Any] = yaml.safe_load(path.read_text())
     workflow["on"] = {key: value if isinstance(value, dict) else {} for key, value in workflow.pop(True).items()}
     return workflow
 
 
 def _inputs(on: Mapping[str, Any], event: str, given: Mapping[str, Any]) -> Strict:
-    """The inputs that a workflow declares; null where it was started by something else than a call or by hand."""
+    """The declared inputs of a workflow. They are null unless the workflow was called or started by hand."""
     declared: dict[str, Any] = {}
     for trigger in ("workflow_dispatch", "workflow_call"):
         declared |= on.get(trigger, NOTHING).get("inputs", {})
@@ -137,7 +137,7 @@ def _inputs(on: Mapping[str, Any], event: str, given: Mapping[str, Any]) -> Stri
 
 
 class _Play:
-    """One workflow of a run: the one that was started, or one that a job calls."""
+    """One workflow of a run: the started workflow, or one that a job calls."""
 
     def __init__(
         self, run: Run, workflow: Mapping[str, Any], inputs: Strict, secrets: Mapping[str, str], *, prefix: str,
@@ -196,7 +196,7 @@ class _Play:
         self.run.jobs[label] = self.done[name]
 
     def _ahead_of(self, name: str) -> list[str]:
-        """The results that `success()` asks for: of every job on the way to this one, those of the calling workflow, too."""
+        """The results for `success()`: of all jobs that this job needs, directly or not, also in the calling workflow."""
         if self.run.only:
             return []
         found, left = [*self.ahead], _needs(self.workflow["jobs"][name])
@@ -221,7 +221,7 @@ class _Play:
         self, told: Mapping[str, Any], label: str, contexts: Mapping[str, Any], permissions: Mapping[str, str], *,
         ahead: tuple[str, ...],
     ) -> Job:  # fmt: skip
-        """Play a workflow of this repository as a job."""
+        """Run a workflow of this repository as a job."""
         path = self.run.hub.origin / told["uses"].removeprefix("./")
         called = read_workflow(path)
         given = {key: render(str(value), contexts, {}) for key, value in told.get("with", {}).items()}
@@ -296,13 +296,13 @@ class _JobPlay:
         return Step(name, "success")
 
     def _hash(self, pattern: str) -> str:
-        """Of hashFiles() only what the workflows ask of it: whether there are such files."""
+        """The part of hashFiles() that the workflows use: whether such files exist."""
         return "found" if any(self.machine.work.glob(pattern)) else ""
 
     def _bash(
         self, name: str, told: Mapping[str, Any], environment: Mapping[str, str], seconds: int
     ) -> tuple[Step, dict[str, str]]:
-        """Run a script as GitHub's runner does, and read the files by which it answers."""
+        """Run a script as GitHub's runner does, and read its output files."""
         script = self.files / f"step-{len(self.job.steps)}.sh"
         script.write_text(self._render(told["run"]) + "\n")
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail"] if self.shell == "bash" else ["bash", "-e"]
@@ -322,7 +322,7 @@ class _JobPlay:
         )
 
     def _surroundings(self) -> dict[str, str]:
-        """The machine's own environment: nothing of the one that the tests run in, but where its packages are."""
+        """The environment of the runner. From the tests' environment, it has only the place of the packages."""
         github = self.run.github()
         event = self.files / "event.json"
         event.write_text(json.dumps(self.run.event))
@@ -357,12 +357,12 @@ def _needs(job: Mapping[str, Any]) -> list[str]:
 
 
 def _outputs(name: str, job: Job) -> dict[str, Any]:
-    """A job that failed may lack what it promises; one that succeeded may not."""
+    """Outputs that the job declares. Only a failed job may lack them."""
     return Strict(f"needs.{name}.outputs", job.outputs) if job.result == "success" else dict(job.outputs)
 
 
 def _matrices(job: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The combinations of a matrix; of Python's versions only the one that is here can be played."""
+    """The combinations of a matrix. Only the installed Python version can run."""
     axes = job.get("strategy", NOTHING).get("matrix", {})
     found = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     here = ".".join(platform.python_version_tuple()[:2])
