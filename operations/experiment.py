@@ -1,4 +1,4 @@
-"""Starting, looking at, stopping and promoting an experiment in production, as a person starts it."""
+"""Start, show, stop or promote an experiment in production."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from driftgate.production.deployments import warnings_of
 from driftgate.production.move import Production
 from driftgate.results.experiment import ExperimentProgress, ExperimentResult
 from driftgate.workspace import Workspace
-from operations.deploy import deployment_entry, followers, recover, recover_if_cut_off, user
+from operations.deploy import current_user, deployment_entry, followers, recover, recover_if_interrupted
 
 
 def experiment(
@@ -26,26 +26,26 @@ def experiment(
     log_folder: Path,
     workspace: Workspace,
 ) -> ExperimentResult:
-    """Start, look at, stop or promote an experiment.
+    """Start, show, stop or promote an experiment.
 
     Args:
-        problem: Whose production.
+        problem: The problem of the experiment.
         action: `start`, `status`, `stop` or `promote`.
-        challenger: The version to start with.
-        share: Of the requests that it answers; None: it predicts in the shadow.
-        who: Is recorded; None: the user of this machine.
-        reason: Likewise.
-        log_folder: Of the prediction log.
-        workspace: Where everything is.
+        challenger: The version to try, for `start`.
+        share: Share of the requests that the challenger answers; None: it predicts in shadow mode.
+        who: Name for the record; None: the current user.
+        reason: Reason for the record.
+        log_folder: Folder of the prediction log.
+        workspace: The workspace.
 
     Raises:
-        DriftgateError: As of `driftgate.production.experiments`.
+        DriftgateError: For the reasons that `driftgate.production.experiments` documents.
     """
     production, started = Production(problem.name, workspace=workspace), time.monotonic()
     needed: dict[str, int | None] | None = None
     unfinished: list[str] = []
     if action == "status":
-        _, unfinished = recover_if_cut_off(production, workspace=workspace)
+        _, unfinished = recover_if_interrupted(production, workspace=workspace)
     with contextlib.nullcontext() if action == "status" else production.exclusive():
         if action != "status":
             recover(production, workspace=workspace)
@@ -55,15 +55,15 @@ def experiment(
             planned = experiments.plan(
                 production, challenger or "", share=share, budget_ms=problem.gate.service_latency_ms
             )
-            # The power analysis comes before the first request.
+            # The power analysis must not see any request of the experiment.
             needed = experiments.power_analysis(planned.champion, planned.tried, share=share)
-            experiments.begin(production, planned, who=who or user(), reason=reason, follow=follow)
-        serving, tried = experiments.running(production)
+            experiments.begin(production, planned, who=who or current_user(), reason=reason, follow=follow)
+        serving, running = experiments.running(production)
         standing = None
         if action in ("status", "promote"):
             standing = experiments.standing(production, log_folder, caller_share=problem.gate.caller_share)
         if action == "stop":
-            experiments.stop(production, who=who or user(), reason=reason, follow=follow)
+            experiments.stop(production, who=who or current_user(), reason=reason, follow=follow)
         if standing and action == "promote":
             _promote(production, standing, who=who, reason=reason, workspace=workspace)
         now = production.serving() or serving
@@ -75,9 +75,9 @@ def experiment(
         version=now.version,
         previous=serving.version if now.version != serving.version else None,
         champion=serving.version,
-        challenger=tried.version,
-        mode="split" if tried.share else "shadow",
-        share=tried.share,
+        challenger=running.version,
+        mode="split" if running.share else "shadow",
+        share=running.share,
         labels_needed=needed,
         standing=ExperimentProgress.model_validate(standing) if standing else None,
         warnings=tuple(warnings),

@@ -358,4 +358,4 @@ def test_a_proof_from_the_future_allows_nothing(house: House, tmp_path: Path) ->
     append(path, proof.model_copy(update={"id": "ahead", "at": later, "event": "staged"}))
     ran = run_cli("deploy", *RULES, "--to", "production", "--version", "1", "--approve", "x", "--json", home=home)
     assert ran.code == 1
-    assert "which is still to come" in ran.document["error"]["cause"]
+    assert "which is in the future" in ran.document["error"]["cause"]
