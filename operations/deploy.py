@@ -126,9 +126,8 @@ def deploy_to_production(
         release = _approved(production, model, days=problem.gate.proof_days)
         before = production.serving()
         if steps and before and service:
-            address = service.rstrip("/")
             canary.roll_out(
-                production, release.card.version, steps=steps, hold=hold, service=address,
+                production, release.card.version, steps=steps, hold=hold, service=service.rstrip("/"),
                 budget_ms=problem.gate.service_latency_ms, who=who or current_user(), reason=reason,
             )  # fmt: skip
         entry = deployment_entry(production, release, event="production", who=who, reason=reason)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from driftgate.config import Problem
 from driftgate.production import experiments
+from driftgate.production.channel import Challenger, Channel
 from driftgate.production.deployments import warnings_of
 from driftgate.production.move import Production
 from driftgate.results.experiment import ExperimentProgress, ExperimentResult
@@ -52,10 +53,9 @@ def experiment(
         warnings = [*unfinished, *warnings_of(production)]
         follow = followers(production, workspace=workspace)
         if action == "start":
-            planned = experiments.plan(
-                production, challenger or "", share=share, budget_ms=problem.gate.service_latency_ms
-            )
-            # The power analysis must not see any request of the experiment.
+            budget_ms = problem.gate.service_latency_ms
+            planned = experiments.plan(production, challenger or "", share=share, budget_ms=budget_ms)
+            # The power analysis comes before the experiment's first request.
             needed = experiments.power_analysis(planned.champion, planned.tried, share=share)
             experiments.begin(production, planned, who=who or current_user(), reason=reason, follow=follow)
         serving, running = experiments.running(production)
@@ -67,8 +67,20 @@ def experiment(
         if standing and action == "promote":
             _promote(production, standing, who=who, reason=reason, workspace=workspace)
         now = production.serving() or serving
+    return _result(
+        problem.name, action, serving=serving, now=now, running=running, labels_needed=needed, standing=standing,
+        warnings=warnings, started=started,
+    )  # fmt: skip
+
+
+def _result(
+    problem: str, action: str, *, serving: Channel, now: Channel, running: Challenger,
+    labels_needed: dict[str, int | None] | None, standing: experiments.ExperimentStatus | None, warnings: list[str],
+    started: float,
+) -> ExperimentResult:  # fmt: skip
+    """Make the result of a command on an experiment. `serving` is production before the command, `now` after it."""
     return ExperimentResult(
-        problem=problem.name,
+        problem=problem,
         verdict="none",
         checks=(),
         action=action,
@@ -78,7 +90,7 @@ def experiment(
         challenger=running.version,
         mode="split" if running.share else "shadow",
         share=running.share,
-        labels_needed=needed,
+        labels_needed=labels_needed,
         standing=ExperimentProgress.model_validate(standing) if standing else None,
         warnings=tuple(warnings),
         seconds=round(time.monotonic() - started, 1),
@@ -93,6 +105,7 @@ def _promote(
     reason: str,
     workspace: Workspace,
 ) -> None:
+    """Deploy the challenger to production if the experiment shows that it is better."""
     release, gain = experiments.winner(production, standing), standing.gain
     why = f"{reason}: gain {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) after {gain.labels:,} labels"
     entry = deployment_entry(production, release, event="production", who=who, reason=why.removeprefix(": "))

@@ -62,7 +62,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def test_from_staging_to_production_and_back(house: House) -> None:
     unproved = house.run("deploy", "--to", "production", "--approve", "why")
     assert unproved.code == 1
-    assert "Nothing of rules is on staging" in unproved.document["error"]["cause"]
+    assert "Staging has no release of rules" in unproved.document["error"]["cause"]
 
     first = house.run("deploy", "--version", "1")
     assert first.code == 0, first.out + first.err
