@@ -78,7 +78,7 @@ def name_problem(text: str, config: Path) -> str:
     """Add `--config` to Driftgate's commands in a text, so that they can be copied, unless the problem is the default one."""
     if config.absolute() == PROJECT / "configs" / "flights.yaml":
         return text
-    return COMMAND.sub(lambda found: f"{found[0]} --config {shlex.quote(show_path(config))}", text)
+    return COMMAND.sub(lambda match: f"{match[0]} --config {shlex.quote(show_path(config))}", text)
 
 
 class _CommandWriter:

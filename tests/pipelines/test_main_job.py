@@ -171,7 +171,7 @@ def test_bad_config_is_one_line(tmp_path: Path) -> None:
 def test_options_before_the_verb_are_not_lost(tmp_path: Path) -> None:
     ran = run_cli("--json", "train", home=tmp_path)
     assert ran.code == 2
-    assert "after the verb" in ran.err
+    assert "after the command" in ran.err
 
 
 def test_wrong_usage_is_two(tmp_path: Path) -> None:
