@@ -3,9 +3,9 @@
 import os
 import sys
 
-# Some machines and most container images switch bytecode off, and then compile 4,000 modules at every start.
+# Some machines and most container images disable bytecode, so Python would compile 4,000 modules at every start.
 sys.dont_write_bytecode = False
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for the processes that are started from here
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for the processes that this one starts
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # BLAS reads it once, when NumPy is imported; see driftgate/workspace.py
 
 from cli.main import main  # noqa: E402

@@ -17,7 +17,7 @@ CLOSEST = 5
 
 
 def print_checks(verdict: Verdict, console: Any) -> None:
-    """Print the checks by group: what failed first, a group whose checks all passed as one line."""
+    """Print the checks by group, the failed ones first. A group whose checks all passed takes one line."""
     groups = verdict.groups
     width = max((len(group.name) for group in groups), default=0)
     hidden = [] if is_verbose() else [group for group in groups if group.state == "pass"]
@@ -51,42 +51,44 @@ def print_checks(verdict: Verdict, console: Any) -> None:
 
 
 def print_columns(columns: Sequence[Mapping[str, Any]], console: Any) -> None:
-    """Print the columns that drifted, the worst first, or those that came closest to it; each by the measure that decides.
+    """Print the columns that drifted, the worst first. If none drifted, print those closest to their limit.
+
+    Each column is shown with the measure that decides its state.
 
     Args:
-        columns: As the document of a drift check has them.
-        console: Of `make_console`.
+        columns: The columns in the JSON document of a drift check.
+        console: The console of `make_console`.
     """
-    ordered = sorted(columns, key=lambda found: (-STATES.index(found["state"]), -_ratio(deciding(found)[1])))
-    shown = [found for found in ordered if found["state"] != "stable"] or ordered[:CLOSEST]
+    ordered = sorted(columns, key=lambda column: (-STATES.index(column["state"]), -_ratio(deciding(column)[1])))
+    shown = [column for column in ordered if column["state"] != "stable"] or ordered[:CLOSEST]
     shown = ordered if is_verbose() else shown
     rows = []
-    for found in shown:
-        measure, values = deciding(found)
+    for column in shown:
+        measure, values = deciding(column)
         bar = bar_of(values["value"], values["limit"], side="ceiling")
         rows.append(
             [
-                found["state"], found["name"], f"{values['value']:.3f}", bar.text if bar else "",
-                f"≤ {values['limit']:.3f}", f"{found['missing']:.1%}", MEASURE_NAMES.get(measure, measure),
+                column["state"], column["name"], f"{values['value']:.3f}", bar.text if bar else "",
+                f"≤ {values['limit']:.3f}", f"{column['missing']:.1%}", MEASURE_NAMES.get(measure, measure),
             ]
         )  # fmt: skip
     if rows:
-        styles = {(row, at): STATE_COLOURS[found["state"]] for row, found in enumerate(shown) for at in (0, 3)}
+        styles = {(row, at): STATE_COLOURS[column["state"]] for row, column in enumerate(shown) for at in (0, 3)}
         head = ("", "column", "value", "", "limit", "missing", "measure")
         print_table(console, rows, head=head, right=(2, 5), styles=styles)
     if rest := len(ordered) - len(shown):
         verb = "is" if rest == 1 else "are"
-        print_line(console, f"{plural(rest, 'more column')} {verb} stable; all: --verbose")
+        print_line(console, f"{plural(rest, 'more column')} {verb} stable; --verbose shows all columns")
 
 
-def deciding(found: Mapping[str, Any]) -> tuple[str, Mapping[str, float]]:
-    """The measure that decides a column's state: the one furthest over its limit; the distance where none is over.
+def deciding(column: Mapping[str, Any]) -> tuple[str, Mapping[str, float]]:
+    """Find the measure that decides a column's state: the one furthest over its limit, or the distance if none is over.
 
     Returns:
-        Its name, and its `value`, `limit` and `severe_limit`.
+        The measure's name, and its `value`, `limit` and `severe_limit`.
     """
-    measures: Mapping[str, Mapping[str, float]] = found["measures"]
-    if found["state"] == "stable":
+    measures: Mapping[str, Mapping[str, float]] = column["measures"]
+    if column["state"] == "stable":
         return "distance", measures["distance"]
     name = max(measures, key=lambda name: (_severity(measures[name]), _ratio(measures[name])))
     return name, measures[name]

@@ -65,7 +65,7 @@ def data_versions(remote: str | None, **options: Any) -> None:
 
 @data.command("use", epilog="\b\nExamples:\n  python run.py data use v1.2\n  python run.py data use dd38dc3d")
 @click.argument("revision")
-@click.option("--force", is_flag=True, help="Restore also if no commit names the current version.")
+@click.option("--force", is_flag=True, help="Restore the version even if no commit has the current one.")
 @remote_option
 @common
 def data_use(revision: str, force: bool, remote: str | None, **options: Any) -> None:
@@ -89,10 +89,12 @@ def data_use(revision: str, force: bool, remote: str | None, **options: Any) -> 
     "\b\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the rows break the contract, 130 stopped by Ctrl-C.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="The file is the whole table; don't append its rows.")
+@click.option("--replace", is_flag=True, help="Replace the table with this file; don't append its rows.")
 @common
 def data_add(file: Path, replace: bool, **options: Any) -> None:
-    """Append rows that satisfy the contract as a new version."""
+    """Append rows to the data as a new version.
+
+    The rows must satisfy the contract."""
     from cli.output.data import print_data_add
 
     def work(problem: Problem, workspace: Workspace) -> DataAddResult:
@@ -106,9 +108,7 @@ def data_add(file: Path, replace: bool, **options: Any) -> None:
 @data.command(
     "push", epilog="\b\nExamples:\n  python run.py data push\n  python run.py data push --all --remote /mnt/share/data"
 )
-@click.option(
-    "--all", "every", is_flag=True, help="Push every version in git's history whose bytes are on this machine."
-)
+@click.option("--all", "every", is_flag=True, help="Push every version in git's history that is on this machine.")
 @remote_option
 @common
 def data_push(every: bool, remote: str | None, **options: Any) -> None:

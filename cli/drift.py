@@ -40,9 +40,11 @@ def drift(
     the problem's as-of date, or all rows if the problem has no timestamp.
     """
     if current and (since or until or log_folder):
-        raise click.UsageError("Give either --current, or a window by --since and --until, of the data or of a --log.")
+        raise click.UsageError(
+            "Give --current alone, or choose a window with --since and --until, of the data or of a --log."
+        )
     if since and until and since >= until:
-        raise click.UsageError("Give a --since before --until.")
+        raise click.UsageError("--since must be earlier than --until.")
     from cli.output.drift import print_drift
 
     def work(problem: Problem, workspace: Workspace) -> DriftResult:

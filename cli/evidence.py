@@ -1,4 +1,4 @@
-"""The evidence of a decision in one folder: for a job's summary, a pull request's comment, a ticket, an archive."""
+"""Write the evidence of a decision to one folder, for a CI job's summary, a pull request, a ticket or an archive."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def keep_evidence(result: Result, folder: Path) -> None:
     """Write a command's result, and copy the files that it names.
 
     Args:
-        result: Of the command.
-        folder: Gets `summary.md` for people, `document.json` for machines, `facts.txt` (lines of `key=value`) for
-            scripts, and copies of the report, the release and the bento where there are such.
+        result: The command's result.
+        folder: Receives `summary.md` for people, `document.json` for machines, `facts.txt` (lines of `key=value`) for
+            scripts, and copies of the report, the release and the bento if the result names them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     document = json.dumps(result.json_document(), indent=2)
@@ -48,7 +48,7 @@ def keep_evidence(result: Result, folder: Path) -> None:
 
 
 def facts(result: Result) -> dict[str, str]:
-    """What scripts need: the verdict (`error` where the command failed), the problem, and the model's version."""
+    """Values for scripts: the verdict (`error` if the command failed), the problem, and the model's version."""
     if not isinstance(result, ProblemResult):
         return {"verdict": "error" if isinstance(result, ErrorResult) else "none"}
     version: str | None = getattr(result, "version", None)
@@ -59,7 +59,7 @@ def facts(result: Result) -> dict[str, str]:
 
 
 def markdown(result: Result) -> str:
-    """A result as GitHub's Markdown: what failed and why first, all checks by group below."""
+    """Render a result as GitHub's Markdown: first the failed checks with their reasons, then all checks by group."""
     if isinstance(result, ErrorResult):
         return f"### Driftgate: error\n\n{_text(result.error.cause)} {_text(result.error.remedy)}\n"
     problem = result.problem if isinstance(result, ProblemResult) else "Driftgate"
@@ -87,7 +87,7 @@ def _sentence(check: Check) -> str:
 
 
 def _lines(result: Result) -> list[str]:
-    """Who, what, on which data, and where it is kept."""
+    """Who acted, the model, the data, and the ids of the runs."""
     lines = []
     if isinstance(result, MoveResult):
         lines.append(f"{result.event} by {_text(result.who)}: {_text(result.reason)}")
@@ -115,6 +115,6 @@ def _table(group: CheckGroup) -> str:
 
 
 def _text(value: object) -> str:
-    """A text that may come from the data, as nothing but text: no markup, no mention, one line."""
+    """Escape a text that may come from the data: it becomes one line without markup and without mentions."""
     line = html.escape(" ".join(str(value).split()), quote=False)
     return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", line).replace("@", "@<!-- -->")

@@ -1,4 +1,4 @@
-"""The exit codes of every command; click itself ends with 2 where the command line is wrong."""
+"""The exit codes of every command. click itself exits with 2 if the command line is wrong."""
 
 DONE, ERROR, BLOCKED = 0, 1, 3
-INTERRUPTED = 130  # what a shell gives for Ctrl-C
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C

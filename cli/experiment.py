@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     "--share", type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Share of the requests that the challenger answers.",
 )  # fmt: skip
-@click.option("--shadow", is_flag=True, help="The challenger answers no requests; it predicts them for comparison.")
-@click.option("--reason", default="", help="Why; the record keeps it.")
+@click.option("--shadow", is_flag=True, help="The challenger predicts every request for comparison, but answers none.")
+@click.option("--reason", default="", help="Reason; it is written to the deployment record.")
 @click.option(
     "--log", "folder", envvar="DRIFTGATE_LOG", type=click.Path(path_type=Path), help="Folder of the prediction log."
 )
@@ -38,13 +38,13 @@ def experiment(
 ) -> None:  # fmt: skip
     """Try a challenger beside the champion in production.
 
-    The labels that come back compare the two models. The confidence interval of the challenger's gain holds at all times at once, so you can read `status` as often as you
-    like. `promote` deploys the challenger to production if the whole interval is above zero.
+    Driftgate compares the two models on the labels that arrive. The confidence interval of the challenger's gain is valid
+    at every moment, so you can read `status` as often as you like. `promote` deploys the challenger to production if the whole interval is above zero.
     """
     if action == "start" and (not challenger or shadow == (share is not None)):
         raise click.UsageError("Give --challenger, and either --share or --shadow.")
     if action != "start" and (challenger or share or shadow):
-        raise click.UsageError("--challenger, --share and --shadow are for start.")
+        raise click.UsageError("Only start takes --challenger, --share and --shadow.")
     from cli.output.experiment import print_experiment
 
     def work(problem: Problem, workspace: Workspace) -> ExperimentResult:

@@ -1,4 +1,4 @@
-"""How a command runs: it does its work on a problem, prints the result, and ends with an exit code."""
+"""Run a command: load the problem, do the work, print the result, and return the exit code."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def run_job(
     work: Callable[[Problem, Workspace], R], show: Callable[[R, IO[str]], None], *, config: Path, as_json: bool,
     debug: bool, evidence: Path | None, workspace: Workspace, log_name: str,
 ) -> int:  # fmt: skip
-    """Do the work on a problem, print the result, and write the evidence to a folder where one is named.
+    """Do the work on a problem, print the result, and write the evidence if a folder is given.
 
     Args:
         work: Returns the result.
         show: Prints the result for people.
         config: The problem file.
         as_json: Print the result's JSON document instead.
-        debug: Show what libraries log, and tracebacks.
-        evidence: The folder; None: none is written.
-        workspace: Where everything is.
-        log_name: File in the workspace for what libraries log.
+        debug: Show the logs of libraries, and tracebacks.
+        evidence: Folder for the evidence; None: no evidence is written.
+        workspace: The workspace.
+        log_name: Name of the file in the workspace for the logs of libraries.
 
     Returns:
         The exit code: 0 done, 1 error, 3 blocked by the gate, 130 stopped by Ctrl-C.
@@ -60,7 +60,7 @@ def run_job(
             traceback.print_exception(error, file=errors)
         failure = error_result(known, config)
         if evidence:
-            with contextlib.suppress(OSError):  # it may be what failed
+            with contextlib.suppress(OSError):  # the evidence folder may be what failed
                 keep_evidence(failure, evidence)
         if as_json:
             terminal.print_json(failure, results)
@@ -69,17 +69,20 @@ def run_job(
     if as_json:
         terminal.print_json(result, results)
     else:
-        page = terminal.command_writer(results, config)
-        show(result, page)
-        if isinstance(result, PipelineResult):
-            from cli.output.lines import print_locations
-
-            print_locations(result, page, log_file=log_file)
+        _print_result(result, show, terminal.command_writer(results, config), log_file=log_file)
     return BLOCKED if result.blocks else DONE
 
 
+def _print_result(result: R, show: Callable[[R, IO[str]], None], results: IO[str], *, log_file: Path) -> None:
+    show(result, results)
+    if isinstance(result, PipelineResult):
+        from cli.output.lines import print_locations
+
+        print_locations(result, results, log_file=log_file)
+
+
 def error_result(error: DriftgateError, config: Path | None = None) -> ErrorResult:
-    """The result of a command that failed; its commands name the problem file where one is given."""
+    """Make the result of a command that failed. If a problem file is given, the remedy's commands name it."""
     remedy = terminal.name_problem(error.remedy, config) if config else error.remedy
     return ErrorResult(error=ErrorDetails(cause=error.cause, remedy=remedy))
 
@@ -88,5 +91,5 @@ def _unexpected(error: Exception, log_file: Path) -> DriftgateError:
     text = " ".join(str(error).split()) or type(error).__name__
     return DriftgateError(
         f"{type(error).__name__}: {text[:300].rstrip('.')}.",
-        f"Run again with --debug; the log of the libraries is {show_path(log_file)}.",
+        f"Run the command again with --debug, or read the libraries' log {show_path(log_file)}.",
     )

@@ -1,4 +1,4 @@
-"""The command line of Driftgate: the group of all commands, and what runs without one."""
+"""The command line of Driftgate: the group of all commands, and the main job that runs without a command."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def main(context: click.Context, /, as_of: dt.datetime | None, **options: Any) -
 def ui(mlflow_port: int, zenml_port: int) -> None:
     """Start MLflow and ZenML's dashboard on this machine.
 
-    Ctrl-C stops both.
+    Press Ctrl-C to stop both.
     """
     from cli.terminal import print_error
-    from cli.ui import show
+    from cli.ui import run_dashboards
     from driftgate.errors import DriftgateError
 
     try:
-        show(mlflow_port=mlflow_port, zenml_port=zenml_port)
+        run_dashboards(mlflow_port=mlflow_port, zenml_port=zenml_port)
     except DriftgateError as error:
         print_error(error, sys.stderr)
         sys.exit(ERROR)

@@ -27,10 +27,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 
 def common(command: Any) -> Any:
-    """The options that every command on a problem takes."""
+    """Add the options that every command on a problem takes."""
     for option in (
         verbose_option,
-        click.option("--debug", is_flag=True, help="Show what libraries log, and tracebacks."),
+        click.option("--debug", is_flag=True, help="Show the logs of libraries, and tracebacks."),
         json_option,
         click.option(
             "--evidence", type=click.Path(path_type=Path),
@@ -47,7 +47,7 @@ def common(command: Any) -> Any:
 
 
 def seconds(_context: click.Context, _option: click.Parameter, value: str | None) -> float:
-    """A time such as 30s, 10m or 1h in seconds; 0 where none is given."""
+    """Convert a time such as 30s, 10m or 1h to seconds; 0 if none is given."""
     if value is None:
         return 0.0
     from operations.canary import parse_hold
@@ -59,11 +59,13 @@ def seconds(_context: click.Context, _option: click.Parameter, value: str | None
 
 
 def day_of(moment: dt.datetime | None) -> dt.date | None:
-    """The day of a moment that an option gave."""
+    """Return the date of an option's value."""
     return moment.date() if moment else None
 
 
-who_option = click.option("--by", "who", help="Who approves; by default the user of this machine.")
+who_option = click.option(
+    "--by", "who", help="Who makes the change; by default GITHUB_ACTOR, or else the user of this machine."
+)
 wait_option = click.option(
     "--wait",
     callback=seconds,
@@ -84,9 +86,9 @@ def run(
     """Do the work of a command on a problem, and end the process with its exit code.
 
     Args:
-        work: Returns the result. It imports what it needs itself, so that libraries find their settings.
+        work: Returns the result. It imports libraries itself, after their environment variables are set.
         show: Prints the result for people.
-        config: As of `common`, like the others.
+        config: The problem file. This argument and the others are the options that `common` adds.
     """
     from cli.jobs import run_job
     from driftgate.workspace import Workspace

@@ -1,7 +1,7 @@
-"""A guard before the local dashboards: they answer their own pages on this machine, and no other web page.
+"""A guard for the local dashboards: they answer requests of their own pages, and refuse those of other web pages.
 
-ZenML's server knows no check of the `Host` header, and both servers answer a foreign `Origin`. This is a protocol for
-uvicorn's `--http` option, so that the servers run as their makers start them, with the guard before their application.
+ZenML's server doesn't check the `Host` header, and both servers answer a foreign `Origin`. The guard is a protocol for
+uvicorn's `--http` option, so both servers start unchanged, with the guard in front of their application.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ REFUSED = b"This page answers on this machine only, to its own origin.\n"
 
 
 def refusal(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Why a request is refused; None: it comes from the dashboard's own pages, from a person or from a program.
+    """Why a request is refused; None if it comes from the dashboard's own pages, a person or a program.
 
-    `Host` must name this machine, so that a foreign name that is made to point here (DNS rebinding) gets no answer; any
-    port will do, since it may be forwarded. An `Origin` must be that of `Host`. What a browser says of a request without
-    an `Origin`, as for an image, counts as well.
+    `Host` must name this machine. Otherwise a foreign domain that resolves to this machine (DNS rebinding) would get an
+    answer. Any port is allowed, because ports may be forwarded. An `Origin` must match `Host`. A request without an
+    `Origin`, such as one for an image, is judged by the browser's `Sec-Fetch-*` headers.
 
     Args:
-        headers: Of the request, names in lower case.
+        headers: The request's headers, with names in lower case.
     """
-    found: dict[bytes, list[str]] = {}
+    values: dict[bytes, list[str]] = {}
     for name, value in headers:
-        found.setdefault(name, []).append(value.decode("latin-1").strip().lower())
-    host, origin = found.get(b"host", []), found.get(b"origin", [])
+        values.setdefault(name, []).append(value.decode("latin-1").strip().lower())
+    host, origin = values.get(b"host", []), values.get(b"origin", [])
     if len(host) != 1 or not _is_local(host[0]):
         return "host"
     if origin not in ([], [f"http://{host[0]}"]):
         return "origin"
-    site, mode = found.get(b"sec-fetch-site", ["none"]), found.get(b"sec-fetch-mode", [""])
-    # A link on another page may lead here; its script can't read what it leads to.
-    follows_link = mode == ["navigate"] and found.get(b"sec-fetch-dest") == ["document"]
+    site, mode = values.get(b"sec-fetch-site", ["none"]), values.get(b"sec-fetch-mode", [""])
+    # A link on another page may open the dashboard: that page's scripts can't read the answer.
+    follows_link = mode == ["navigate"] and values.get(b"sec-fetch-dest") == ["document"]
     return None if site in (["none"], ["same-origin"]) or follows_link else "site"
 
 
@@ -50,7 +50,7 @@ def _is_local(host: str) -> bool:
 
 
 class OwnOrigin:
-    """An ASGI application that refuses what `refusal` names, with 403, and hands the rest on."""
+    """An ASGI application that answers 403 to requests that `refusal` refuses, and forwards the others."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
@@ -67,7 +67,7 @@ class OwnOrigin:
 
 
 class OwnOriginProtocol(H11Protocol):
-    """uvicorn's protocol for HTTP, with the guard before the application that it was started with."""
+    """uvicorn's HTTP protocol, with the guard in front of the application."""
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ def predictions(
     With --out, the command writes each prediction with its label to a file.
     """
     if since and until and since >= until:
-        raise click.UsageError("Give a --since before --until.")
+        raise click.UsageError("--since must be earlier than --until.")
     from driftgate.workspace import Workspace
 
     folder = folder or Workspace.current().predictions
@@ -51,7 +51,7 @@ def predictions(
 def _read(
     folder: Path, *, since: dt.datetime | None, until: dt.datetime | None, label: Which, out: Path | None, as_json: bool
 ) -> int:
-    """Count or write the predictions; the exit code."""
+    """Count or write the predictions, and return the exit code."""
     from cli.jobs import error_result
     from cli.output.predictions import print_counts, print_file
     from cli.terminal import print_error, print_json

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--version", "--model", "model",
     help="Alias or version; by default the candidate for staging, and the version on staging for production.",
 )  # fmt: skip
-@click.option("--approve", "reason", help="Why the version may go to production; the record keeps it.")
+@click.option("--approve", "reason", help="Reason for the approval; it is written to the deployment record.")
 @click.option("--canary", help="Deploy in steps: growing shares in percent, such as 5,25,100; needs --service.")
 @click.option(
     "--hold", default="10m", show_default=True, callback=seconds, help="How long to watch each step: 30s, 10m, 1h."
@@ -45,11 +45,11 @@ def deploy(
     Production needs an approval, and takes only a release that passed on staging and hasn't changed since.
     """
     if to == "production" and not (reason or "").strip():
-        raise click.UsageError('Production needs an approval: give --approve "why".')
+        raise click.UsageError('Production needs an approval: add --approve "reason".')
     if to == "staging" and reason:
-        raise click.UsageError("Staging needs no approval: leave --approve out, or give --to production.")
+        raise click.UsageError("Staging needs no approval: remove --approve, or add --to production.")
     if canary and (to != "production" or not service):
-        raise click.UsageError("--canary needs --to production, and the --service to watch.")
+        raise click.UsageError("--canary needs --to production, and the service to watch as --service.")
     from operations.canary import parse_steps
 
     try:
@@ -98,7 +98,7 @@ def prove(service: str | None, **options: Any) -> None:
 @click.command(epilog="\b\nExample: python run.py rollback --reason 'too many alarms'")
 @click.option("--to", help="A version that was in production; by default the one that served before.")
 @click.option("--from", "leaving", help="Roll back only if production serves this version.")
-@click.option("--reason", required=True, help="Why; the record keeps it.")
+@click.option("--reason", required=True, help="Reason; it is written to the deployment record.")
 @who_option
 @wait_option
 @service_option

@@ -1,4 +1,4 @@
-"""The command `run.py status`; it is quick, since it imports no framework."""
+"""The command `run.py status`. It imports no framework, so it is quick."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ def status(every_run: bool, as_json: bool) -> None:
 
 
 def read_status(workspace: Workspace, *, number: int | None) -> StatusResult:
-    """What serves where, and the newest runs: so many of them; None: all."""
+    """Read what each channel serves, and the newest runs.
+
+    Args:
+        workspace: The workspace to read.
+        number: How many runs to read; None: all.
+    """
     from driftgate.production.deployments import all_states
     from driftgate.results.status import StatusResult
 
@@ -54,8 +59,8 @@ def newest_runs(workspace: Workspace, *, number: int | None) -> NewestRuns:
     """Read the records of the newest runs, the newest first.
 
     Args:
-        workspace: Its records are read.
-        number: How many to read; None: all.
+        workspace: The workspace to read.
+        number: How many records to read; None: all.
     """
     from driftgate.results.status import RunRecord
 
@@ -77,7 +82,7 @@ def _written_at(path: Path) -> float:
     try:
         return path.lstat().st_mtime
     except OSError:
-        return 0.0  # removed meanwhile
+        return 0.0  # another process has removed it
 
 
 def _read_record(path: Path) -> RunRecord | UnreadableRun:
@@ -91,4 +96,4 @@ def _read_record(path: Path) -> RunRecord | UnreadableRun:
     except OSError as error:
         return UnreadableRun(file=str(path), error=f"it can't be read: {error.strerror}")
     except (ValueError, TypeError) as error:
-        return UnreadableRun(file=str(path), error=f"it is no record of a run: {first_line(error)}")
+        return UnreadableRun(file=str(path), error=f"it is not the record of a run: {first_line(error)}")

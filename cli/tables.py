@@ -1,4 +1,4 @@
-"""Tables of plain lines, for terminals of any width and for files: no name, number or path is ever cut off or broken."""
+"""Tables of plain lines, for terminals of any width and for files. Names, numbers and paths are never truncated."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from driftgate.words import one_line
 COLOURS = {"pass": "green", "warn": "yellow", "block": "bold red"}
 GAP = 2  # spaces between two columns
 PIPED_WIDTH = 120
-LEAST_REST = 36  # characters that the last column needs beside the others; with fewer it goes below them
-VERBOSE = "driftgate.verbose"  # in click's context
+LEAST_REST = 36  # characters that the last column needs; with less room it is printed below its row
+VERBOSE = "driftgate.verbose"  # key in click's context
 
 verbose_option = click.option(
     "--verbose",
     is_flag=True,
     expose_value=False,
-    help="Show every check and every column, also those that passed.",
+    help="Show every check and every column, including those that passed.",
     callback=lambda context, _option, value: context.meta.update({VERBOSE: value}),
 )
 
 
 def is_verbose() -> bool:
-    """Whether the command was given --verbose."""
+    """Whether the user gave --verbose."""
     context = click.get_current_context(silent=True)
     return bool(context and context.meta.get(VERBOSE))
 
 
 def make_console(results: IO[str]) -> Any:
-    """A console that colours on a terminal alone."""
+    """Make a console that uses colours only on a terminal."""
     from rich.console import Console
 
     return Console(file=results, width=None if results.isatty() else PIPED_WIDTH, highlight=False, markup=False)
@@ -48,16 +48,16 @@ def print_table(
     indent: int = 0,
     wrap: bool = True,
 ) -> None:
-    """Print rows in columns; the last column goes below its row where there is no room beside.
+    """Print rows in columns. The last column is printed below its row if it doesn't fit beside the others.
 
     Args:
-        console: Of `make_console`.
-        rows: Texts, each row of the same length.
+        console: The console of `make_console`.
+        rows: The texts; all rows have the same length.
         head: Titles of the columns.
-        right: The columns that are aligned to the right.
-        styles: Of cells, by row and column.
+        right: Indices of the columns to align to the right.
+        styles: Style of each cell, by row and column.
         indent: Spaces before each row.
-        wrap: Whether the last column is text, wrapped at spaces; a path stays in one piece.
+        wrap: Whether to wrap the last column at spaces. Set it to False for paths.
     """
     from rich.text import Text
 
@@ -89,7 +89,7 @@ def print_table(
 
 
 def print_line(console: Any, *parts: str | tuple[str, str]) -> None:
-    """One line of texts, or of texts with their style; the terminal wraps what is too long, nothing is cut off."""
+    """Print one line of texts, each with or without a style. The terminal wraps a long line; nothing is truncated."""
     from rich.text import Text
 
     _print_line(console, Text.assemble(*parts))

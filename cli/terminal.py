@@ -1,4 +1,4 @@
-"""What a terminal shows while a command runs: progress, errors, and commands that can be copied. Results go to standard output alone."""
+"""Terminal output while a command runs: progress, errors, and commands to copy. Only results go to standard output."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ COMMAND = re.compile(
 
 
 def quiet_libraries(*, log_file: Path, debug: bool) -> tuple[IO[str], IO[str]]:
-    """Show Driftgate's own progress on standard error, and send what libraries say to a file.
+    """Show Driftgate's own progress on standard error, and send the libraries' output to a file.
 
-    Standard output is kept for results: what libraries print there goes to standard error.
+    Standard output is reserved for results. Libraries that print there write to the file, or with `debug` to standard
+    error.
 
     Returns:
         The real standard output, for the result, and the real standard error.
@@ -50,7 +51,7 @@ def quiet_libraries(*, log_file: Path, debug: bool) -> tuple[IO[str], IO[str]]:
     if debug:
         os.dup2(2, 1)
     else:
-        # Some libraries write past Python's logging; the file has it all.
+        # Some libraries print without Python's logging; this output goes to the file too.
         file = stream.fileno()
         os.dup2(file, 1)
         os.dup2(file, 2)
@@ -74,21 +75,21 @@ def print_json(result: Result, results: IO[str]) -> None:
 
 
 def name_problem(text: str, config: Path) -> str:
-    """A text whose commands of ours name the problem file, unless it is the default one: so that they can be copied."""
+    """Add `--config` to Driftgate's commands in a text, so that they can be copied, unless the problem is the default one."""
     if config.absolute() == PROJECT / "configs" / "flights.yaml":
         return text
-    return COMMAND.sub(lambda found: f"{found[0]} --config {shlex.quote(show_path(config))}", text)
+    return COMMAND.sub(lambda match: f"{match[0]} --config {shlex.quote(show_path(config))}", text)
 
 
 class _CommandWriter:
-    """A stream whose commands of ours can be copied: they name the problem file, and begin as the one that is run."""
+    """A stream that makes Driftgate's commands ready to copy: with `--config`, and with `uv run` if uv started this process."""
 
     def __init__(self, stream: IO[str], config: Path) -> None:
         self._stream, self._config = stream, config
 
     def write(self, text: str) -> int:
         named = name_problem(text, self._config)
-        # `uv run` says so by this variable; outside its environment, `python` lacks the packages.
+        # `uv run` sets this variable; without uv, `python` lacks the packages.
         return self._stream.write(named.replace("python run.py", "uv run run.py") if "UV" in os.environ else named)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -100,24 +101,24 @@ class _CommandWriter:
 
 
 def command_writer(stream: IO[str], config: Path) -> IO[str]:
-    """A stream whose commands of ours can be copied: see `_CommandWriter`."""
+    """Wrap a stream so that Driftgate's commands in it can be copied: see `_CommandWriter`."""
     return cast(IO[str], _CommandWriter(stream, config))
 
 
 def print_error(error: DriftgateError, errors: IO[str]) -> None:
-    """One line: the cause and the remedy."""
+    """Print the cause and the remedy on one line."""
     errors.write(f"error: {error.cause} {error.remedy}\n")
     errors.flush()
 
 
 def _file_of(problem: str) -> Path:
-    """The problem file of a name, as far as one can tell."""
+    """Return the file in configs/ of a problem's name, or `FILE` as a placeholder."""
     file = PROJECT / "configs" / f"{problem}.yaml"
     return file if file.exists() else Path("FILE")
 
 
 def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
-    """A problem's production, staging and what waits, a line each."""
+    """Describe a problem's production, staging, challenger and pending approval, one line each."""
     production, staging = state["production"], state["staging"]
     served = "unknown" if state.get("channel_error") else "nothing"
     if production:
@@ -130,10 +131,10 @@ def state_lines(problem: str, state: Mapping[str, Any]) -> list[str]:
     lines = [f"production  {served}"]
     if staging:
         lines.append(f"staging     {problem} {staging['version']}, verdict {staging['verdict'] or 'none yet'}")
-    if tried := state["experiment"]:
-        how = f"{tried['share']:.0%} of the requests" if tried["share"] else "in the shadow"
-        what = "a canary" if tried["canary"] else "run.py experiment status"
-        lines.append(f"challenger  {problem} {tried['version']}, {how}; {what}")
+    if experiment := state["experiment"]:
+        how = f"{experiment['share']:.0%} of the requests" if experiment["share"] else "in shadow mode"
+        what = "a canary" if experiment["canary"] else "run.py experiment status"
+        lines.append(f"challenger  {problem} {experiment['version']}, {how}; {what}")
     if state["waits_for_approval"]:
         lines.append(
             f"waits       {problem} {state['waits_for_approval']}: "

@@ -30,7 +30,7 @@ def train(as_of: dt.datetime | None, **options: Any) -> None:
 
 
 def run_training(*, serve: bool, as_of: dt.datetime | None, **options: Any) -> None:
-    """Train, and with `serve` compare the service's answers with offline predictions."""
+    """Train. With `serve`, also compare the service's answers with offline predictions."""
     from cli.output.training import print_training
 
     moment = as_of.date() if as_of and as_of.time() == dt.time() else as_of
@@ -67,7 +67,7 @@ def contract(**options: Any) -> None:
     "\b\nExit codes: 0 the same model, 1 error, 2 wrong usage, 3 another model, 130 stopped by Ctrl-C."
 )
 @click.argument("version")
-@click.option("--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote that may have the data.")
+@click.option("--remote", envvar="DRIFTGATE_REMOTE", help="Name or address of a DVC remote to pull the data from.")
 @common
 def reproduce(version: str, remote: str | None, **options: Any) -> None:
     """Train a registered version again, and compare the models.

@@ -1,4 +1,4 @@
-"""MLflow's pages and ZenML's dashboard, on this machine, for as long as a person looks."""
+"""Run MLflow's pages and ZenML's dashboard on this machine until the user stops them."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ LOCAL_HOSTS = (
 MLFLOW_ENVIRONMENT = {
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else it starts a dozen helper processes
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # otherwise MLflow starts about twelve helper processes
 }
 
 
-def show(*, mlflow_port: int, zenml_port: int) -> None:
+def run_dashboards(*, mlflow_port: int, zenml_port: int) -> None:
     """Start both, print their addresses, and stop both on Ctrl-C or SIGTERM.
 
-    ZenML's server reads the workspace's database itself, so the client's own configuration is never touched.
+    ZenML's server reads the workspace's database directly, so the client's configuration doesn't change.
 
     Raises:
-        DriftgateError: If there is no run to look at, a port is taken, or a server doesn't start.
+        DriftgateError: If there is no run yet, a port is in use, or a server doesn't start.
     """
     workspace = Workspace.current()
     workspace.set_environment()
     database = _zenml_database(Path(os.environ["ZENML_CONFIG_PATH"]))
     if not database.exists():
-        raise DriftgateError("There is nothing to look at yet.", "Run `python run.py` first.")
+        raise DriftgateError("The workspace has no run yet.", "Run `python run.py` first.")
     require_free(mlflow_port)
     require_free(zenml_port)
     workspace.prepare()
@@ -71,10 +71,10 @@ def show(*, mlflow_port: int, zenml_port: int) -> None:
         for name, (address, process) in zip(("MLflow", "ZenML"), servers.items(), strict=True):
             _wait(name, address, process, stopped, workspace)
             print(f"{name:<7} {address}", flush=True)
-        print("Ctrl-C stops both.", flush=True)
+        print("Press Ctrl-C to stop both.", flush=True)
         while not stopped.wait(1):
             if any(process.poll() is not None for process in servers.values()):
-                raise DriftgateError("A server ended by itself.", f"Its log is in {workspace.logs}.")
+                raise DriftgateError("A dashboard server stopped unexpectedly.", f"Read its log in {workspace.logs}.")
     finally:
         for process in servers.values():
             process.terminate()
@@ -87,7 +87,7 @@ def _zenml_database(config: Path) -> Path:
 
 
 def _zenml_environment(workspace: Workspace, database: Path, *, port: int) -> dict[str, str]:
-    """The server has a configuration of its own; it shares only the database."""
+    """The environment of ZenML's server. The server has its own configuration and shares only the database."""
     return {
         "ZENML_CONFIG_PATH": str(workspace.root / "zenml-server"),
         "ZENML_STORE_TYPE": "sql",
@@ -95,15 +95,15 @@ def _zenml_environment(workspace: Workspace, database: Path, *, port: int) -> di
         "ZENML_SERVER_AUTH_SCHEME": "NO_AUTH",
         "ZENML_SERVER_DEPLOYMENT_TYPE": "local",
         "ZENML_SERVER_AUTO_ACTIVATE": "true",
-        "ZENML_SERVER_CORS_ALLOW_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",  # its default is every origin
+        "ZENML_SERVER_CORS_ALLOW_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",  # by default, every origin
         "ZENML_SERVER_JWT_SECRET_KEY": secrets.token_hex(32),
-        # Else pages among the artifacts are refused. ZenML's own local server sets it too.
+        # Without it, ZenML refuses to show HTML artifacts. ZenML's own local server sets it too.
         "ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS": "true",
     }
 
 
 def _start(name: str, command: list[str], workspace: Workspace, extra: dict[str, str]) -> subprocess.Popen[bytes]:
-    # The guard is of this project, and the servers run elsewhere.
+    # The servers run in another folder, and must be able to import the guard from this project.
     python_path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     with (workspace.logs / f"ui-{name}.log").open("wb") as log:
         return subprocess.Popen(
@@ -129,4 +129,4 @@ def _wait(
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
     if not stopped.is_set():
-        raise DriftgateError(f"{name} did not start.", f"Its log is in {workspace.logs}.")
+        raise DriftgateError(f"{name} did not start.", f"Read its log in {workspace.logs}.")

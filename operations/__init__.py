@@ -1,1 +1,1 @@
-"""What acts on production without being a pipeline: promote, canary, rollback, experiments, proof of a running service."""
+"""Operations on production that are not pipelines: deploy, canary, rollback, experiments, proof of a running service."""

@@ -1,4 +1,4 @@
-"""Going to production in steps: a growing share of the requests, each step watched, or all of it undone."""
+"""Canary deployment: the new version answers a growing share of the requests; a fault at any step undoes the canary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from operations.running_service import channel_problem, readiness
 
 log = logging.getLogger("driftgate.deploy")
 
-TAKEN_WITHIN_SECONDS = 20.0
+LOADED_WITHIN_SECONDS = 20.0
 SILENT_SECONDS = 5.0
 EVERY_SECONDS = 0.5
 FAULTS = ('driftgate_refused_total{code="internal"}', 'driftgate_refused_total{code="log"}')
@@ -24,23 +24,25 @@ def roll_out(
     production: Production, version: str, *, steps: tuple[int, ...], hold: float, service: str, budget_ms: float,
     who: str, reason: str,
 ) -> None:  # fmt: skip
-    """Let a version answer a growing share of production, and watch the service meanwhile; to be called by who is `exclusive`.
+    """Let a version answer a growing share of the requests, and watch the service at each step.
+
+    The caller must hold the lock of `Production.exclusive`.
 
     Args:
-        production: Of the problem; something serves there.
-        version: Has passed its proof on staging.
-        steps: Shares in percent, growing; 100 is left to the caller.
-        hold: Seconds that each step is watched.
-        budget_ms: How long the version's answer to one row may take.
-        service: Address of a running service that follows production. With `DRIFTGATE_TOKEN` set, its own errors are
-            watched too.
-        who: Deploys.
-        reason: For the record.
+        production: The problem's production, which must serve a release.
+        version: A version that passed its proof on staging.
+        steps: Growing shares in percent; the caller does the last step of 100.
+        hold: Seconds to watch each step.
+        budget_ms: Longest time that the version may take to answer one row, in milliseconds.
+        service: Address of a running service that follows production. If `DRIFTGATE_TOKEN` is set, its internal errors
+            are watched too.
+        who: Who deploys.
+        reason: Reason for the record.
 
     Raises:
-        DriftgateError: If the service falls silent, can't write its log, has errors of its own, or shuts the version off,
-            for failing or for being slow; production serves what it did before, to all. So it does when the climb is
-            interrupted; after a `kill -9` the next command on the problem sees to that.
+        DriftgateError: If the service stops answering, can't write its log, has internal errors, or disables the version
+            because it fails or is slow. Production then serves the previous release for all requests. An interruption
+            has the same effect; after a `kill -9`, the next command on the problem undoes the canary.
     """
     shares = [step for step in steps if step < 100]
     if not shares:
@@ -63,15 +65,15 @@ def roll_out(
         if fault:
             raise DriftgateError(
                 f"The canary of {production.name} {version} at {step} % was undone: {fault}.",
-                "Production serves what it did before; the service's log may tell more.",
+                "Production serves the previous release; read the service's log for the cause.",
             )
 
 
 def parse_steps(text: str) -> tuple[int, ...]:
-    """Shares in percent, such as `5,25,100`.
+    """Parse shares in percent, such as `5,25,100`.
 
     Raises:
-        ValueError: If they are no whole numbers from 1 to 100, or don't grow.
+        ValueError: If they are not whole numbers from 1 to 100, or don't grow.
     """
     steps = tuple(int(part) for part in text.split(","))
     if not steps or any(not 1 <= step <= 100 for step in steps) or list(steps) != sorted(set(steps)):
@@ -80,10 +82,10 @@ def parse_steps(text: str) -> tuple[int, ...]:
 
 
 def parse_hold(text: str) -> float:
-    """Seconds, from a number with `s`, `m` or `h` behind it.
+    """Parse a time such as 30s, 10m or 1h, and return its seconds.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If the text has another form, or the time isn't between zero and a week.
     """
     units = {"s": 1, "m": 60, "h": 3600}
     if text[-1:] not in units:
@@ -95,33 +97,35 @@ def parse_hold(text: str) -> float:
 
 
 def _watch(service: str, version: str, *, share: float, hold: float) -> str | None:
-    """Watch a service for a while; what is wrong with it, or None."""
-    begun, heard, taken, errors = time.monotonic(), time.monotonic(), False, _errors(service)
-    while time.monotonic() - begun < hold or not taken:
-        told = readiness(service)
-        if told is not None:
-            heard = time.monotonic()
-            tried = told.get("experiment") or {}
-            taken = taken or (tried.get("challenger") == version and abs((tried.get("share") or 0) - share) < 1e-9)
-            if tried.get("shut_off"):
-                return f"the service shut it off: {tried['shut_off']}"
-            if not told.get("ready"):
+    """Watch a service for `hold` seconds, and return its fault; None if it has none."""
+    started = last_answer = time.monotonic()
+    loaded, errors = False, _count_errors(service)
+    while time.monotonic() - started < hold or not loaded:
+        state = readiness(service)
+        if state is not None:
+            last_answer = time.monotonic()
+            experiment = state.get("experiment") or {}
+            same_share = abs((experiment.get("share") or 0) - share) < 1e-9
+            loaded = loaded or (experiment.get("challenger") == version and same_share)
+            if experiment.get("shut_off"):
+                return f"the service shut it off: {experiment['shut_off']}"
+            if not state.get("ready"):
                 return "the service can't write its prediction log"
-            if problem := channel_problem(told):
-                return f"the service did not take it over: {problem}"
-        if time.monotonic() - heard > SILENT_SECONDS:
+            if problem := channel_problem(state):
+                return f"the service did not load it: {problem}"
+        if time.monotonic() - last_answer > SILENT_SECONDS:
             return "the service does not answer"
-        if not taken and time.monotonic() - begun > TAKEN_WITHIN_SECONDS:
-            return "the service did not take it over"
-        now = _errors(service)
+        if not loaded and time.monotonic() - started > LOADED_WITHIN_SECONDS:
+            return "the service did not load it"
+        now = _count_errors(service)
         if errors is not None and now is not None and now > errors:
-            return f"the service had {now - errors:.0f} errors of its own"
+            return f"the service had {now - errors:.0f} internal errors"
         time.sleep(EVERY_SECONDS)
     return None
 
 
-def _errors(service: str) -> float | None:
-    """Requests that failed by the service's own fault, so far; None where it doesn't tell."""
+def _count_errors(service: str) -> float | None:
+    """Number of requests that failed because of the service so far; None if its metrics can't be read."""
     token = os.environ.get("DRIFTGATE_TOKEN", "")
     request = urllib.request.Request(f"{service}/metrics", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
     try:

@@ -1,4 +1,4 @@
-"""Deploying and rolling back, as a person or CI starts it; and what MLflow and ZenML are told of it."""
+"""Deploy and roll back for a person or CI, and publish each change to MLflow and ZenML."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import getpass
 import logging
 import os
 import time
+from typing import NoReturn
 
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError, first_line
@@ -32,24 +33,24 @@ from operations.running_service import require_service, wait_for_version
 
 log = logging.getLogger("driftgate.deploy")
 
-CLOCK_SKEW = dt.timedelta(hours=1)  # by which a proof may be dated later than now: clocks of machines differ
+CLOCK_SKEW = dt.timedelta(hours=1)  # how much later than now a proof may be dated, because clocks of machines differ
 
 
 def deploy_to_staging(
     problem: Problem, *, model: str | None, who: str | None, workspace: Workspace, wait: float = 0.0
 ) -> DeploymentResult:
-    """Prove a version on staging, and put the verdict on record.
+    """Prove a version on staging, and write the verdict to the record.
 
     Args:
-        problem: Whose model.
+        problem: The problem of the model.
         model: Alias or version; None: the candidate.
-        who: Is recorded; None: the user of this machine.
-        workspace: Where everything is.
-        wait: Seconds to wait for another deployment to end.
+        who: Name for the record; None: the current user.
+        workspace: The workspace.
+        wait: Seconds to wait until another deployment ends.
 
     Raises:
-        DriftgateError: If there is no such version, another deployment is under way, or the run failed for another
-            reason than the gate.
+        DriftgateError: If there is no such version, another deployment is running, or the run failed for a reason other
+            than the gate.
     """
     from driftgate.drift import batches
     from driftgate.evidence import registry
@@ -59,7 +60,7 @@ def deploy_to_staging(
     started = time.monotonic()
     with production.exclusive(wait=wait):
         recover(production, workspace=workspace)
-        production.record()  # one that was damaged is found before the proof, not after it
+        production.record()  # a damaged record is an error before the proof, not after it
         warnings = warnings_of(production)
         version = registry.resolve_version(problem.name, model or registry.CANDIDATE, workspace=workspace)
         release = registry.release_of(problem.name, version, workspace=workspace)
@@ -74,7 +75,7 @@ def deploy_to_staging(
         channel = Channel.of(release)
         entry = Entry(
             event="refused" if verdict.outcome == "block" else "staged", version=channel.version, previous=None,
-            who=who or user(), reason="proved on staging", verdict=verdict.outcome, runs=run.ids.model_dump(),
+            who=who or current_user(), reason="proved on staging", verdict=verdict.outcome, runs=run.ids.model_dump(),
             release=channel.release, manifest_sha256=channel.manifest_sha256,
         )  # fmt: skip
         append(production.record_path, entry)
@@ -97,22 +98,22 @@ def deploy_to_production(
     hold: float = 600.0,
     wait: float = 0.0,
 ) -> MoveResult:
-    """Move production to a version that passed its proof on staging, by somebody's approval.
+    """Deploy a version to production after it passed its proof on staging and a person approved it.
 
     Args:
-        problem: Whose model.
+        problem: The problem of the model.
         model: The version; None: the one on staging.
-        reason: Of the approval.
-        who: Approves; None: the user of this machine.
-        service: Address of a running service that follows production: it must say that it serves the version, else
-            production goes back.
-        workspace: Where everything is.
-        steps: Shares in percent to go through first, each watched at the service; empty: at once.
-        hold: Seconds that each of them lasts.
-        wait: Seconds to wait for another deployment to end.
+        reason: Reason for the approval.
+        who: Who approves; None: the current user.
+        service: Address of a running service that follows production. If it doesn't report that it serves the version,
+            production is rolled back.
+        workspace: The workspace.
+        steps: Shares in percent of a canary; empty: no canary.
+        hold: Seconds to watch each step of the canary.
+        wait: Seconds to wait until another deployment ends.
 
     Raises:
-        DriftgateError: If the version has no passing proof of just these files, or a step failed and was undone.
+        DriftgateError: If the version has no passing proof of its present files, or a canary step failed and was undone.
     """
     production = Production(problem.name, workspace=workspace)
     started = time.monotonic()
@@ -125,55 +126,61 @@ def deploy_to_production(
         release = _approved(production, model, days=problem.gate.proof_days)
         before = production.serving()
         if steps and before and service:
-            address = service.rstrip("/")
             canary.roll_out(
-                production, release.card.version, steps=steps, hold=hold, service=address,
-                budget_ms=problem.gate.service_latency_ms, who=who or user(), reason=reason,
+                production, release.card.version, steps=steps, hold=hold, service=service.rstrip("/"),
+                budget_ms=problem.gate.service_latency_ms, who=who or current_user(), reason=reason,
             )  # fmt: skip
         entry = deployment_entry(production, release, event="production", who=who, reason=reason)
         try:
             production.move(release, entry, follow=follow)
         except BaseException:
-            experiments.end_cut_off_canary(production)  # if it could not be replaced by the whole
+            experiments.end_cut_off_canary(production)  # the deployment that was to replace it failed
             raise
-        said = wait_for_version(service, release.card.version) if service else None
-        if said and said.error and before:
-            back = release_in(before, production.channel)
-            reason = f"the service did not take it over: {said.error}"
-            undo = deployment_entry(production, back, event="rollback", who="driftgate", reason=reason)
-            production.move(back, undo, follow=follow)
-            raise DriftgateError(
-                f"The service at {service} did not take {problem.name} {release.card.version} over: {said.error}",
-                f"Production serves {before.version} again.",
-            )
-        return _move_result(production, entry, started, service=said, warnings=warnings)
+        state = wait_for_version(service, release.card.version) if service else None
+        if state and state.error and before:
+            _revert(production, before, release, fault=state.error, service=state.address, follow=follow)
+        return _move_result(production, entry, started, service=state, warnings=warnings)
+
+
+def _revert(
+    production: Production, before: Channel, release: Release, *, fault: str, service: str, follow: list[Follow]
+) -> NoReturn:
+    """Move production back to what it served before, because the service didn't load the new release."""
+    previous = release_in(before, production.channel)
+    reason = f"the service did not load it: {fault}"
+    entry = deployment_entry(production, previous, event="rollback", who="driftgate", reason=reason)
+    production.move(previous, entry, follow=follow)
+    raise DriftgateError(
+        f"The service at {service} did not load {production.name} {release.card.version}: {fault}.",
+        f"Production serves {before.version} again; read the service's log for the cause.",
+    )
 
 
 def roll_back(
     name: str, *, to: str | None, leaving: str | None, reason: str, who: str | None, service: str | None,
     workspace: Workspace, wait: float = 0.0,
 ) -> MoveResult:  # fmt: skip
-    """Go back to a release that was in production.
+    """Roll production back to a release that it served before.
 
     Args:
-        name: Of the problem.
-        to: A version; None: the one that served before.
-        leaving: The version that production must serve, else nothing is done; None: any.
-        reason: Is recorded.
-        who: Is recorded; None: the user of this machine.
-        service: Address of a running service, which is waited for.
-        workspace: Where everything is.
-        wait: Seconds to wait for another deployment to end.
+        name: Name of the problem.
+        to: The version to serve; None: the one that served before.
+        leaving: The version that production must serve now, or nothing is changed; None: any version.
+        reason: Reason for the record.
+        who: Name for the record; None: the current user.
+        service: Address of a running service, to wait for.
+        workspace: The workspace.
+        wait: Seconds to wait until another deployment ends.
 
     Raises:
-        DriftgateError: If production serves another version than `leaving`, there is no way back, or its files are not those of then.
+        DriftgateError: If production doesn't serve `leaving`, there is no earlier release, or its files have changed since.
     """
     production = Production(name, workspace=workspace)
     started = time.monotonic()
     if service:
         require_service(service, name)
     with production.exclusive(wait=wait):
-        production.settle()  # without the registry; the aliases are about to change again
+        production.settle()  # without the registry, because the aliases are about to change again
         serving, warnings = production.serving(), warnings_of(production)
         if leaving and (serving is None or serving.version != leaving):
             now = serving.version if serving else "nothing"
@@ -181,30 +188,30 @@ def roll_back(
         release = production.rollback_target(to)
         entry = deployment_entry(production, release, event="rollback", who=who, reason=reason)
         production.move(release, entry, follow=followers(production, workspace=workspace))
-        said = wait_for_version(service, release.card.version) if service else None
-        return _move_result(production, entry, started, service=said, warnings=warnings)
+        state = wait_for_version(service, release.card.version) if service else None
+        return _move_result(production, entry, started, service=state, warnings=warnings)
 
 
 def recover(production: Production, *, workspace: Workspace) -> Entry | None:
-    """Finish or undo what a command that was cut off has left; to be called by whoever is `exclusive`.
+    """Finish or undo the change of an interrupted command. The caller must hold the lock of `Production.exclusive`.
 
     Returns:
-        The entry of a change that was finished now.
+        The entry of a change that was finished now; None if there was none.
     """
     finished = production.recover(followers(production, workspace=workspace))
     undone = experiments.end_cut_off_canary(production, follow=followers(production, workspace=workspace))
     if undone:
-        log.warning("the canary of %s %s was cut off; it is undone", production.name, undone.version)
+        log.warning("the canary of %s %s was interrupted and is undone", production.name, undone.version)
     for warning in warnings_of(production):
         log.warning("%s", warning)
     return finished
 
 
-def recover_if_cut_off(production: Production, *, workspace: Workspace) -> tuple[Entry | None, list[str]]:
-    """Finish or undo what a command that was cut off has left, unless another command is under way.
+def recover_if_interrupted(production: Production, *, workspace: Workspace) -> tuple[Entry | None, list[str]]:
+    """Finish or undo the change of an interrupted command, unless another command is running.
 
     Returns:
-        The entry of a change that was finished now, and why something could not be finished.
+        The entry of a change that was finished now, and the errors of a change that could not be finished.
     """
     if not production.cut_off():
         return None, []
@@ -212,15 +219,16 @@ def recover_if_cut_off(production: Production, *, workspace: Workspace) -> tuple
         with production.exclusive():
             return recover(production, workspace=workspace), []
     except Busy:
-        return None, []  # nothing was cut off: it is under way
+        return None, []  # the command is still running
     except DriftgateError as error:
         return None, [f"{error.cause} {error.remedy}"]
 
 
 def followers(production: Production, *, workspace: Workspace) -> list[Follow]:
-    """What follows a change: the aliases in MLflow, the stage in ZenML's model control plane, the record's head in MLflow.
+    """Return what to publish after a change: MLflow's aliases, the stage in ZenML's model control plane, the record's head.
 
-    Without them a deployment is not finished; an experiment is, and so is the record: they only warn.
+    A deployment is unfinished until the champion's alias and the stage are published. The challenger's alias and the
+    record's head only warn if they fail.
     """
 
     def aliases(entry: Entry) -> None:
@@ -243,42 +251,42 @@ def followers(production: Production, *, workspace: Workspace) -> list[Follow]:
 
 
 def publish_record_head(production: Production, *, workspace: Workspace) -> None:
-    """Keep the hash of the record's last line in MLflow, too, where who edits the record may not write."""
+    """Write the hash of the record's last line to MLflow, which a person who edits the record may be unable to change."""
     from driftgate.evidence import registry
 
     record = inspect_record(production.record_path)
     if record.key is None or record.damage:
         return
     try:
-        known = registry.record_head(production.name, record.key, workspace=workspace)
-        if known is not None and known not in record.hashes:
-            log.warning("the record of %s lacks an entry that the registry has the hash of", production.name)
+        published = registry.record_head(production.name, record.key, workspace=workspace)
+        if published is not None and published not in record.hashes:
+            log.warning("the record of %s lacks an entry whose hash is in the registry", production.name)
         registry.set_record_head(production.name, record.key, record.last, workspace=workspace)
     except Exception as error:
-        log.warning("the registry doesn't have the record's head yet: %s", first_line(error))
+        log.warning("the record's head could not be published to the registry: %s", first_line(error))
 
 
 def _publish_challenger(production: Production, *, workspace: Workspace) -> None:
-    """Let the registry say what is tried; the channel alone counts, so that a registry that is down stops nothing."""
+    """Publish the challenger's alias. Only the channel decides what serves, so a failure of the registry is a warning."""
     try:
         _alias_challenger(production, workspace=workspace)
     except Exception as error:
-        log.warning("the registry doesn't say yet what is tried: %s", first_line(error))
+        log.warning("the challenger's alias could not be published to the registry: %s", first_line(error))
 
 
 def _alias_challenger(production: Production, *, workspace: Workspace) -> None:
     from driftgate.evidence import registry
 
     serving = production.serving()
-    tried = serving.challenger if serving else None
-    if tried:
-        registry.set_alias(production.name, registry.CHALLENGER, tried.version, workspace=workspace)
+    challenger = serving.challenger if serving else None
+    if challenger:
+        registry.set_alias(production.name, registry.CHALLENGER, challenger.version, workspace=workspace)
     else:
         registry.drop_alias(production.name, registry.CHALLENGER, workspace=workspace)
 
 
 def _set_stage(name: str, version: str) -> None:
-    """Let ZenML's model control plane show the version in production; it is made there if it isn't known."""
+    """Set the version's stage in ZenML's model control plane to production; create the version if it is missing."""
     from zenml.client import Client
     from zenml.enums import ModelStages
 
@@ -295,21 +303,23 @@ def _set_stage(name: str, version: str) -> None:
 
 
 def _approved(production: Production, model: str | None, *, days: float) -> Release:
-    """The release to deploy: the very files that passed their proof, not longer ago than so many days."""
+    """Return the release to deploy. Its files must be those that passed the proof, within the last `days` days."""
     channel = production.on_staging()
     version = model or (channel.version if channel else None)
     remedy = "Prove it first: `run.py deploy --to staging`."
     if version is None:
-        raise DriftgateError(f"Nothing of {production.name} is on staging.", remedy)
+        raise DriftgateError(f"Staging has no release of {production.name}.", remedy)
     proof = staged(production.record(), version)
     if proof is None:
         raise DriftgateError(f"{production.name} {version} has no proof on staging.", remedy)
     if proof.event == "refused":
-        raise DriftgateError(f"{production.name} {version} was blocked on staging.", "Its verdict: `run.py releases`.")
+        raise DriftgateError(
+            f"{production.name} {version} was blocked on staging.", "Read its verdict with `run.py releases`."
+        )
     age = dt.datetime.now(dt.UTC) - proof.at
     if age < -CLOCK_SKEW:
         raise DriftgateError(
-            f"The proof of {production.name} {version} is dated {proof.at:%Y-%m-%d %H:%M} UTC, which is still to come.",
+            f"The proof of {production.name} {version} is dated {proof.at:%Y-%m-%d %H:%M} UTC, which is in the future.",
             "Set the clock, or prove it again: `run.py deploy --to staging`.",
         )
     if age > dt.timedelta(days=days):
@@ -322,29 +332,30 @@ def _approved(production: Production, model: str | None, *, days: float) -> Rele
 
 
 def deployment_entry(production: Production, release: Release, *, event: Event, who: str | None, reason: str) -> Entry:
-    """What the record will say of a deployment or rollback to a release: on the evidence of its proof on staging, or of when it served.
+    """Make the record's entry for a deployment or a rollback to a release.
 
-    A version that once served may have been proved again since, and refused, as the newest data drifts.
+    A deployment has the verdict and runs of the proof on staging. A rollback has those of the version's last deployment,
+    because a later proof of the same version may have been refused as the newest data drifted.
     """
     channel, before, entries = Channel.of(release), production.serving(), production.record()
     served = [entry for entry in production_history(entries) if entry.version == channel.version]
     proof = served[-1] if event == "rollback" and served else staged(entries, channel.version)
     return Entry(
-        event=event, version=channel.version, previous=before.version if before else None, who=who or user(),
+        event=event, version=channel.version, previous=before.version if before else None, who=who or current_user(),
         reason=reason, verdict=proof.verdict if proof else None, runs=proof.runs if proof else {},
         release=channel.release, manifest_sha256=channel.manifest_sha256,
     )  # fmt: skip
 
 
-def user() -> str:
-    """Who acts: in a workflow of GitHub whoever started it, else the user of this machine."""
+def current_user() -> str:
+    """Name of the person who acts: in a GitHub workflow the person who started it, else the user of this machine."""
     return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
 
 
 def _move_result(
     production: Production, entry: Entry, started: float, *, service: ServiceState | None, warnings: list[str]
 ) -> MoveResult:
-    """The result of a move of production; `warnings` are about what it served before."""
+    """Make the result of a change of production; `warnings` are about the state before it."""
     return MoveResult(
         problem=production.name,
         verdict=entry.verdict or "none",

@@ -1,4 +1,4 @@
-"""Proving what production serves, at any time; it moves nothing."""
+"""Prove what production serves, without changing it."""
 
 from __future__ import annotations
 
@@ -32,41 +32,43 @@ SINGLE_ROWS = 20
 
 
 def prove_production(problem: Problem, *, service: str | None, workspace: Workspace) -> ProofResult:
-    """Prove what production serves: start its bento as a follower of production, and ask it the golden rows.
+    """Prove what production serves: start its bento with production's channel, and send it the golden rows.
 
     Args:
-        problem: Whose production.
-        service: Address of the running service; it must say that it serves the version. It is asked no rows: its
-            log is of what callers asked.
-        workspace: Where everything is.
+        problem: The problem of the model.
+        service: Address of the running service, which must report that it serves the version. It receives no rows, so
+            its log has only the callers' requests.
+        workspace: The workspace.
 
     Raises:
-        DriftgateError: If nothing is in production, its release is altered, or its bento can't be served.
+        DriftgateError: If production is empty, its release was changed, or its bento can't be served.
     """
     started, production = time.monotonic(), Production(problem.name, workspace=workspace)
     if service:
         require_service(service, problem.name)
     channel = production.serving()
     if channel is None:
-        raise DriftgateError(f"Nothing of {problem.name} is in production.", "`run.py deploy --to production` first.")
+        raise DriftgateError(
+            f"Production has no release of {problem.name}.", "Deploy one first: `run.py deploy --to production`."
+        )
     release = release_in(channel, production.channel)
     bento = ensure_bento(release, workspace=workspace)
-    log.info("serving %s %s as production is", problem.name, channel.version)
+    log.info("serving %s %s, the version in production", problem.name, channel.version)
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
-        # Without a challenger, which would answer for its share; it is judged by its experiment.
+        # Without a challenger, which would answer a share of the rows; its experiment evaluates it.
         path = Path(folder) / "production.json"
-        alone = {"challenger": None, "record_head": None, "release": str(release.folder)}
-        write_channel(path, channel.model_copy(update=alone))
+        without_challenger = {"challenger": None, "record_head": None, "release": str(release.folder)}
+        write_channel(path, channel.model_copy(update=without_challenger))
         with serving(bento, workspace=workspace, environment={"DRIFTGATE_CHANNEL": str(path)}) as served:
             answers = golden_answers(served, release)
     differ = differing(answers, release)
-    said = wait_for_version(service, channel.version) if service else None
+    state = wait_for_version(service, channel.version) if service else None
     verdict = Verdict(
-        problem=problem.name, checks=tuple(production_checks(rows=len(answers), differ=differ, said=said))
+        problem=problem.name, checks=tuple(production_checks(rows=len(answers), differ=differ, said=state))
     )
     return ProofResult(
         problem=problem.name, verdict=verdict.outcome, checks=verdict.checks, finished_at=now(),
-        version=channel.version, service=said, seconds=round(time.monotonic() - started, 1),
+        version=channel.version, service=state, seconds=round(time.monotonic() - started, 1),
     )  # fmt: skip
 
 
@@ -74,18 +76,18 @@ def prove_service(trained: TrainingResult, problem: Problem, *, workspace: Works
     """Serve the run's bento with the real `bentoml serve`, send it holdout rows, and compare with offline predictions.
 
     Args:
-        trained: With a release and a bento.
-        problem: Whose model.
-        workspace: Where everything is.
+        trained: The result of a training run with a release and a bento.
+        problem: The problem of the model.
+        workspace: The workspace.
 
     Returns:
-        How many rows were sent, and how many answers were equal to the last bit, which is all of them.
+        The number of rows sent, and the number of answers equal to the last bit, which is all of them.
 
     Raises:
         DriftgateError: If an answer differs.
     """
     if trained.release is None or trained.bento is None:
-        raise DriftgateError("The run made no release that could be served.", "Its verdict says why.")
+        raise DriftgateError("The run made no release to serve.", "Read the run's verdict for the reason.")
     release, bento = read_release(Path(trained.release)), Path(trained.bento)
     as_of = trained.data.as_of
     frame, version = read_rows(problem, md5=trained.data.md5, as_of=as_of.date() if as_of else None)
@@ -93,7 +95,7 @@ def prove_service(trained: TrainingResult, problem: Problem, *, workspace: Works
     rows = rows_of(holdout.head(PROOF_ROWS), problem.contract)
     scorer, singles = release.scorer(), rows[:SINGLE_ROWS]
     expected = [float(value) for value in scorer.probability_of_rows(rows)]
-    # A row by itself may differ in its last bit from the same row among others: each is compared with its like.
+    # A prediction may differ in its last bit between a single row and a batch, so each is compared with its own kind.
     expected += [float(scorer.probability_of_rows([row])[0]) for row in singles]
     log.info("serving %s with bentoml serve", bento.name)
     with serving(bento, workspace=workspace) as served:
@@ -106,9 +108,9 @@ def compare_answers(expected: list[float], served: list[float]) -> ServedAnswers
     """Count the served probabilities that equal the offline ones to the last bit.
 
     Raises:
-        DriftgateError: If one differs; tells how many, and the largest gap.
+        DriftgateError: If an answer differs. The message has the number of such answers and the largest difference.
     """
-    gaps = [abs(was - now) for was, now in zip(expected, served, strict=True)]
+    gaps = [abs(offline - online) for offline, online in zip(expected, served, strict=True)]
     equal = sum(gap == 0 for gap in gaps)
     if equal < len(gaps):
         raise DriftgateError(

@@ -1,4 +1,4 @@
-"""What serves where, the deployment record, and whether both agree with each other and with MLflow."""
+"""Read the channels and the deployment record, and check that they agree with each other and with MLflow."""
 
 from __future__ import annotations
 
@@ -10,42 +10,43 @@ from driftgate.production.move import Production
 from driftgate.production.record import inspect_record
 from driftgate.results.production import ReleasesResult
 from driftgate.workspace import Workspace
-from operations.deploy import publish_record_head, recover_if_cut_off
+from operations.deploy import publish_record_head, recover_if_interrupted
 
-REGISTRY_SECONDS = 20.0  # to wait for MLflow, which may be down
+REGISTRY_SECONDS = 20.0  # time to wait for MLflow, which may be down
 
 
 def read_releases(name: str, *, workspace: Workspace) -> ReleasesResult:
-    """What serves where, and the record of deployments; what a crash left is finished first.
+    """Read what each channel serves, and the deployment record. An interrupted change is finished first.
 
     Args:
-        name: Of the problem.
-        workspace: Where everything is.
+        name: Name of the problem.
+        workspace: The workspace.
 
     Returns:
-        The result; its `warnings` says what is damaged, what the record doesn't explain, and what could not be finished.
+        The result. Its `warnings` are damage, changes that the record doesn't explain, and changes that could not be
+        finished.
     """
     production, started = Production(name, workspace=workspace), time.monotonic()
-    finished, unfinished = recover_if_cut_off(production, workspace=workspace)
+    finished, unfinished = recover_if_interrupted(production, workspace=workspace)
     missing = _missing_entries(production, workspace=workspace)
     seconds = round(time.monotonic() - started, 1)
     return releases_result(production, finished=finished, warnings=[*unfinished, *missing], seconds=seconds)
 
 
 def _missing_entries(production: Production, *, workspace: Workspace) -> list[str]:
-    """Whether MLflow knows a last entry that the record doesn't have; nothing where MLflow doesn't answer in time."""
+    """Warn if MLflow has the hash of an entry that the record lacks. No warning if MLflow doesn't answer in time."""
     record = inspect_record(production.record_path)
     local = workspace.mlflow_uri.startswith("sqlite:")
     if record.key is None or record.damage or (local and not workspace.mlflow_database.exists()):
         return []
-    found: list[str | None] = []
-    asking = threading.Thread(target=_ask_registry, args=(production.name, record.key, workspace, found), daemon=True)
-    asking.start()
-    asking.join(REGISTRY_SECONDS)
-    if not found or found[0] == record.last:
+    heads: list[str | None] = []
+    reader = threading.Thread(target=_read_head, args=(production.name, record.key, workspace, heads), daemon=True)
+    reader.start()
+    reader.join(REGISTRY_SECONDS)
+    if not heads or heads[0] == record.last:
         return []
-    if found[0] is None or found[0] in record.hashes:
-        # A deployment did not reach the registry; one that is under way now does so itself.
+    if heads[0] is None or heads[0] in record.hashes:
+        # An earlier deployment did not publish its entry. A deployment that is running now publishes its own.
         publish_record_head(production, workspace=workspace)
         return []
     return [
@@ -54,12 +55,13 @@ def _missing_entries(production: Production, *, workspace: Workspace) -> list[st
     ]
 
 
-def _ask_registry(name: str, record: str, workspace: Workspace, found: list[str | None]) -> None:
+def _read_head(name: str, record: str, workspace: Workspace, heads: list[str | None]) -> None:
+    """Append the record's head in MLflow to `heads`, or nothing if MLflow fails."""
     from mlflow.exceptions import MlflowException
 
     from driftgate.evidence import registry
 
     try:
-        found.append(registry.record_head(name, record, workspace=workspace))
+        heads.append(registry.record_head(name, record, workspace=workspace))
     except (MlflowException, OSError):
         return

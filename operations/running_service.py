@@ -1,4 +1,4 @@
-"""A running service, asked from outside: which release it serves, and whether it is ready."""
+"""Read the state of a running service: which release it serves, and whether it is ready."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from driftgate.results.production import ServiceState
 log = logging.getLogger("driftgate.deploy")
 
 WITHIN_SECONDS = 20.0
-SILENT_SECONDS = 3.0  # after which one that never answered counts as down
+SILENT_SECONDS = 3.0  # after this time, a service that never answered counts as down
 EVERY_SECONDS = 0.2
 
 
 def readiness(service: str) -> dict[str, Any] | None:
-    """What a service says on `/readyz`, ready or not; None where nothing answers."""
+    """Return the document of a service's `/readyz`, ready or not; None if there is no answer."""
     try:
         with urllib.request.urlopen(f"{service.rstrip('/')}/readyz", timeout=2) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-            return found
+            state: dict[str, Any] = json.load(answer)
+            return state
     except urllib.error.HTTPError as error:
         try:
             return dict(json.load(error))
@@ -36,50 +36,55 @@ def readiness(service: str) -> dict[str, Any] | None:
 
 
 def require_service(service: str, name: str) -> None:
-    """See that an address can be that of a service of a problem, before anything is moved.
+    """Check that an address can be that of a problem's service, before production changes.
 
     Raises:
-        DriftgateError: If it is no address, or another problem's service answers there. One that is down is no error.
+        DriftgateError: If it isn't a web address, or another problem's service answers there. No answer is no error.
     """
     if not service.startswith(("http://", "https://")):
-        raise DriftgateError(f"{service} is no address of a service.", "Give one such as http://127.0.0.1:3000.")
+        raise DriftgateError(
+            f"{service} is not the address of a service.", "Give an address such as http://127.0.0.1:3000."
+        )
     serves = _release(readiness(service)).get("name", name)
     if serves != name:
-        raise DriftgateError(f"The service at {service} serves {serves}, not {name}.", "Give the address of its own.")
+        raise DriftgateError(
+            f"The service at {service} serves {serves}, not {name}.", f"Give the address of a service of {name}."
+        )
 
 
 def wait_for_version(service: str, version: str) -> ServiceState:
-    """Wait until a service serves a version and is ready; `error` is None if it is, or if nothing answers at all."""
-    deadline, heard, problem = time.monotonic() + WITHIN_SECONDS, False, "it still serves another version"
-    silent = time.monotonic() + SILENT_SECONDS
+    """Wait until a service serves a version and is ready. `error` is None if it does, or if there is no answer at all."""
+    deadline, answered, problem = time.monotonic() + WITHIN_SECONDS, False, "it still serves another version"
+    down_after = time.monotonic() + SILENT_SECONDS
     while time.monotonic() < deadline:
-        told = readiness(service)
-        if told is not None:
-            heard, trouble = True, channel_problem(told)
-            takes = _release(told).get("version") == version
-            if takes and told.get("ready"):
+        state = readiness(service)
+        if state is not None:
+            answered, channel_fault = True, channel_problem(state)
+            serves = _release(state).get("version") == version
+            if serves and state.get("ready"):
                 return ServiceState(address=service, answers=True, version=version, error=None)
-            problem = "it can't write its prediction log" if takes else trouble or "it still serves another version"
-        elif not heard and time.monotonic() > silent:
-            log.warning("no service answers at %s; it takes the release over when it starts", service)
+            other = channel_fault or "it still serves another version"
+            problem = "it can't write its prediction log" if serves else other
+        elif not answered and time.monotonic() > down_after:
+            log.warning("no service answers at %s; it will load the release when it starts", service)
             return ServiceState(address=service, answers=False, version=None, error=None)
         time.sleep(EVERY_SECONDS)
     return ServiceState(address=service, answers=True, version=None, error=problem)
 
 
-def channel_problem(told: dict[str, Any]) -> str | None:
-    """What a service says is wrong with the channel that it follows; None: nothing.
+def channel_problem(state: dict[str, Any]) -> str | None:
+    """Return the fault that a service reports of the channel that it follows; None if there is none.
 
     Args:
-        told: On `/readyz`. It has a code there; the service's log names files and folders.
+        state: The document of `/readyz`. It has only a code; the service's log names files and folders.
     """
-    channel = told.get("channel")
+    channel = state.get("channel")
     code = channel.get("error") if isinstance(channel, dict) else None
     if not code:
         return None
     return f"{PROBLEMS[code]}; its log names the file" if code in PROBLEMS else str(code)
 
 
-def _release(told: dict[str, Any] | None) -> dict[str, Any]:
-    found = (told or {}).get("release")
-    return found if isinstance(found, dict) else {}
+def _release(state: dict[str, Any] | None) -> dict[str, Any]:
+    release = (state or {}).get("release")
+    return release if isinstance(release, dict) else {}

@@ -1,1 +1,1 @@
-"""ZenML pipelines: wiring only, each readable on one screen."""
+"""ZenML pipelines, and the code that starts one and reads its outcome."""

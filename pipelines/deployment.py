@@ -1,4 +1,4 @@
-"""The deployment pipeline: a release proved on staging, and the verdict on it. Production is moved by whoever approves."""
+"""The deployment pipeline: prove a release on staging and decide. Production changes later, with a person's approval."""
 
 from zenml import pipeline
 from zenml.enums import ExecutionMode
@@ -10,7 +10,7 @@ from steps.enforce import enforce
 
 @pipeline(name="deployment", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def deployment(problem: Problem, model: str) -> None:
-    """Prove a version on staging, hold the newest data against its reference, and decide."""
+    """Prove a version on staging, compare the newest data with its reference, and decide."""
     release, bento = prepare_release(problem, model)
     proof = prove_on_staging(release, bento, problem, model)
     contract, analysis, _, _ = check_newest_data(problem, model, after=[proof])

@@ -1,4 +1,4 @@
-"""From rows that arrived to a verdict on their drift."""
+"""The drift pipeline: compare new rows with a model's reference and decide."""
 
 from zenml import pipeline
 from zenml.enums import ExecutionMode
@@ -12,7 +12,7 @@ from steps.enforce import enforce
 def drift(
     problem: Problem, model: str, current: str | None, log: str | None, since: str | None, until: str | None
 ) -> None:
-    """Hold a file, or a window of the problem's data or of the prediction log, against what a model was trained on."""
+    """Compare a file, or a window of the problem's data or of the prediction log, with a model's training data."""
     rows, seen, batch = load_batch(problem, model, current, log, since, until)
     contract_verdict = check_batch(rows, batch, problem)
     analysis, _, _ = compare_batch(rows, seen, batch, contract_verdict, problem)

@@ -1,4 +1,4 @@
-"""How a person or CI starts a pipeline and gets its result."""
+"""Start a pipeline for a person or CI, and return its result."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from driftgate.drift.profile import profile_of
 from driftgate.errors import DriftgateError, GateBlocked
 from driftgate.evidence import registry
 from driftgate.production.log_reader import require_log
+from driftgate.production.release import Release
 from driftgate.results.base import PipelineResult, now
 from driftgate.results.drift import DriftResult
 from driftgate.results.training import ContractResult, TrainingResult
@@ -35,20 +36,20 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> T
 
     Args:
         problem: What to train.
-        as_of: Looks back from this date; None: from the problem's own, or from now.
-        workspace: Where everything goes.
+        as_of: Use only rows dated before this; None: the problem's own as-of date, or now.
+        workspace: The workspace.
 
     Returns:
-        The result, with the verdict of the gate. It is also written to the workspace's `runs`.
+        The result, with the gate's verdict. It is also written to the workspace's folder `runs`.
 
     Raises:
-        DriftgateError: If the data can't be trained on, or the run failed for another reason than the gate.
+        DriftgateError: If the data can't be used for training, or the run failed for a reason other than the gate.
     """
     started = time.monotonic()
     moment = (as_of or problem.data.as_of) if problem.data.timestamp else None
     if as_of and not problem.data.timestamp:
-        raise DriftgateError(f"{problem.name} has no timestamp to look back from.", "Leave --as-of out.")
-    # What can't be trained is told at once, not when ZenML has started.
+        raise DriftgateError(f"{problem.name} has no timestamp, so it can't use --as-of.", "Run again without --as-of.")
+    # An error in the data is reported before ZenML starts, which takes long.
     require_trainable(problem, as_of=moment, workspace=workspace)
     set_up(workspace)
     from pipelines.training import training
@@ -61,7 +62,7 @@ def train(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> T
 
 
 def check_contract(problem: Problem, *, workspace: Workspace) -> ContractResult:
-    """Check every row of the problem's data against the contract; no pipeline runs, and nothing is recorded."""
+    """Check every row of the problem's data against the contract; it starts no pipeline and writes no record."""
     started = time.monotonic()
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=workspace), as_of=None)
     violations = find_violations(frame, problem, version=version)
@@ -85,19 +86,19 @@ def check_drift(
     """Run the drift-check pipeline.
 
     Args:
-        problem: Whose model and data.
+        problem: The problem of the model and the data.
         model: Alias or version; None: the champion, else the candidate.
-        current: A file of rows; None: a window, or all the problem's data where it has no timestamp.
-        log_folder: The prediction log that the window is of; None: of the problem's data.
-        since: First day of the window; None: a window's length before `until`.
-        until: The day after its last one; None: the problem's as-of, or today.
-        workspace: Where everything is.
+        current: A file of rows; None: a window, or all of the problem's data if it has no timestamp.
+        log_folder: Prediction log from which to take the window; None: take it from the problem's data.
+        since: First day of the window; None: one window length before `until`.
+        until: The day after the last day; None: the problem's as-of date, or today.
+        workspace: The workspace.
 
     Returns:
-        The result. It is also written to the workspace's `runs`.
+        The result. It is also written to the workspace's folder `runs`.
 
     Raises:
-        DriftgateError: If there is no model, nothing to check, or the run failed for another reason than the gate.
+        DriftgateError: If there is no model or no row to check, or the run failed for a reason other than the gate.
     """
     started = time.monotonic()
     log.info("looking for the model of %s", problem.name)
@@ -106,18 +107,10 @@ def check_drift(
     problem = batches.as_released(problem, release)
     if problem.data.timestamp is None and not (current or log_folder or since or until):
         ensure_data(problem, workspace=workspace)
-        current = problem.data_path  # no date to choose a window by: the data set as it is now
-    # What is wrong with the words is told at once, not when ZenML has started.
-    if current:
-        batches.require_readable(current, problem)
-    elif log_folder:
-        batches.log_window(problem, since=since, until=until)
-        require_log(log_folder)
-    else:
-        if problem.data_path.suffix != ".parquet" and problem.data_path.exists():
-            batches.require_readable(problem.data_path, problem)
-        profile = profile_of(release)
-        batches.find_window(problem, model=version, profile=profile, since=since, until=until)
+        current = problem.data_path  # without dates there is no window: check the whole data set
+    _require_rows(
+        problem, release, model=version, current=current, log_folder=log_folder, since=since, until=until
+    )  # fmt: skip
     set_up(workspace)
     from pipelines.drift import drift
 
@@ -133,8 +126,24 @@ def check_drift(
     return recorded(result, name, workspace=workspace)
 
 
+def _require_rows(
+    problem: Problem, release: Release, *, model: str, current: Path | None, log_folder: Path | None,
+    since: dt.date | None, until: dt.date | None,
+) -> None:  # fmt: skip
+    """Raise an error if there can be no rows to check, before ZenML starts, which takes long."""
+    if current:
+        batches.require_readable(current, problem)
+    elif log_folder:
+        batches.log_window(problem, since=since, until=until)
+        require_log(log_folder)
+    else:
+        if problem.data_path.suffix != ".parquet" and problem.data_path.exists():
+            batches.require_readable(problem.data_path, problem)
+        batches.find_window(problem, model=model, profile=profile_of(release), since=since, until=until)
+
+
 def set_up(workspace: Workspace) -> None:
-    """Start ZenML on its stack."""
+    """Start ZenML with the workspace's stack."""
     log.info("starting ZenML and its stack")
     runs.set_up(workspace)
 
@@ -145,20 +154,20 @@ def run_name(pipeline: str, problem: Problem) -> str:
 
 
 def run_pipeline(pipeline: Any, name: str, *, workspace: Workspace, **parameters: Any) -> None:
-    """Run a pipeline; a block by the gate is an outcome, not an error."""
+    """Run a pipeline. If the gate blocks it, that is an outcome and not an error."""
     with runs.run_lock(name, workspace=workspace):
         try:
             pipeline.with_options(run_name=name)(**parameters)
         except GateBlocked as blocked:
-            log.info("blocked: %s", blocked)
+            log.info("blocked by the gate: %s", blocked)
 
 
 def recorded(result: R, name: str, *, workspace: Workspace) -> R:
-    """Write a run's result to the workspace's `runs`, and return it."""
+    """Write a run's result to the workspace's folder `runs`, and return it."""
     outcome.write_record(result, name, workspace=workspace)
     return result
 
 
 def elapsed(started: float) -> float:
-    """Seconds since a moment of the monotonic clock."""
+    """Seconds since `started`, a time of the monotonic clock."""
     return round(time.monotonic() - started, 1)

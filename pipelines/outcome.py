@@ -1,4 +1,4 @@
-"""The result of a run, built from its artifacts: what the terminal, `--json` and the records in the workspace show."""
+"""Build the result of a run from its artifacts, for the terminal, `--json` and the records in the workspace."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def training_result(problem: Problem, run: RunOutcome, *, seconds: float, workspace: Workspace) -> TrainingResult:
-    """The result of a training run; writes the drift report to the workspace, if the run came that far."""
+    """Make the result of a training run, and write its drift report, if there is one, to the workspace."""
     evaluation, version = run.evaluation, run.model_version
     return TrainingResult(
         problem=problem.name,
@@ -59,12 +59,12 @@ def training_result(problem: Problem, run: RunOutcome, *, seconds: float, worksp
 
 
 def training_data(version: DataVersion) -> TrainingData:
-    """Which data a run read."""
+    """Describe the data that a run read."""
     return TrainingData(md5=version.md5, rows=version.rows, as_of=version.as_of, left_out=version.left_out)
 
 
 def drift_result(problem: Problem, run: RunOutcome, *, seconds: float, workspace: Workspace) -> DriftResult:
-    """The result of a drift check; writes the drift report to the workspace."""
+    """Make the result of a drift check, and write its drift report to the workspace."""
     batch, analysis = _required(run.batch, "batch", run), _required(run.drift, "drift", run)
     drift = analysis.drift
     return DriftResult(
@@ -89,7 +89,7 @@ def drift_result(problem: Problem, run: RunOutcome, *, seconds: float, workspace
 def deployment_result(
     problem: Problem, run: RunOutcome, *, production: Production, version: str, seconds: float, warnings: list[str]
 ) -> DeploymentResult:
-    """The result of a deployment to staging."""
+    """Make the result of a deployment to staging."""
     serving = production.serving()
     return DeploymentResult(
         problem=problem.name,
@@ -110,7 +110,7 @@ def deployment_result(
 
 
 def write_record(result: PipelineResult, name: str, *, workspace: Workspace) -> None:
-    """Write a run's result to the workspace's records, whole or not at all."""
+    """Write a run's result to the workspace's records, atomically."""
     replace_text(workspace.runs / f"{name}.json", json.dumps(result.json_document(), indent=2))
 
 
@@ -136,7 +136,7 @@ def _write_report(run: RunOutcome, workspace: Workspace) -> str:
 
 
 def _required(artifact: T | None, name: str, run: RunOutcome) -> T:
-    """An artifact without which the run has no result."""
+    """Return an artifact that the result needs, or raise an error if the run has none."""
     if artifact is None:
-        raise DriftgateError(f"The run {run.name} has no artifact {name}.", "Run again with --debug.")
+        raise DriftgateError(f"The run {run.name} has no artifact {name}.", "Run the command again with --debug.")
     return artifact

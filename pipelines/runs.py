@@ -1,4 +1,4 @@
-"""A run's surroundings: the stack it needs, the lock that shows it lives, the record of what came of it."""
+"""Prepare the stack of a run, lock the run while its process lives, and read its artifacts."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ TRAINING, DRIFT, DEPLOYMENT = (
     "training",
     "drift",
     "deployment",
-)  # a pipeline, its experiment in MLflow, and the first word of its runs' names
+)  # names of the pipelines and of their MLflow experiments; the name of a run begins with one
 STACK = PROJECT / "stacks" / "local.yaml"
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A run's verdict and ids, and its artifacts under their names in ZenML; None where the run ended before."""
+    """A run's verdict and ids, and its artifacts by their names in ZenML; None if the run ended before the artifact."""
 
     name: str
     ids: RunIds
@@ -57,8 +57,10 @@ ARTIFACTS = {"contract_verdict", *RunOutcome.__dataclass_fields__} - {"name", "i
 
 
 def set_up(workspace: Workspace) -> None:
-    """Apply the stack, make the experiment, and mark runs whose process died as failed; one process at a time."""
-    processes()  # a wrong setting is an error now, not after the data was read
+    """Apply the stack, create the MLflow experiments, and mark runs whose process died as failed.
+
+    A lock lets only one process do this at a time."""
+    processes()  # a wrong setting is reported now, not after the data was read
     from stacks.apply import apply_stack
     from stacks.lean import start_lean
 
@@ -69,11 +71,11 @@ def set_up(workspace: Workspace) -> None:
         apply_stack(STACK, workspace=workspace)
         _skip_survey()
         for name in fail_dead_runs(workspace):
-            log.warning("the run %s was killed: marked as failed", name)
+            log.warning("the process of the run %s was killed; the run is marked as failed", name)
 
 
 def _skip_survey() -> None:
-    """Let the dashboard of the workspace's own store open on the runs, not on questions of name and e-mail address."""
+    """Make the dashboard of a local workspace open with the runs, and not with ZenML's survey."""
     from zenml.client import Client
     from zenml.enums import StoreType
     from zenml.models import UserUpdate
@@ -86,7 +88,7 @@ def _skip_survey() -> None:
 
 @contextmanager
 def run_lock(name: str, *, workspace: Workspace) -> Iterator[None]:
-    """Hold the run's lock; the system lets go of it when the process dies, however it dies."""
+    """Hold the run's lock. The operating system releases it when the process ends, for any reason."""
     path = _lock_path(name, workspace)
     with FileLock(path):
         try:
@@ -99,7 +101,7 @@ def fail_dead_runs(workspace: Workspace) -> list[str]:
     """Mark the runs of dead processes as failed, in ZenML and MLflow.
 
     Returns:
-        Their names.
+        The names of these runs.
     """
     failed = []
     for path in sorted(workspace.runs.glob("*.lock")):
@@ -118,26 +120,26 @@ def fail_dead_runs(workspace: Workspace) -> list[str]:
 
 
 def read_outcome(name: str) -> RunOutcome:
-    """What a run left behind.
+    """Read a run's artifacts.
 
     Raises:
-        DriftgateError: If the run got no verdict.
+        DriftgateError: If the run has no verdict.
     """
     from zenml.client import Client
 
     run = Client().get_pipeline_run(name, allow_name_prefix_match=False)
-    found = {}
+    artifacts = {}
     for step in run.steps.values():
         for output, versions in step.outputs.items():
             if output in ARTIFACTS and versions:
-                found[output] = versions[0].load()
-    contract_verdict = found.pop("contract_verdict", None)
-    found.setdefault("verdict", contract_verdict)
-    if found["verdict"] is None:
-        raise DriftgateError(f"The run {name} ended without a verdict.", "Run again with --debug.")
+                artifacts[output] = versions[0].load()
+    contract_verdict = artifacts.pop("contract_verdict", None)
+    artifacts.setdefault("verdict", contract_verdict)
+    if artifacts["verdict"] is None:
+        raise DriftgateError(f"The run {name} ended without a verdict.", "Run the command again with --debug.")
     tracked = next((step for step in run.steps.values() if "mlflow_run_id" in step.run_metadata), None)
     mlflow = str(tracked.run_metadata["mlflow_run_id"]) if tracked else None
-    return RunOutcome(name=name, ids=RunIds(mlflow=mlflow, zenml=str(run.id)), **found)
+    return RunOutcome(name=name, ids=RunIds(mlflow=mlflow, zenml=str(run.id)), **artifacts)
 
 
 def _lock_path(name: str, workspace: Workspace) -> Path:
@@ -163,5 +165,5 @@ def _mark_failed(name: str, *, workspace: Workspace) -> None:
     mlflow = tracking.client(workspace)
     experiment = mlflow.get_experiment_by_name(name.split("-", 1)[0])
     if experiment is not None:
-        for left in mlflow.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"):
-            mlflow.set_terminated(left.info.run_id, "FAILED")
+        for tracked in mlflow.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"):
+            mlflow.set_terminated(tracked.info.run_id, "FAILED")

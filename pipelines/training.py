@@ -1,4 +1,4 @@
-"""From raw data to a packaged model, or to a verdict that says why not."""
+"""The training pipeline: from raw data to a packaged model, or to a verdict with the reasons against it."""
 
 from zenml import pipeline
 from zenml.enums import ExecutionMode
@@ -12,15 +12,15 @@ from steps.model import calibrate, export_model, tune
 from steps.ship import package, register
 
 
-# FAIL_FAST raises what a step raised, as it was: the gate's block is told from other failures by its type.
+# FAIL_FAST raises a step's exception unchanged, so its type shows whether the gate blocked or something failed.
 @pipeline(name="training", enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def training(problem: Problem, as_of: str | None) -> None:
-    """Train on what was known at `as_of`, judge, and ship what passes the gate."""
+    """Train on the data that was known at `as_of`, evaluate the model, and package it if it passes the gate."""
     rows, version = load_data(problem, as_of)
     contract_verdict = check_contract(rows, version, problem)
-    kept = enforce(contract_verdict, id="enforce_contract")
+    contract_kept = enforce(contract_verdict, id="enforce_contract")
 
-    development, holdout = split_rows(rows, version, problem, after=[kept])
+    development, holdout = split_rows(rows, version, problem, after=[contract_kept])
     leaks = look_for_leaks(development, problem)
     tuned = tune(development, problem)
     model, trained, out_of_fold = calibrate(development, tuned, problem)
@@ -33,5 +33,5 @@ def training(problem: Problem, as_of: str | None) -> None:
     verdict, _ = decide(contract_verdict, leaks, evaluation, plots, parity, latency, analysis, version, problem)
     passed = enforce(verdict, id="enforce_verdict")
 
-    made = register(model_uri, verdict, version, problem, after=[passed])
-    package(onnx, trained, evaluation, verdict, profile, holdout, development, version, made, problem)
+    model_version = register(model_uri, verdict, version, problem, after=[passed])
+    package(onnx, trained, evaluation, verdict, profile, holdout, development, version, model_version, problem)

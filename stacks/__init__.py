@@ -1,1 +1,1 @@
-"""ZenML stacks as files: one YAML each, applied idempotently by `apply.py`."""
+"""ZenML stacks: one YAML file each. `apply.py` applies them idempotently."""

@@ -1,4 +1,4 @@
-"""Register and activate the ZenML stack that a YAML file describes; applying it again changes nothing."""
+"""Register and activate the ZenML stack of a YAML file. Applying it again changes nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("driftgate.stack")
 
 FOLDER = Path(__file__).parent
-NEEDED = ("orchestrator", "artifact_store", "experiment_tracker")
+REQUIRED = ("orchestrator", "artifact_store", "experiment_tracker")
 
 
 class Component(BaseModel):
@@ -40,7 +40,7 @@ def read_stack(path: Path, *, workspace: Workspace) -> StackFile:
     """Read a stack file, and fill in the paths of the workspace and the address of its MLflow.
 
     Raises:
-        DriftgateError: If it is missing, has unknown keys, lacks a component, or its MLflow address has no known scheme.
+        DriftgateError: If the file is missing, has unknown keys, lacks a component, or its MLflow address has no known scheme.
     """
     import yaml
 
@@ -49,10 +49,12 @@ def read_stack(path: Path, *, workspace: Workspace) -> StackFile:
         filled = text.replace("{workspace}", str(workspace.root)).replace("{mlflow}", workspace.mlflow_uri)
         stack = StackFile.model_validate(yaml.safe_load(filled))
     except (OSError, yaml.YAMLError, ValidationError) as error:
-        raise DriftgateError(f"{path}: {error}", "stacks/local.yaml shows what a stack file looks like.") from error
-    missing = [kind for kind in NEEDED if kind not in stack.components]
+        raise DriftgateError(
+            f"{path} is not a stack file: {error}", "Compare it with stacks/local.yaml, or restore it from git."
+        ) from error
+    missing = [kind for kind in REQUIRED if kind not in stack.components]
     if missing:
-        raise DriftgateError(f"{path}: components lacks {', '.join(missing)}.", "Add what is missing.")
+        raise DriftgateError(f"{path}: components lacks {', '.join(missing)}.", "Add each missing component.")
     uri = str(stack.components["experiment_tracker"].configuration.get("tracking_uri", ""))
     if uri.split(":", 1)[0].split("+", 1)[0] not in ("sqlite", "postgresql", "mysql", "mssql", "http", "https"):
         raise DriftgateError(
@@ -78,27 +80,29 @@ def apply_stack(path: Path, *, workspace: Workspace) -> str:
         parts[StackComponentType(kind)] = _apply_component(client, StackComponentType(kind), component)
     names = {kind: component.name for kind, component in zip(parts, stack.components.values(), strict=True)}
     try:
-        found = client.get_stack(stack.name, allow_name_prefix_match=False)
+        registered = client.get_stack(stack.name, allow_name_prefix_match=False)
     except KeyError:
-        found = client.create_stack(stack.name, components=names)
+        registered = client.create_stack(stack.name, components=names)
     else:
-        present = {kind: members[0].name for kind, members in found.components.items() if members}
+        present = {kind: members[0].name for kind, members in registered.components.items() if members}
         if present != names:
-            found = client.update_stack(found.id, component_updates={kind: [name] for kind, name in names.items()})
-    if client.active_stack_model.id != found.id:
-        client.activate_stack(found.id)
+            registered = client.update_stack(
+                registered.id, component_updates={kind: [name] for kind, name in names.items()}
+            )
+    if client.active_stack_model.id != registered.id:
+        client.activate_stack(registered.id)
     return stack.name
 
 
 def _apply_component(client: Client, kind: StackComponentType, component: Component) -> Any:
     try:
-        found = client.get_stack_component(kind, component.name, allow_name_prefix_match=False)
+        registered = client.get_stack_component(kind, component.name, allow_name_prefix_match=False)
     except KeyError:
         return client.create_stack_component(
             name=component.name, flavor=component.flavor, component_type=kind, configuration=component.configuration
         )
-    outdated = dict.fromkeys(set(found.configuration) - set(component.configuration))
+    outdated = dict.fromkeys(set(registered.configuration) - set(component.configuration))
     wanted = {**component.configuration, **outdated}
-    if any(found.configuration.get(key) != value for key, value in wanted.items()):
-        client.update_stack_component(name_id_or_prefix=found.id, component_type=kind, configuration=wanted)
-    return found
+    if any(registered.configuration.get(key) != value for key, value in wanted.items()):
+        client.update_stack_component(name_id_or_prefix=registered.id, component_type=kind, configuration=wanted)
+    return registered

@@ -1,4 +1,4 @@
-"""What ZenML does at the start of every run, and these pipelines need not pay for: seconds of CPU time each."""
+"""Skip work that ZenML does at the start of every run and these pipelines don't need: it costs seconds of CPU time."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import functools
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 
-# Libraries that ZenML imports for objects that a step may hand on. The steps here either hand on none of theirs, or, as
-# those that make a model, import what stores them themselves.
+# Libraries that ZenML imports to store a step's outputs. The steps here have no outputs of these libraries, or they import
+# the code that stores them, as the steps that make a model do.
 NOT_ACTIVATED = ("bentoml", "pillow", "scipy", "sklearn")
 
 
 def start_lean() -> None:
-    """Let ZenML import no library that this run may not need, and find a module's package without reading all of them.
+    """Stop ZenML from importing unneeded libraries, and from reading the metadata of every installed package.
 
-    Twice is as good as once. Of a ZenML that lacks these functions, nothing changes.
+    Calling it again changes nothing. It also changes nothing in a ZenML version without these functions.
     """
     from zenml.integrations.integration import Integration
     from zenml.integrations.registry import integration_registry
     from zenml.utils import source_utils
 
     for name in NOT_ACTIVATED:
-        found = integration_registry.integrations.get(name)
-        if found is not None:
-            found.activate = Integration.activate  # type: ignore[method-assign]
+        integration = integration_registry.integrations.get(name)
+        if integration is not None:
+            integration.activate = Integration.activate  # type: ignore[method-assign]
     original = getattr(source_utils, "_get_package_for_module", None)
     if original is not None and not hasattr(original, "cache_info"):
         source_utils._get_package_for_module = _package_finder(original)  # type: ignore[assignment]
 
 
 def _package_finder(original: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    """ZenML's own search reads the metadata of every installed package; most modules have a package of their name."""
+    """Find a module's package by its name first, because ZenML's own search reads the metadata of every package."""
 
     @functools.cache
     def package_of(module_name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""ZenML steps: each calls the domain and names its artifacts."""
+"""ZenML steps. Each calls functions of `driftgate` and names their results as artifacts."""
 
 import logging
 
@@ -6,5 +6,5 @@ log = logging.getLogger("driftgate.step")
 
 
 def announce(name: str, what: object) -> None:
-    """Tell the person who watches which step begins, and on what."""
+    """Log which step begins, and its input."""
     log.info("%-9s %s", name, what)

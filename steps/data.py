@@ -25,7 +25,7 @@ from steps import announce
 def load_data(
     problem: Problem, as_of: str | None
 ) -> tuple[Annotated[pd.DataFrame, "rows"], Annotated[DataVersion, "data_version"]]:
-    """Read the rows dated before `as_of`, and write down what this run is of."""
+    """Read the rows dated before `as_of`, and log the run's inputs to MLflow."""
     announce("load", problem.data.path)
     workspace = Workspace.current()
     md5 = ensure_data(problem, workspace=workspace)
@@ -41,7 +41,7 @@ def load_data(
 def check_contract(
     rows: pd.DataFrame, version: DataVersion, problem: Problem
 ) -> Annotated[Verdict, "contract_verdict"]:
-    """Check every rule of the contract, all faults at once."""
+    """Check every rule of the contract, and report all violations at once."""
     announce("contract", f"{len(rows):,} rows, {len(problem.contract.columns)} columns")
     trials = sum(candidate.trials for candidate in problem.tuning.candidates)
     start_workers(work=len(rows) * len(problem.contract.columns) * trials)
@@ -56,7 +56,7 @@ def check_contract(
 def split_rows(
     rows: pd.DataFrame, version: DataVersion, problem: Problem
 ) -> tuple[Annotated[pd.DataFrame, "development"], Annotated[pd.DataFrame, "holdout"]]:
-    """Part the development rows from the holdout."""
+    """Split the rows into development and holdout."""
     development, holdout = split(rows, problem, as_of=version.as_of)
-    announce("split", f"{len(development):,} to develop on, {len(holdout):,} held out")
+    announce("split", f"{len(development):,} development rows, {len(holdout):,} holdout rows")
     return development, holdout

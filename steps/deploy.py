@@ -27,12 +27,12 @@ from driftgate.production.proof import Proof
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
-from steps.pages import InteractivePage, kept_page
+from steps.pages import InteractivePage, page_location
 
 
 @step(experiment_tracker=True)
 def prepare_release(problem: Problem, model: str) -> tuple[Annotated[str, "release"], Annotated[str, "bento"]]:
-    """Verify the release by hash, and build its bento if it isn't there."""
+    """Verify the release by its hashes, and build its bento if it is missing."""
     workspace = Workspace.current()
     announce("release", f"{problem.name} {model}")
     tracker = Tracker.of_active_run(workspace=workspace)
@@ -43,17 +43,17 @@ def prepare_release(problem: Problem, model: str) -> tuple[Annotated[str, "relea
 
 @step
 def prove_on_staging(release: str, bento: str, problem: Problem, model: str) -> Annotated[Proof, "proof"]:
-    """Move the staging channel to the release, serve the bento as a follower of it, and ask it everything."""
+    """Move the staging channel to the release, serve the bento with this channel, and test the service."""
     workspace = Workspace.current()
     announce("staging", "bentoml serve: golden rows, bad requests, latency, load, log")
-    found = registry.release_of(problem.name, model, workspace=workspace)
+    deployed = registry.release_of(problem.name, model, workspace=workspace)
     channel = Production(problem.name, workspace=workspace).staging
-    write_channel(channel, Channel.of(found))
+    write_channel(channel, Channel.of(deployed))
     with tempfile.TemporaryDirectory(prefix="staging-") as folder:
         log = Path(folder) / "log"
         settings = {"DRIFTGATE_CHANNEL": str(channel), "DRIFTGATE_LOG": str(log)}
         with serving(Path(bento), workspace=workspace, environment=settings) as served:
-            return prove(served, found, log=log)
+            return prove(served, deployed, log=log)
 
 
 @step(experiment_tracker=True)
@@ -65,16 +65,17 @@ def check_newest_data(
     Annotated[HTMLString, "drift_report"],
     Annotated[InteractivePage | None, "drift_page"],
 ]:
-    """Check the newest window of the problem's data against contract and reference; nothing without a timestamp.
+    """Check the newest window of the problem's data by the contract, and compare it with the reference.
 
-    The model is asked only for rows that keep the contract.
+    Without a timestamp there is no newest window, so nothing is checked. The model predicts only rows that satisfy the
+    contract.
     """
     if problem.data.timestamp is None:
         return None, None, HTMLString("<p>The problem has no timestamp, so there is no newest window.</p>"), None
     workspace = Workspace.current()
     release = registry.release_of(problem.name, model, workspace=workspace)
     rows, seen, batch = batches.read_window(problem, release=release, since=None, until=None, workspace=workspace)
-    announce("drift", f"{len(rows):,} newest rows against {problem.name} {model}")
+    announce("drift", f"{len(rows):,} newest rows, compared with {problem.name} {model}")
     profile = profile_of(release)
     violations = find_batch_violations(rows, problem, classes=profile.classes)
     contract = contract_verdict(violations, problem, rows=len(rows))
@@ -83,7 +84,7 @@ def check_newest_data(
     analysis, pages = check_drift(
         rows, problem, profile=profile, scorer=scorer, threshold=release.card.threshold, seen=seen,
         window=(batch.since, batch.until) if batch.since and batch.until else None,
-        interactive=kept_page(tracker, report=False),
+        interactive=page_location(tracker, report=False),
     )  # fmt: skip
     tracker.log_drift(analysis, pages.interactive)
     return contract, analysis, HTMLString(pages.static), InteractivePage(pages.interactive)
@@ -93,9 +94,9 @@ def check_newest_data(
 def decide_deployment(
     proof: Proof, contract: Verdict | None, analysis: DriftAnalysis | None, problem: Problem, model: str
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
-    """The verdict of a deployment; it is stored here, and enforced by the next step."""
-    arrived = [*(contract.checks if contract else ()), *(analysis.checks(problem) if analysis else ())]
-    checks = [*proof_checks(proof, problem), *arrived]
+    """Make and store the verdict of a deployment. The next step enforces it."""
+    data_checks = [*(contract.checks if contract else ()), *(analysis.checks(problem) if analysis else ())]
+    checks = [*proof_checks(proof, problem), *data_checks]
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
     announce("verdict", verdict.summary)
     page = verdict_page(verdict, facts={"model": f"{problem.name} {model}", "commit": provenance().commit or "none"})

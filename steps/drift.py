@@ -1,4 +1,4 @@
-"""Steps about drift: the reference profile, what arrives against it, and the verdict of a drift check."""
+"""Steps about drift: the reference profile, the comparison of new rows with it, and the verdict of a drift check."""
 
 import datetime as dt
 from pathlib import Path
@@ -24,7 +24,7 @@ from driftgate.training.tuning import Trained
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 from steps import announce
-from steps.pages import InteractivePage, kept_page
+from steps.pages import InteractivePage, page_location
 
 
 @step
@@ -35,8 +35,8 @@ def profile_reference(
     trained: Trained,
     problem: Problem,
 ) -> Annotated[Profile, "profile"]:
-    """Count the rows that the model was trained on, and find what is ordinary among them."""
-    effects = {name: found.effect for name, found in importance.items()}
+    """Fit the reference profile: counts of the training rows, and drift limits from their own past."""
+    effects = {name: column.effect for name, column in importance.items()}
     return fit_profile(development, problem, out_of_fold=out_of_fold, effects=effects, threshold=trained.threshold)
 
 
@@ -48,13 +48,13 @@ def check_newest(
     Annotated[HTMLString, "drift_report"],
     Annotated[InteractivePage, "drift_page"],
 ]:
-    """Compare the newest window before as-of, or the whole holdout where there is no timestamp, with the reference."""
+    """Compare the newest window before the as-of date with the reference; without a timestamp, the whole holdout."""
     current, seen, window = newest_window(holdout, problem)
-    announce("drift", f"{len(current):,} newest rows against the reference")
+    announce("drift", f"{len(current):,} newest rows, compared with the reference")
     scorer, tracker = Scorer(onnx, problem.contract), Tracker.of_active_run(workspace=Workspace.current())
     analysis, pages = check_drift(
         current, problem, profile=profile, scorer=scorer, threshold=trained.threshold, seen=seen,
-        window=window, interactive=kept_page(tracker),
+        window=window, interactive=page_location(tracker),
     )  # fmt: skip
     tracker.log_drift(analysis, pages.interactive)
     return analysis, HTMLString(pages.static), InteractivePage(pages.interactive)
@@ -64,9 +64,9 @@ def check_newest(
 def load_batch(
     problem: Problem, model: str, current: str | None, log: str | None, since: str | None, until: str | None
 ) -> tuple[Annotated[pd.DataFrame, "current"], Annotated[pd.DataFrame, "seen"], Annotated[BatchInfo, "batch"]]:
-    """Read what is to be held against a model's reference, and write down what this run is of."""
-    named = current or log
-    announce("load", show_path(named) if named else problem.data.path)
+    """Read the rows to compare with a model's reference, and log the run's inputs to MLflow."""
+    source = current or log
+    announce("load", show_path(source) if source else problem.data.path)
     workspace = Workspace.current()
     first, end = (dt.date.fromisoformat(day) if day else None for day in (since, until))
     release = registry.release_of(problem.name, model, workspace=workspace)
@@ -85,7 +85,7 @@ def load_batch(
 
 @step
 def check_batch(current: pd.DataFrame, batch: BatchInfo, problem: Problem) -> Annotated[Verdict, "contract_verdict"]:
-    """Check every rule of the contract on the rows that arrived."""
+    """Check every rule of the contract on the new rows."""
     announce("contract", f"{len(current):,} rows")
     release = registry.release_of(problem.name, batch.model, workspace=Workspace.current())
     violations = find_batch_violations(current, problem, classes=profile_of(release).classes)
@@ -100,8 +100,8 @@ def compare_batch(
     Annotated[HTMLString, "drift_report"],
     Annotated[InteractivePage, "drift_page"],
 ]:
-    """Compare the rows with the reference. The model is asked only for rows that keep the contract."""
-    announce("drift", f"against {problem.name} {batch.model}, {len(seen):,} rows seen since its training")
+    """Compare the rows with the reference. The model predicts only rows that satisfy the contract."""
+    announce("drift", f"compared with {problem.name} {batch.model}, {len(seen):,} rows seen since its training")
     workspace = Workspace.current()
     release = registry.release_of(problem.name, batch.model, workspace=workspace)
     tracker = Tracker.of_active_run(workspace=workspace)
@@ -113,7 +113,7 @@ def compare_batch(
         threshold=release.card.threshold,
         seen=seen,
         window=(batch.since, batch.until) if batch.since and batch.until else None,
-        interactive=kept_page(tracker),
+        interactive=page_location(tracker),
     )
     tracker.log_drift(analysis, pages.interactive)
     kind = "windows" if batch.since else "files"
@@ -125,7 +125,7 @@ def compare_batch(
 def decide_drift(
     contract_verdict: Verdict, analysis: DriftAnalysis, batch: BatchInfo, problem: Problem
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
-    """The verdict of a drift check; it is stored here, and enforced by the next step."""
+    """Make and store the verdict of a drift check. The next step enforces it."""
     verdict = Verdict(problem=problem.name, checks=(*contract_verdict.checks, *analysis.checks(problem)))
     announce("verdict", verdict.summary)
     facts = {"rows": batch.source, "md5": batch.md5, "model": f"{problem.name} {batch.model}"}

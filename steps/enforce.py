@@ -1,4 +1,4 @@
-"""The step that ends a run where its verdict blocks. It imports no training library, since every pipeline has it."""
+"""The step that fails a run if its verdict blocks. It imports no training library, because every pipeline uses it."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from driftgate.verdict import Verdict
 
 @step(experiment_tracker=True)
 def enforce(verdict: Verdict) -> Annotated[str, "outcome"]:
-    """End the run red where the verdict blocks; nothing behind this step happens then.
+    """Fail the run if the verdict blocks, so that no later step runs.
 
     Raises:
         GateBlocked: If the verdict blocks.

@@ -1,4 +1,4 @@
-"""Steps that judge a trained model: evaluation, leaks, the verdict."""
+"""Steps that evaluate a trained model: metrics, leaks, the verdict."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ def evaluate_model(
     Annotated[dict[str, bytes], "plots"],
     Annotated[dict[str, Importance], "importance"],
 ]:
-    """Read the holdout once: metrics with intervals, slices, plots, and the champion on the same rows."""
+    """Evaluate on the holdout, once: metrics with confidence intervals, slices, plots, and the champion on the same rows."""
     announce("evaluate", f"{len(holdout):,} holdout rows, {problem.gate.bootstrap:,} bootstrap samples")
     workspace = Workspace.current()
     features, labels = features_of(holdout, problem.contract), labels_of(holdout, problem)
@@ -55,7 +55,7 @@ def evaluate_model(
 
 @step
 def look_for_leaks(development: pd.DataFrame, problem: Problem) -> Annotated[list[ColumnLeak], "leaks"]:
-    """What each column alone says of the target."""
+    """Measure how well each column alone predicts the target."""
     features, labels = features_of(development, problem.contract), labels_of(development, problem)
     return column_leaks(features, labels, problem.contract, confidence=problem.gate.confidence, seed=problem.seed)
 
@@ -72,7 +72,7 @@ def decide(
     version: DataVersion,
     problem: Problem,
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[HTMLString, "verdict_page"]]:
-    """Hold every measured value against its limit; the verdict is stored here, and enforced by the next step."""
+    """Compare every measured value with its limit, and store the verdict. The next step enforces it."""
     checks = [
         *contract_verdict.checks,
         *gate.leakage_checks(leaks, problem),

@@ -1,4 +1,4 @@
-"""Steps that make the model: tuning, calibration with the final fit, export."""
+"""Steps that make the model: tuning, calibration and final fit, export."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from steps import announce
 
 @step(experiment_tracker=True)
 def tune(development: pd.DataFrame, problem: Problem) -> Annotated[Tuned, "tuned"]:
-    """Choose family and settings on the development rows."""
+    """Choose the model family and its hyperparameters on the development rows."""
     announce("tune", f"{sum(candidate.trials for candidate in problem.tuning.candidates)} trials")
     seed_everything(problem.seed)
     tuned = tuning.tune(development, problem)
@@ -33,11 +33,11 @@ def tune(development: pd.DataFrame, problem: Problem) -> Annotated[Tuned, "tuned
 def calibrate(
     development: pd.DataFrame, tuned: Tuned, problem: Problem
 ) -> tuple[Annotated[Pipeline, "model"], Annotated[Trained, "trained"], Annotated[pd.DataFrame, "out_of_fold"]]:
-    """Calibrate the best, choose its threshold on the validation rows, and refit on all development rows."""
+    """Calibrate the best model, choose its threshold on the validation rows, and refit it on all development rows."""
     announce("calibrate", problem.calibration.method)
     seed_everything(problem.seed)
     model, trained, out_of_fold = tuning.train(development, problem, tuned=tuned)
-    return model, trained, out_of_fold  # ZenML reads from this line that there are three
+    return model, trained, out_of_fold  # ZenML counts the outputs in this line
 
 
 @step(experiment_tracker=True)
@@ -49,7 +49,7 @@ def export_model(
     Annotated[float, "latency_p99_ms"],
     Annotated[str, "model_uri"],
 ]:
-    """Convert to ONNX, and prove over the whole holdout that it predicts alike."""
+    """Convert the model to ONNX, and check on the whole holdout that both make the same predictions."""
     announce("export", f"{trained.family} to ONNX, compared on {len(holdout):,} rows")
     features, contract = features_of(holdout, problem.contract), problem.contract
     onnx = export.to_onnx(model, contract)

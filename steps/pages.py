@@ -1,4 +1,4 @@
-"""Pages as artifacts: those that ZenML's dashboard shows, and those that it can't."""
+"""Interactive pages as artifacts. ZenML's dashboard can't preview them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from driftgate.evidence.tracking import DRIFT_PAGE, Tracker
 
 
 class InteractivePage(HTMLString):
-    """A page that needs scripts: kept in the artifact store, without a preview, since ZenML's preview runs no scripts."""
+    """A page that needs scripts. It is stored without a preview, because ZenML's preview runs no scripts."""
 
 
 class InteractivePageMaterializer(StructuredStringMaterializer):
@@ -20,16 +20,16 @@ class InteractivePageMaterializer(StructuredStringMaterializer):
     ASSOCIATED_TYPES = (InteractivePage,)  # type: ignore[assignment]
 
     def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
-        """None: the preview would be blank."""
+        """Save no preview: it would be blank."""
         return {}
 
 
-def kept_page(tracker: Tracker, *, report: bool = True) -> str:
-    """Where the interactive page of the running step is kept, in words.
+def page_location(tracker: Tracker, *, report: bool = True) -> str:
+    """Describe where the interactive page of the running step is stored.
 
     Args:
-        tracker: Of the MLflow run that gets the page.
-        report: Whether the machine that started the run writes it to its workspace too.
+        tracker: Tracker of the MLflow run that receives the page.
+        report: Whether the machine that started the run also writes the page to its workspace.
     """
     place = f"The interactive page with all columns is the artifact {DRIFT_PAGE} of MLflow run {tracker.run_id}"
     run = get_step_context().pipeline_run.name

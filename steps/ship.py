@@ -1,4 +1,4 @@
-"""Steps that ship what has passed: the registry, the release, the bento."""
+"""Steps for a model that passed the gate: register it, write its release, build its bento."""
 
 from typing import Annotated
 
@@ -27,12 +27,12 @@ from steps import announce
 def register(
     model_uri: str, verdict: Verdict, version: DataVersion, problem: Problem
 ) -> Annotated[str, "model_version"]:
-    """Make a version in MLflow's registry, with its data version, commit, lock hash and verdict."""
+    """Create a version in MLflow's registry, with its data version, commit, lock file hash and verdict."""
     tags = {"verdict": verdict.outcome, "data_md5": version.md5, **provenance().tags()}
     tracker = Tracker.of_active_run(workspace=Workspace.current())
-    made = tracker.register(problem, model_uri, tags=tags)
-    announce("register", f"{problem.name} {made}")
-    return made
+    number = tracker.register(problem, model_uri, tags=tags)
+    announce("register", f"{problem.name} {number}")
+    return number
 
 
 @step(experiment_tracker=True)
@@ -48,7 +48,7 @@ def package(
     model_version: str,
     problem: Problem,
 ) -> tuple[Annotated[str, "release"], Annotated[str, "bento"]]:
-    """Write the release, build the bento, and only then point `candidate` at the version: whoever reads it finds both."""
+    """Write the release and build the bento. Then set the alias `candidate`, so that a candidate always has both."""
     announce("package", f"release and bento of {problem.name} {model_version}")
     workspace = Workspace.current()
     tracker = Tracker.of_active_run(workspace=workspace)

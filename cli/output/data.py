@@ -21,11 +21,11 @@ WIDTH = 11
 
 
 def print_data_status(result: DataStatusResult, results: IO[str]) -> None:
-    """The state of the data file, and what to do."""
+    """Print the state of the data file, and what to do next."""
     words = {True: "yes", False: "no", None: "not known"}
     lines = {"data": result.file, "md5": result.md5 or "none: the file is missing", "state": result.state}
     if result.state == "changed" and result.promised:
-        lines["promised"] = result.promised
+        lines["tracked"] = f"md5 {result.promised}"
     lines |= _size_lines(result)
     if result.promised:
         lines |= {
@@ -42,7 +42,7 @@ def print_data_status(result: DataStatusResult, results: IO[str]) -> None:
 
 
 def print_data_versions(result: DataVersionsResult, results: IO[str]) -> None:
-    """The table of versions."""
+    """Print the versions as a table."""
     console, rows = make_console(results), []
     for version in result.versions:
         size = f"{version.rows:,}" if version.rows is not None else f"{(version.size or 0) / 1e6:.1f} MB"
@@ -56,23 +56,23 @@ def print_data_versions(result: DataVersionsResult, results: IO[str]) -> None:
         head = ("", "md5", "commit", "date", "rows", "where", "subject")
         print_table(console, rows, head=head, right=(4,))
     if result.changed:
-        print_line(console, f"{result.file} is another version than the one that DVC tracks: md5 {result.present}")
+        print_line(console, f"{result.file} differs from the version that DVC tracks; its md5 is {result.present}")
     if result.remote_error:
-        print_line(console, f"the remote was not read: {result.remote_error}")
+        print_line(console, f"the remote could not be read: {result.remote_error}")
 
 
 def print_data_use(result: DataUseResult, results: IO[str]) -> None:
-    """The version that was restored."""
+    """Print the version that was restored."""
     lines = {"data": result.file, "md5": result.md5, "from": result.source, "before": result.previous}
     for number, md5 in enumerate(result.uncommitted):
-        lines["kept" + " " * number] = f"{md5} is in DVC's cache alone; run.py data use {md5} restores it"
+        lines["kept" + " " * number] = f"{md5} is only in DVC's cache; run.py data use {md5} restores it"
     if result.pointer_differs:
-        lines["next"] = f"git commit {result.pointer}    keeps this version; training reads it from now on"
+        lines["next"] = f"git commit {result.pointer}    records this version, so that training reads it"
     write_lines(lines, results, width=WIDTH)
 
 
 def print_data_add(result: DataAddResult, results: IO[str]) -> None:
-    """The new version, or the rules that its rows break."""
+    """Print the new version, or the contract checks that its rows fail."""
     if result.blocks:
         console = make_console(results)
         print_checks(result.as_verdict(), console)
@@ -91,16 +91,16 @@ def print_data_add(result: DataAddResult, results: IO[str]) -> None:
 
 
 def print_data_push(result: DataPushResult, results: IO[str]) -> None:
-    """What the remote has now."""
+    """Print which versions were pushed to the remote."""
     lines = {"remote": str(result.remote)}
-    found = {"pushed": result.pushed, "there": result.there, "not at hand": result.not_at_hand}
-    lines |= {name: ", ".join(md5[:8] for md5 in md5s) for name, md5s in found.items() if md5s}
+    versions = {"pushed": result.pushed, "there": result.there, "not local": result.not_at_hand}
+    lines |= {name: ", ".join(md5[:8] for md5 in md5s) for name, md5s in versions.items() if md5s}
     write_lines(lines, results, width=WIDTH)
 
 
 def print_data_pull(result: DataPullResult, results: IO[str]) -> None:
-    """What was pulled."""
-    source = f"from {result.remote}" if result.fetched else "was on this machine already"
+    """Print the version that was pulled."""
+    source = f"from {result.remote}" if result.fetched else "it was already on this machine"
     write_lines({"data": result.file, "md5": f"{result.md5}, {source}"}, results, width=WIDTH)
 
 

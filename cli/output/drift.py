@@ -14,7 +14,7 @@ SHOWN_ESTIMATES = ("roc_auc", "accuracy")
 
 
 def print_drift(result: DriftResult, results: IO[str]) -> None:
-    """The checks, the columns that drifted or came closest to it, the estimated performance, and the verdict."""
+    """Print the checks, the columns that drifted or are closest to it, the estimated performance, and the verdict."""
     console = make_console(results)
     print_checks(result.as_verdict(), console)
     print_columns([column.model_dump() for column in result.columns], console)

@@ -13,7 +13,7 @@ from driftgate.workspace import Workspace, show_path
 
 
 def write_lines(lines: Mapping[str, Any], results: IO[str], *, width: int) -> None:
-    """Write a line for each key; spaces around a key keep equal ones apart and are not printed."""
+    """Write a line for each key. Spaces around a key make it unique, and are not printed."""
     results.writelines(f"{key.strip():<{width}}{value}\n" for key, value in lines.items())
 
 
@@ -25,13 +25,13 @@ def print_outcome(outcome: str, console: Any, *, more: str = "") -> None:
 
 
 def print_left_out(left_out: LeftOut, console: Any, *, labels: bool = True) -> None:
-    """Print how many rows of the data were left out, by reason; nothing if there are none."""
+    """Print how many rows of the data were left out, by reason, if there are any."""
     if text := left_out.text(labels=labels):
         console.print(text)
 
 
 def print_locations(result: PipelineResult, results: IO[str], *, log_file: Path) -> None:
-    """Print where a run can be found, and which commands come next."""
+    """Print where to find a run, and the next commands."""
     lines = {"mlflow": f"run {result.runs.mlflow}", "zenml": f"run {result.runs.zenml}"}
     for name in ("release", "bento", "report"):
         if path := getattr(result, name, None):
@@ -42,12 +42,12 @@ def print_locations(result: PipelineResult, results: IO[str], *, log_file: Path)
     if bento := getattr(result, "bento", None):
         results.write("         python run.py drift     compares new rows with the training data\n")
         results.write("         to serve the model on this machine alone (docs/how-to/serve.md has all settings):\n")
-        # Absolute: `bentoml serve` looks for a relative folder below that folder itself.
+        # The path is absolute because `bentoml serve` looks for a relative folder inside that folder.
         folder, log = (_shell_path(path) for path in (bento, Workspace.current().predictions))
         results.write(f"         DRIFTGATE_INSECURE=1 DRIFTGATE_LOG={log} uv run bentoml serve {folder}\n")
 
 
 def _shell_path(path: Path | str) -> str:
-    """An absolute path as one types it in a shell."""
+    """Return an absolute path for a shell command."""
     shown = show_path(path)
     return shown if Path(shown).is_absolute() else f"$PWD/{shown}"

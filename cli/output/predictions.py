@@ -11,7 +11,7 @@ from driftgate.workspace import show_path
 
 
 def print_counts(result: PredictionsResult, folder: Path, results: IO[str]) -> None:
-    """The counts of a prediction log."""
+    """Print the counts of a prediction log."""
     lines = {"log": f"{show_path(folder)}, {result.segments:,} segments", "predictions": f"{result.predictions:,}"}
     if result.predictions:
         lines["predictions"] += f", from {result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
@@ -21,7 +21,7 @@ def print_counts(result: PredictionsResult, folder: Path, results: IO[str]) -> N
 
 
 def print_file(result: PredictionsFileResult, results: IO[str]) -> None:
-    """How many predictions were written to which file."""
+    """Print how many predictions were written, and the file."""
     results.write(f"{result.rows:,} predictions in {show_path(result.file)}\n")
     write_lines(_left_out(result), results, width=13)
 

@@ -13,7 +13,7 @@ from driftgate.workspace import show_path
 
 
 def print_deployment(result: DeploymentResult, results: IO[str]) -> None:
-    """The checks of a proof on staging, the verdict, and the command that comes next."""
+    """Print the checks of a proof on staging, the verdict, and the next command."""
     console = make_console(results)
     print_checks(result.as_verdict(), console)
     print_outcome(result.verdict, console)
@@ -23,15 +23,15 @@ def print_deployment(result: DeploymentResult, results: IO[str]) -> None:
 
 
 def print_proof(result: ProofResult, results: IO[str]) -> None:
-    """The checks of a proof in production, and the verdict."""
+    """Print the checks of a proof in production, and the verdict."""
     console = make_console(results)
     print_checks(result.as_verdict(), console)
     print_outcome(result.verdict, console)
-    console.print(f"of       {result.problem}, version {result.version} ({result.seconds:.1f} s)")
+    console.print(f"model    {result.problem} {result.version} ({result.seconds:.1f} s)")
 
 
 def print_move(result: MoveResult, results: IO[str]) -> None:
-    """What production serves now, and what it served before."""
+    """Print what production serves now, and what it served before."""
     lines = {
         "now": f"{result.problem} {result.version} in production",
         "before": result.previous or "nothing",
@@ -41,19 +41,19 @@ def print_move(result: MoveResult, results: IO[str]) -> None:
     if result.verdict != "none":
         lines["verdict"] = result.verdict
     if service := result.service:
-        says = "serves it" if service.version else "does not answer"
-        lines["service"] = service.error or f"{service.address} {says}"
-    lines[" "] = f"{result.seconds:.1f} s; `python run.py rollback --reason …` goes back"
+        state = "serves it" if service.version else "does not answer"
+        lines["service"] = service.error or f"{service.address} {state}"
+    lines[" "] = f"{result.seconds:.1f} s; `python run.py rollback --reason …` undoes the change"
     write_lines(lines, results, width=9)
 
 
 def print_releases(result: ReleasesResult, results: IO[str]) -> None:
-    """What serves where, and the record of deployments."""
+    """Print what each channel serves, and the deployment record."""
     console = make_console(results)
     for line in state_lines(result.problem, result.json_document()):
         print_line(console, line)
     if result.finished_now:
-        print_line(console, f"finished the change to {result.finished_now}, which had been interrupted")
+        print_line(console, f"finished the interrupted change to {result.finished_now}")
     rows = [
         [
             f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.event, entry.version, entry.previous or "–",

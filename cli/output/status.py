@@ -12,7 +12,7 @@ from driftgate.workspace import show_path
 
 
 def print_status(result: StatusResult, results: IO[str]) -> None:
-    """What serves where, and the newest runs: when, of what, the verdict, the version and where its files are."""
+    """Print what each channel serves, and the newest runs with their verdict, version and files."""
     for problem, state in result.channels.items():
         results.write("\n".join(state_lines(problem, state.model_dump(mode="json"))) + "\n")
     for record in result.unreadable_runs:

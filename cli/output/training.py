@@ -12,7 +12,7 @@ from driftgate.words import number
 
 
 def print_training(result: TrainingResult, results: IO[str]) -> None:
-    """The checks, the metrics, the verdict and the model."""
+    """Print the checks, the metrics, the verdict and the model."""
     console = make_console(results)
     print_checks(result.as_verdict(), console)
     _print_metrics(result, console)
@@ -27,16 +27,16 @@ def print_training(result: TrainingResult, results: IO[str]) -> None:
 
 
 def print_contract(result: ContractResult, results: IO[str]) -> None:
-    """The checks, the verdict, and the version of the data."""
+    """Print the checks, the verdict, and the version of the data."""
     console = make_console(results)
     print_checks(result.as_verdict(), console)
     print_outcome(result.verdict, console)
-    console.print(f"of       {result.problem}, data md5 {result.data.md5} ({result.seconds:.1f} s)")
+    console.print(f"data     {result.problem}, md5 {result.data.md5} ({result.seconds:.1f} s)")
     print_left_out(result.data.left_out, console)
 
 
 def print_reproduction(result: ReproductionResult, results: IO[str]) -> None:
-    """The checks, and whether the same model came out."""
+    """Print the checks, and whether the training gave the same model."""
     print_checks(result.as_verdict(), make_console(results))
     same = "the same model, to the last bit" if result.same else "another model"
     lines = {

@@ -62,7 +62,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def test_from_staging_to_production_and_back(house: House) -> None:
     unproved = house.run("deploy", "--to", "production", "--approve", "why")
     assert unproved.code == 1
-    assert "Nothing of rules is on staging" in unproved.document["error"]["cause"]
+    assert "Staging has no release of rules" in unproved.document["error"]["cause"]
 
     first = house.run("deploy", "--version", "1")
     assert first.code == 0, first.out + first.err
@@ -358,4 +358,4 @@ def test_a_proof_from_the_future_allows_nothing(house: House, tmp_path: Path) ->
     append(path, proof.model_copy(update={"id": "ahead", "at": later, "event": "staged"}))
     ran = run_cli("deploy", *RULES, "--to", "production", "--version", "1", "--approve", "x", "--json", home=home)
     assert ran.code == 1
-    assert "which is still to come" in ran.document["error"]["cause"]
+    assert "which is in the future" in ran.document["error"]["cause"]

@@ -194,4 +194,4 @@ def test_killed_run_is_marked_failed_by_the_next(tmp_path: Path) -> None:
     killed.wait()
     ran = run_cli("train", "--config", str(path), home=home)
     assert ran.code == 0, ran.err
-    assert "was killed: marked as failed" in ran.err
+    assert "is marked as failed" in ran.err

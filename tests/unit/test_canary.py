@@ -79,9 +79,9 @@ def test_each_step_is_held_and_the_last_is_left_to_the_move(contested: Productio
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "shut off": ({"shut_off": "ValueError"}, "shut it off: ValueError"),
     "log": ({"ready": False}, "can't write its prediction log"),
-    "not taken": ({"error": "altered"}, "did not take it over: altered"),
-    "deaf": ({"deaf": True}, "did not take it over"),
-    "errors": ({"errors": True}, "errors of its own"),
+    "not taken": ({"error": "altered"}, "did not load it: altered"),
+    "deaf": ({"deaf": True}, "did not load it"),
+    "errors": ({"errors": True}, "internal errors"),
 }
 
 
@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_fault_undoes_it(
     name: str, contested: Production, releases: dict[str, Release], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canary, "TAKEN_WITHIN_SECONDS", 1.0)
+    monkeypatch.setattr(canary, "LOADED_WITHIN_SECONDS", 1.0)
     says, told = FAULTS[name]
     with service(contested, **says) as address, pytest.raises(DriftgateError, match="was undone") as raised:
         roll_out(contested, address)

@@ -130,8 +130,11 @@ def test_the_cap_is_told(contested: Production, tmp_path: Path) -> None:
         print_experiment(result, out)
         return out.getvalue()
 
-    assert f"without {100 - FREE} beyond their caller's share; 100 in all" in told()
-    assert "1 network address, the largest with 100% of the labels; one may have 20%, or ten labels" in told()
+    assert f"without {100 - FREE} over the limit for one address; 100 in all" in told()
+    assert (
+        "1 network address, the largest with 100% of the labels; one address counts for at most 20% or ten labels"
+        in told()
+    )
     assert "no limit for one address" in told(caller_share=1)
     assert FREE == 10  # as the text says
 

@@ -76,9 +76,11 @@ def test_an_experiment_shows_its_progress_and_the_labels_it_needs() -> None:
     )  # fmt: skip
     assert "0.01: more than 100,000; 0.02: 700" in shown(print_experiment, result)
     page = shown(print_experiment, result.model_copy(update={"labels_needed": None, "standing": progress}))
-    assert "share      20.0% (10.0% to 30.0%) of 10 draws, asked for 20%" in page
-    assert "labels     90, the first of each draw, without 4 beyond their caller's share; 95 in all" in page
-    assert "callers    3 network addresses, the largest with 20% of the labels; one may have 20%" in page
+    assert "share      20.0% (10.0% to 30.0%) of 10 draws, configured 20%" in page
+    assert "labels     90, the first of each draw, without 4 over the limit for one address; 95 in all" in page
+    assert (
+        "callers    3 network addresses, the largest with 20% of the labels; one address counts for at most 20%" in page
+    )
     assert "decision   undecided" in page
 
 

@@ -117,7 +117,7 @@ def test_the_registry_tells_where_the_whole_folder_was_set_back(
     [told] = list(read_releases("rules", workspace=workspace).warnings)
     assert "MLflow has the hash of an entry that the record doesn't have" in told
     publish_record_head(contested, workspace=workspace)
-    assert "lacks an entry that the registry has the hash of" in caplog.text
+    assert "lacks an entry whose hash is in the registry" in caplog.text
     assert list(read_releases("rules", workspace=workspace).warnings) == []
 
 

@@ -53,7 +53,7 @@ def test_a_service_of_another_problem_is_told_before_anything_moves(answers: Ans
     require_service(address, "rules")
     with pytest.raises(DriftgateError, match="serves rules, not flights"):
         require_service(address, "flights")
-    with pytest.raises(DriftgateError, match="no address of a service"):
+    with pytest.raises(DriftgateError, match="not the address of a service"):
         require_service("localhost:3000", "rules")
     require_service(f"http://127.0.0.1:{free_port()}", "rules")  # down: it will take the release over later
 
