@@ -20,8 +20,8 @@ def test_problem_files_of_the_project_load(name: str) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "unknown key": (lambda c: c.update(surprise=1), "surprise: no such key is known"),
-    "unknown key below": (lambda c: c["gate"].update(limit=1), "gate.limit: no such key is known"),
+    "unknown key": (lambda c: c.update(surprise=1), "surprise: this key is unknown"),
+    "unknown key below": (lambda c: c["gate"].update(limit=1), "gate.limit: this key is unknown"),
     "missing key": (lambda c: c.pop("target"), "target: Field required"),
     "unknown metric": (lambda c: c["gate"]["performance"].update(auc=1), "gate.performance.auc"),
     "share above one": (lambda c: c["split"].update(holdout=1.5), "split.holdout: Input should be less than 1 (got 1.5)"),
@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "category that YAML changed": (lambda c: c["contract"].update(f6={"type": "category", "categories": [False, "DE"]}), "the category False is not a text"),
     "category that is missing": (
         lambda c: (c["data"].update(missing=["NA"]), c["contract"].update(f6={"type": "category", "categories": ["NA", "DE"]})),
-        "'NA' is a category of 'f6', and a word for a missing value",
+        "'NA' is both a category of 'f6' and a word for a missing value",
     ),
     "slice of no column": (lambda c: c["gate"]["slices"].update(columns=["f9"]), "gate.slices.columns: 'f9'"),
     "time split without timestamp": (

@@ -52,7 +52,7 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], dt.date, str]] = {
     "three classes": (orders(lambda number: number % 3), {}, AS_OF, "3 classes, not two"),
     "positive that never occurs": (orders(lambda number: 2 + number % 2), {}, AS_OF, "1 never occurs in 'bought'"),
     "positive of another type": (orders(lambda number: str(number % 2)), {}, AS_OF, r"never occurs .* '0' \(300 rows\)"),
-    "no label": (orders(lambda _: None), {}, AS_OF, "No row has a value in 'bought'"),
+    "no label": (orders(lambda _: None), {}, AS_OF, "The target 'bought' has no value in any row"),
     "few rows": (orders(every(2), 40), {}, AS_OF, "has 40 rows with a label dated before as-of; at least 50"),
     "all after as-of": (orders(every(2)), {}, dt.date(2023, 1, 1), "600 are dated later"),
     "holdout without rows": (orders(every(2)), {}, dt.date(2025, 1, 1), "The holdout from .*: no rows"),
