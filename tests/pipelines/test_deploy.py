@@ -154,7 +154,7 @@ def test_of_two_at_once_the_second_is_told(house: House) -> None:
     assert any("starting ZenML" in line for line in first.stderr)
     second = house.run("deploy", "--version", "2")
     assert second.code == 1
-    assert "Another deployment of rules is under way" in second.document["error"]["cause"]
+    assert "Another deployment of rules is running" in second.document["error"]["cause"]
     told, _ = first.communicate(timeout=300)
     assert first.returncode == 0
     assert json.loads(told)["version"] == "1"
@@ -198,7 +198,7 @@ def test_a_canary_that_was_killed_is_undone_by_the_next_command(house: House) ->
     child.wait()
     told = house.run("releases").document
     assert (told["experiment"], told["version"]) == (None, before)
-    assert told["record"][0]["reason"] == "its canary was cut off"
+    assert told["record"][0]["reason"] == "its canary was interrupted"
     while house.served.get("/readyz")["experiment"]:
         assert time.monotonic() < deadline
 

@@ -41,7 +41,10 @@ with production.exclusive():
 
 @pytest.mark.parametrize(
     ("more", "told"),
-    [(50, "has changed, but its record doesn't say so yet: The record"), (None, "was not replaced: File too large")],
+    [
+        (50, "has changed, but the change is not in the record yet: The record"),
+        (None, "was not replaced: File too large"),
+    ],
     ids=["for the record", "for the intent"],
 )
 def test_a_disk_that_is_full_leaves_all_or_none(

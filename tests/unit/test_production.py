@@ -120,7 +120,7 @@ def test_never_to_files_that_were_altered(production: Production, tmp_path: Path
     with pytest.raises(DriftgateError, match="altered"):
         production.rollback_target(None)
     (old.folder / "manifest.json").unlink()
-    with pytest.raises(DriftgateError, match="no whole release"):
+    with pytest.raises(DriftgateError, match="not a complete release"):
         production.rollback_target(None)
 
 
