@@ -1,4 +1,4 @@
-"""A batch against the reference, column by column, and the checks that follow."""
+"""Compare a batch with the reference, column by column."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FEWEST_OF_WINDOW, MOST_OF_WINDOW = 0.5, 2.0
 SHORTEST_BATCH = dt.timedelta(hours=12)
 FAR = ("distance", "refused")
-BLIND = 0.95  # a limit beyond this is hardly ever passed
+BLIND = 0.95  # distances are hardly ever above a limit this high
 COMPARED_WITH = {
     "ever": "the most similar past window",
     "recent": "the most similar of the recent windows",
@@ -41,9 +41,9 @@ MEASURE_NAMES = {
 
 
 class ColumnDrift(BaseModel):
-    """One column of a batch. `missing` is its missing share now; `measurements` hold every measure beside its limits.
+    """One column of a batch. `missing` is its share of missing values; `measurements` has every measure with its limits.
 
-    `excuse` tells why the column can't block, however far off it is; None: it can.
+    `excuse` says why the column can't block, however large its drift; None: it can.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,15 +64,16 @@ class ColumnDrift(BaseModel):
 
     @property
     def worst(self) -> Measurement:
-        """The measure that decides the state: the one furthest over its limit; the distance where none is over."""
+        """The measure that decides the state: the one furthest over its limit, or the distance if none is over."""
         if self.state == "stable":
             return self.distance
         return max(self.measurements, key=lambda measurement: (STATES.index(measurement.state), measurement.ratio))
 
 
 class Drift(BaseModel):
-    """A batch against the reference. `windows` were there to compare with, `joined` of them seen since the training.
+    """The comparison of a batch with the reference.
 
+    `windows` is the number of windows that it was compared with; `joined` of them are newer than the training data.
     `stray` rows are dated far from all others.
     """
 
@@ -92,12 +93,12 @@ class Drift(BaseModel):
 
     @property
     def drifted(self) -> list[ColumnDrift]:
-        """The columns over a limit, the worst first."""
+        """The columns over a limit, in order of severity."""
         return [column for column in self.worst_first if column.state != "stable"]
 
     @property
     def worst_first(self) -> list[ColumnDrift]:
-        """Every column: what blocks, what is over a limit, what comes closest to one."""
+        """Every column: first those that block, then those over a limit, then the others by closeness to a limit."""
         return sorted(
             self.columns, key=lambda column: (column.state == "stable", not column.blocks, -column.worst.ratio)
         )
@@ -105,7 +106,7 @@ class Drift(BaseModel):
 
 @dataclass
 class _Past:
-    """What one column is held against: windows of shape (k, cells), and what is ordinary among them."""
+    """What one column is compared with: counts of k windows of shape (k, cells), and their ordinary variation."""
 
     windows: np.ndarray
     ordinary: Ordinary | None
@@ -114,14 +115,15 @@ class _Past:
 
 
 class History:
-    """The windows that a batch is held against: those of the reference, and those that were seen and accepted since.
+    """The windows that a batch is compared with: those of the reference, and accepted newer ones.
 
-    A batch is held against windows of its own length. Where the reference has too few of them, it is held against the
-    whole reference, under limits from shorter windows: a longer batch lies closer to the whole than those.
+    A batch is compared with windows of its own length. If the reference has too few of them, the batch is compared with the
+    whole reference, with limits from shorter windows. These limits are safe, because a longer batch is closer to the whole
+    reference than shorter windows are.
 
     Args:
-        profile: The reference.
-        days: The length of a batch.
+        profile: The reference profile.
+        days: The length of a batch in days.
     """
 
     def __init__(self, profile: Profile, *, days: int) -> None:
@@ -157,17 +159,17 @@ class History:
         whole_window: bool = False,
         stray: int = 0,
     ) -> Drift:
-        """Hold a batch against what is ordinary.
+        """Compare a batch with the windows, under limits from their ordinary variation.
 
         Args:
-            counts: Of the batch, by column; columns that it lacks are left out of the judgement.
-            rows: How many rows it has.
-            first: The time of its first row, if rows have one.
+            counts: Counts of the batch by column, each of shape (cells,); missing columns are not compared.
+            rows: How many rows the batch has.
+            first: The time of its first row, if rows have a time.
             last: The time of its last row.
-            whole_window: Whether it holds all rows of its time, so that their number says something.
+            whole_window: Whether it has all rows of its time, so that their number can be checked.
             stray: How many of its rows are dated far from all others.
         """
-        # What lies months back is no neighbour: a limit for weeks that follow each other says nothing of it.
+        # Windows from months ago are not recent: a limit from consecutive weeks doesn't apply to them.
         reach = dt.timedelta(days=self.profile.rule.recent * self.days)
         near = first is not None and self.newest is not None and first.date() - self.newest <= reach
         short = not whole_window and first is not None and last is not None and last - first < SHORTEST_BATCH
@@ -191,12 +193,12 @@ class History:
         )
 
     def join(self, counts: Counts, *, rows: int, until: dt.date | None = None) -> None:
-        """Let a window that was accepted stand beside the reference from now on; the limits stay as they were.
+        """Add an accepted window to the windows that batches are compared with; the limits don't change.
 
         Args:
-            counts: Of the window.
+            counts: Counts of the window by column, each of shape (cells,).
             rows: How many rows it has.
-            until: The day after its last one.
+            until: The day after its last day.
         """
         import numpy as np
 
@@ -208,7 +210,7 @@ class History:
         self.newest = until or self.newest
 
     def refuse(self, drift: Drift, counts: Counts) -> None:
-        """Remember a window that blocked, by the columns that lay too far off: what looks like it is the same fault."""
+        """Remember the severely drifted columns of a window that blocked: a similar batch has the same fault."""
         for column in drift.columns:
             far = any(
                 measurement.state == "severe" for measurement in column.measurements if measurement.measure in FAR
@@ -217,7 +219,7 @@ class History:
                 self._past[column.name].refused.append(counts[column.name])
 
     def windows(self, column: str) -> np.ndarray:
-        """The counts that a column is held against, of shape (k, cells), in order of time."""
+        """The counts of the windows that a column is compared with, of shape (k, cells), in order of time."""
         return self._past[column].windows
 
     def _compare_column(self, name: str, counts: np.ndarray, *, near: bool, excuse: str | None) -> ColumnDrift:
@@ -262,7 +264,7 @@ def windows_text(*, windows: int, days: int, joined: int) -> str:
     Args:
         windows: How many there are.
         days: How long each is.
-        joined: How many of them were seen since the training.
+        joined: How many of them are newer than the training data.
     """
     if windows <= 1:
         return "all rows of the reference together"
@@ -270,9 +272,9 @@ def windows_text(*, windows: int, days: int, joined: int) -> str:
 
 
 def drift_checks(drift: Drift, *, rule: DriftRule) -> list[Check]:
-    """The number of rows, and each column over a limit; where none is, the one that comes closest.
+    """The checks of a comparison: the number of rows, and each column over a limit, or else the closest column.
 
-    Columns whose limit is so high that hardly anything passes it are told too.
+    One check lists the columns whose limit is so high that it can hardly detect drift.
     """
     checks = [_rows_check(drift, rule=rule), *_blind_checks(drift)]
     for column in drift.drifted:
@@ -310,7 +312,7 @@ def drift_checks(drift: Drift, *, rule: DriftRule) -> list[Check]:
 
 
 def estimate_checks(expected: dict[str, Expected], problem: Problem) -> list[Check]:
-    """Estimated and realised performance against the floors of the gate, and against each other."""
+    """Compare estimated and realised performance with the limits of the gate, and with each other."""
     checks = []
     for name, floor in problem.gate.performance.items():
         found = expected.get(name)
@@ -337,7 +339,10 @@ def estimate_checks(expected: dict[str, Expected], problem: Problem) -> list[Che
 
 
 def _concept_check(metric: str, found: Expected, realised: Estimate) -> Check:
-    """Labels worse than the probabilities promised, beyond the interval. Better ones are no fault, but are told."""
+    """Whether the realised metric is worse than expected from the probabilities, beyond the interval.
+
+    A better metric passes, and the text says so.
+    """
     promised, lower = found.promised or found.estimate, metric in LOWER_IS_BETTER
     limit = promised.high if lower else promised.low
     passed = realised.value <= limit if lower else realised.value >= limit
@@ -355,7 +360,7 @@ def _concept_check(metric: str, found: Expected, realised: Estimate) -> Check:
 
 
 def _floor_check(kind: str, metric: str, found: Estimate, floor: float, *, source: str) -> Check:
-    """Below the floor beyond doubt: the favourable end of the interval is."""
+    """Whether the metric is certainly beyond its limit: the favourable end of its interval is."""
     lower = metric in LOWER_IS_BETTER
     end = found.low if lower else found.high
     why = (
@@ -403,7 +408,7 @@ def _why(column: ColumnDrift) -> str:
 
 
 def _words(measurement: Measurement) -> str:
-    """A measure in words: what was measured, and compared with what."""
+    """A measure in words: its value, and what it was compared with."""
     other = COMPARED_WITH[measurement.question]
     return {
         "distance": f"its distribution is at distance {measurement.value:.3f} from {other} (0: equal, 1: nothing in common)",
