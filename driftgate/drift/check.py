@@ -13,7 +13,8 @@ from driftgate.config import Problem
 from driftgate.contract import PREDICTION
 from driftgate.data.contract_check import find_batch_violations
 from driftgate.data.table import features_of, labels_of
-from driftgate.drift.compare import Drift, History, drift_checks, estimate_checks
+from driftgate.drift.checks import drift_checks, estimate_checks
+from driftgate.drift.compare import Drift, History
 from driftgate.drift.counting import Counts, count
 from driftgate.drift.estimate import Expected, Spread, expect
 from driftgate.drift.profile import Profile

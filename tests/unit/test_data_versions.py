@@ -165,7 +165,7 @@ def test_bytes_that_are_nowhere_are_told(place: Repository) -> None:
 
 def test_a_version_without_a_commit_is_not_lost_unless_forced(place: Repository) -> None:
     third = place.add(renamed(place.rows.head(3), "third"))["md5"]
-    with pytest.raises(DriftgateError, match="No commit records the present version .*, and it was never pushed"):
+    with pytest.raises(DriftgateError, match=r"No commit records the present version .*, and it was never pushed"):
         place.use("HEAD")
     place.require_whole(third)
     assert place.use("HEAD", force=True)["uncommitted"] == [third]
