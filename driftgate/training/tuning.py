@@ -367,7 +367,7 @@ def best_f1_threshold(labels: np.ndarray, probability: np.ndarray) -> float:
 
     Args:
         labels: 0 or 1, of shape (n,).
-        probability: Of the positive class, of shape (n,).
+        probability: Probability of the positive class, of shape (n,).
     """
     import numpy as np
 
