@@ -167,7 +167,7 @@ def test_production_goes_back_while_the_registry_is_down(house: House) -> None:
     down = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     ran = run_cli("rollback", *RULES, "--to", other, "--reason", "x", "--json", home=house.home, **down)
     assert ran.code == 1
-    assert "the registry doesn't say so yet" in ran.document["error"]["cause"]
+    assert "the registry is not updated yet" in ran.document["error"]["cause"]
     deadline = time.monotonic() + 10
     while house.serves() != other:
         assert time.monotonic() < deadline

@@ -312,7 +312,7 @@ def test_a_reader_meets_no_fault_while_another_command_changes_production(
         while child.poll() is None:
             state = all_states(workspace_of(contested))["rules"].model_dump(mode="json")
             looks += 1
-            wrong += [state.get("error"), *(told for told in state["warnings"] if "under way" not in told)]
+            wrong += [state.get("error"), *(told for told in state["warnings"] if "is running" not in told)]
     assert child.returncode == 0
     assert looks > 10
     assert [found for found in wrong if found] == []
