@@ -312,7 +312,7 @@ def test_an_experiment_that_was_cut_off_is_recorded_by_the_next_command(house: H
     killed_before_the_record(house, "experiment", "start", "--challenger", other, "--share", "0.5", "--reason", "half")
     assert production.record() == before
     [told] = run_cli("status", "--json", home=house.home).document["channels"]["rules"]["warnings"]
-    assert f"under way or was cut off: challenged {other}" in told
+    assert f"is running or was interrupted: challenged {other}" in told
     looked = house.run("experiment", "status", *log)
     assert (looked.code, looked.document["share"], looked.document["warnings"]) == (0, 0.5, []), looked.out + looked.err
     assert [(entry.event, entry.version, entry.reason) for entry in production.record()[len(before) :]] == [
