@@ -47,9 +47,10 @@ class Span(_Frozen):
 class Texts(_Frozen):
     """How dates and missing values are written as text.
 
-    `date_format` is a format of `strptime`, such as `%d/%m/%Y %H:%M`; None: ISO 8601. `time_zone` is an IANA name, such
-    as `Europe/Paris`: stamps with an offset are converted to its local time (None: to UTC), stamps without one are in it.
-    `missing` lists the words that stand for a missing value, besides the empty field.
+    `date_format` is a format of `strptime`, such as `%d/%m/%Y %H:%M`; None means ISO 8601. `time_zone` is an IANA name,
+    such as `Europe/Paris`. Timestamps with an offset are converted to the local time of that zone (None: to UTC).
+    Timestamps without an offset are read as its local time. `missing` lists the words that mean a missing value; an empty
+    field always does.
     """
 
     date_format: str | None = None
@@ -78,7 +79,7 @@ class Texts(_Frozen):
             try:
                 ZoneInfo(value)
             except (KeyError, ValueError, OSError) as error:
-                raise ValueError("not a time zone of the IANA database, such as 'Europe/Paris'") from error
+                raise ValueError("not a time zone name of the IANA database, such as 'Europe/Paris'") from error
         return value
 
     @field_validator("missing", mode="before")
@@ -87,12 +88,12 @@ class Texts(_Frozen):
         words = value if isinstance(value, list | tuple) else [value]
         for word in words:
             if not isinstance(word, str):
-                raise ValueError(f"{word!r} is not a text, put it in quotes")
+                raise ValueError(f"{word!r} is not text, put it in quotes")
         return tuple(normal_text(word) for word in words)
 
 
 class Csv(Texts):
-    """How a CSV file is written. What stands here about dates and missing values goes before the same key of `data`."""
+    """The format of a CSV file. Keys for dates and missing values set here override the same keys of `data`."""
 
     delimiter: str = ","
     encoding: str = "utf-8"
@@ -126,10 +127,10 @@ class Csv(Texts):
 
 
 class Data(Texts):
-    """Where the rows are, and how they are written. `stage` is the DVC stage that builds the file.
+    """The data file and its format. `stage` is the DVC stage that builds the file.
 
-    `path` is relative to the project; in a problem file, one that begins with `./` or `../` is relative to the folder of
-    that file.
+    `path` is relative to the project. In a problem file, a path that begins with `./` or `../` is relative to the folder
+    of the problem file.
     """
 
     path: Path
@@ -145,13 +146,13 @@ class Data(Texts):
         return None if value is None else normal_text(value)
 
     def texts(self, *, csv: bool) -> Texts:
-        """How dates and missing values are written in a file: CSV or Parquet."""
+        """How dates and missing values are written in a CSV or Parquet file."""
         keys = ("date_format", "time_zone", "missing")
         return Texts(**{key: (getattr(self.csv, key) if csv else None) or getattr(self, key) for key in keys})
 
 
 class Target(_Frozen):
-    """The column to predict, and the value of it that counts as positive."""
+    """The column to predict, and its value that is the positive class."""
 
     column: str
     positive: bool | int | str
@@ -165,7 +166,10 @@ class Target(_Frozen):
 
 
 class TimeSplit(_Frozen):
-    """Newest rows are held out, the ones before validate, all before train; folds are expanding blocks."""
+    """A split by time: the newest rows are the holdout, the rows before them the validation set, all earlier rows train.
+
+    The folds of cross-validation are expanding blocks.
+    """
 
     method: Literal["time"]
     holdout: Span
@@ -184,7 +188,10 @@ class RandomSplit(_Frozen):
 
 
 class Range(_Frozen):
-    """An interval that a tuner draws from, on a log scale if asked; whole numbers if both ends are."""
+    """An interval that the tuner draws from. It draws whole numbers if both ends are whole numbers.
+
+    `log` makes it draw on a log scale.
+    """
 
     low: int | float
     high: int | float
@@ -218,10 +225,10 @@ class Tuning(_Frozen):
 
 
 class Calibration(_Frozen):
-    """`auto` keeps the sigmoid only where it lowers the validation log loss.
+    """How probabilities are calibrated. `auto` keeps the sigmoid only if it lowers the validation log loss.
 
-    `ensemble` ships the mean of one model for each fold instead of a single one: slower, and less sure of itself
-    where one row more or less moves a threshold.
+    `ensemble` averages one model per fold instead of using a single model. Such a model is slower to predict, and its
+    probabilities depend less on single training rows.
     """
 
     method: Literal["auto", "sigmoid", "none"] = "auto"
@@ -235,7 +242,7 @@ class ChampionLimit(_Frozen):
 
 
 class SliceLimit(_Frozen):
-    """`max_gap`: how far the worst slice's metric may lie below that of all rows."""
+    """`max_gap`: how much worse the metric of the worst slice may be than that of all rows."""
 
     columns: tuple[str, ...] = ()
     metric: Metric = "roc_auc"
@@ -254,22 +261,25 @@ class CalibrationLimit(_Frozen):
 
 
 class LeakageLimit(_Frozen):
-    """`single_column_auc`: of one column alone. `missing_purity`: share of one class among missing values."""
+    """`single_column_auc`: the ROC AUC of one column alone. `missing_purity`: the share of one class among the rows where
+    a column is missing.
+    """
 
     single_column_auc: float = Field(0.98, gt=0.5, le=1)
     missing_purity: float = Field(0.98, gt=0.5, le=1)
 
 
 class DriftRule(_Frozen):
-    """The constants of the drift checks, chosen by `benchmarks/drift.py`; docs/explanation/gate.md says how.
+    """The constants of the drift checks, chosen by `benchmarks/drift.py`; docs/explanation/gate.md explains how.
 
-    `window_days` is the length of a batch and of the windows it is held against. `margin` times the largest odds among
-    ordinary windows is the limit, `severe` times that is severely over; the floors are the least limits of a distance, of
-    a change of the missing share, of the share of unseen categories and of the share of the commonest value. `recent`
-    windows are neighbours. Fewer than `least_windows` say nothing of what is ordinary: then floor and sampling term
-    alone limit. `z` is the number of standard errors in the sampling term. Batches of fewer than `least_rows` rows
-    never block. A column matters where shuffling it moves the model's probability by `matters` in the mean. Windows that
-    begin on `accept_from` or later join what was seen, however far off: somebody knows that the world has changed.
+    `window_days` is the length of a batch and of the windows that it is compared with. The limit is `margin` times the
+    largest odds among ordinary windows; `severe` times the limit counts as severe drift. The floors are the smallest
+    limits of a distance, of a change of the missing share, of the share of unseen categories, and of the share of the most
+    common value. `recent` is how many of the newest windows count as recent. With fewer than `least_windows` windows, no
+    limit is derived from the past: only the floor and the sampling term count. `z` is the number of standard errors in the
+    sampling term. Batches of fewer than `least_rows` rows never block. A column matters if shuffling it changes the
+    model's probability by at least `matters` on average. Windows that begin on `accept_from` or later are accepted as
+    normal, however large their drift: set it when you know that the data has changed for good.
     """
 
     window_days: int = Field(7, ge=1)
@@ -290,8 +300,8 @@ class DriftRule(_Frozen):
 class Gate(_Frozen):
     """Limits of every decision.
 
-    `caller_share` is the largest share of an experiment's labels that may come from one network address; 1: no limit, for
-    a service that only one trusted program asks.
+    `caller_share` is the largest share of an experiment's labels that may come from one network address. Set it to 1, no
+    limit, if one trusted program sends all requests to the service.
     """
 
     performance: dict[Metric, float] = Field(min_length=1)
@@ -327,7 +337,7 @@ class Problem(_Frozen):
     @field_validator("contract", mode="before")
     @classmethod
     def _columns_alone(cls, value: Any) -> Any:
-        """Let the YAML list the columns directly under `contract`."""
+        """Accept columns that the YAML lists directly under `contract`."""
         return value if isinstance(value, Contract) or "columns" in (value or {}) else {"columns": value}
 
     @model_validator(mode="after")
@@ -339,10 +349,10 @@ class Problem(_Frozen):
         ours["data.timestamp"] = [self.data.timestamp] if self.data.timestamp else []
         for key, columns in ours.items():
             for column in RESERVED[key].intersection(columns):
-                raise ValueError(f"{key}: {column!r} is a name of what the model says, call the column otherwise")
+                raise ValueError(f"{key}: {column!r} is reserved for the output of the model, rename the column")
         for key, column in taken.items():
             if column in self.contract.columns:
-                raise ValueError(f"contract: {column!r} is {key}, it can't be a feature as well")
+                raise ValueError(f"contract: {column!r} is the {key}, so it can't also be a feature")
         if isinstance(self.split, TimeSplit) and not self.data.timestamp:
             raise ValueError("split.method: 'time' needs data.timestamp")
         if self.data.as_of and not self.data.timestamp:
@@ -350,7 +360,7 @@ class Problem(_Frozen):
         words = {*self.data.missing, *self.data.csv.missing}
         for name, rules in self.contract.columns.items():
             for word in sorted(words.intersection(rules.categories or ())):
-                raise ValueError(f"contract: {word!r} is a category of {name!r}, and a word for a missing value")
+                raise ValueError(f"contract: {word!r} is both a category of {name!r} and a word for a missing value")
         if str(self.target.positive) in words:
             raise ValueError(f"target.positive: {self.target.positive!r} is also a word for a missing value")
         for column in self.gate.slices.columns:
@@ -368,12 +378,12 @@ def load_problem(path: Path) -> Problem:
     """Read and check a problem file.
 
     Args:
-        path: A YAML file. A `data.path` in it that begins with `./` or `../` is relative to the folder of this file; any
-            other one to the project.
+        path: A YAML file. If its `data.path` begins with `./` or `../`, it is relative to the folder of this file,
+            otherwise to the project.
 
     Raises:
-        DriftgateError: If the file is missing, is no YAML, or breaks a rule; names the file, each key and what was
-            expected.
+        DriftgateError: If the file is missing, is not YAML, or breaks a rule. The error names the file, each key and what
+            was expected.
     """
     import yaml
 
@@ -382,14 +392,14 @@ def load_problem(path: Path) -> Problem:
     except FileNotFoundError as error:
         known = ", ".join(sorted(f"configs/{file.name}" for file in (PROJECT / "configs").glob("*.yaml")))
         raise DriftgateError(
-            f"There is no problem file {path}.", f"Name one with --config; here are: {known}."
+            f"There is no problem file {path}.", f"Name one with --config. The project has: {known}."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DriftgateError(f"{path} can't be read: {error}.", "Name a readable YAML file with --config.") from error
     except yaml.YAMLError as error:
-        raise DriftgateError(f"{path} is not YAML: {' '.join(str(error).split())}.", "Mend that line.") from error
+        raise DriftgateError(f"{path} is not YAML: {' '.join(str(error).split())}.", "Fix that line.") from error
     if not isinstance(content, dict):
-        raise DriftgateError(f"{path} holds no keys.", "configs/flights.yaml shows what a problem file looks like.")
+        raise DriftgateError(f"{path} has no keys.", "configs/flights.yaml shows what a problem file looks like.")
     try:
         return Problem.model_validate(_beside(content, path.parent))
     except ValidationError as error:
@@ -411,7 +421,7 @@ def _fault(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"] if part not in ("time", "random"))
     expected = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
-        expected = "no such key is known"
+        expected = "this key is unknown"
     got = fault.get("input")
     shown = (
         f" (got {got!r})" if isinstance(got, str | int | float | bool) and fault["type"] != "extra_forbidden" else ""

@@ -1,7 +1,7 @@
 """The contract: what each column must be.
 
-One source for three readers: the pandera schema that checks a data set, the request model of the REST
-service, and the inputs of the ONNX model. It imports nothing heavy, so that the service can read it too.
+The pandera schema that checks a data set, the request model of the REST service and the inputs of the ONNX model are all
+derived from it. It imports nothing heavy, because the service reads it too.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pydantic import (
 )
 from pydantic_core import SchemaError
 
-PREDICTION, LABEL = "prediction", "label"  # columns of tables that hold what a model said, and what turned out
+PREDICTION, LABEL = "prediction", "label"  # columns of tables with predicted probabilities and true labels
 MAXIMUM_CATEGORY_LENGTH = 200
 MAXIMUM_NAME_LENGTH = 200
-MAXIMUM_NUMBER = 3.4028234663852886e38  # of float32, in which models take numbers
+MAXIMUM_NUMBER = 3.4028234663852886e38  # the largest float32: models take numbers as float32
 
-MAXIMUM_INTEGER = 2**53  # beyond it, a float64 skips whole numbers
+MAXIMUM_INTEGER = 2**53  # above it, a float64 can't hold every whole number
 
 ColumnType = Literal["number", "integer", "boolean", "category"]
 
@@ -42,9 +42,9 @@ def normal_text(text: str) -> str:
 class Column(BaseModel):
     """The rules of one feature column.
 
-    `minimum` and `maximum` are inclusive. A `category` without `categories` takes any string that fits
-    `pattern`: new values are then seen by the drift checks instead of being refused. Texts are compared in Unicode's
-    composed form. An empty text is a missing value.
+    `minimum` and `maximum` are inclusive. A `category` without `categories` accepts any string that matches `pattern`; the
+    drift checks then detect new values, and the contract doesn't refuse them. Strings are compared in Unicode's composed
+    form (NFC). An empty string is a missing value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,12 +64,12 @@ class Column(BaseModel):
         if value is None or not isinstance(value, list | tuple):
             return value
         for item in value:
-            # YAML reads NO as false, and 2024-01-01 as a date: which text was meant is not known.
+            # YAML reads NO as false and 2024-01-01 as a date, so the original text is lost.
             if isinstance(item, bool) or not isinstance(item, str | int):
-                raise ValueError(f"the category {item!r} is not a text, put it in quotes")
+                raise ValueError(f"the category {item!r} is not text, put it in quotes")
         texts = tuple(normal_text(str(item)) for item in value)
         if "" in texts:
-            raise ValueError("an empty text is a missing value, not a category: write nullable: true")
+            raise ValueError("an empty text is a missing value, not a category: set nullable: true instead")
         twice = {text for text in texts if texts.count(text) > 1}
         if twice:
             raise ValueError(f"the category {min(twice)!r} occurs twice")
@@ -86,7 +86,7 @@ class Column(BaseModel):
             try:
                 TypeAdapter(Annotated[str, StringConstraints(pattern=value)])
             except SchemaError as error:
-                # The service checks requests with another engine, without looking around.
+                # The service checks requests with another regex engine, which has no look-around.
                 raise ValueError(f"not a pattern that the service can check: {error}") from error
         return value
 
@@ -108,7 +108,7 @@ class Column(BaseModel):
 
 
 class Contract(BaseModel):
-    """The feature columns of a problem, in the order in which the model takes them."""
+    """The feature columns of a problem, in the order of the model's inputs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -136,12 +136,12 @@ class Contract(BaseModel):
 
     @property
     def numeric(self) -> list[str]:
-        """Names of the columns the model takes as float32: numbers, integers, booleans."""
+        """Names of the columns that the model takes as float32: numbers, integers and booleans."""
         return [name for name, column in self.columns.items() if not column.is_category]
 
     @property
     def categorical(self) -> list[str]:
-        """Names of the columns the model takes as strings."""
+        """Names of the columns that the model takes as strings."""
         return [name for name, column in self.columns.items() if column.is_category]
 
 
@@ -154,9 +154,9 @@ def request_model(contract: Contract, *, name: str = "Row", example: dict[str, A
         example: A row shown as the example in the OpenAPI document.
 
     Returns:
-        A frozen model that refuses unknown fields, lax types (a number as text), NaN and infinity. Columns
-        that may be null may also be left out. Rows are given, and dumped, by the columns' own names; the attributes
-        are those of `request_fields`, so that any name works.
+        A frozen model that refuses unknown fields, lax types (such as a number as text), NaN and infinity. Nullable columns
+        may be left out. Validation and dumps use the names of the columns; the attributes are named by `request_fields`,
+        so that any column name works.
     """
     names = request_fields(contract)
     fields: dict[str, Any] = {}
@@ -182,7 +182,7 @@ def request_model(contract: Contract, *, name: str = "Row", example: dict[str, A
 
 
 def request_fields(contract: Contract) -> dict[str, str]:
-    """The attribute of the request model for each column: equal contracts have the same, in whatever order."""
+    """The attribute of the request model for each column. It doesn't depend on the order of the columns."""
     place = {name: at for at, name in enumerate(sorted(contract.columns))}
     return {name: f"f{place[name]}" for name in contract.columns}
 
@@ -199,14 +199,14 @@ def _field_of(column: Column) -> tuple[Any, dict[str, Any]]:
     if column.type == "category":
         if column.categories is not None:
             return Literal[column.categories], {}
-        # Without a value there is an empty text in the model's input.
+        # The model's input represents a missing value by an empty string.
         limits: dict[str, Any] = {"min_length": 1, "max_length": MAXIMUM_CATEGORY_LENGTH}
         if column.pattern is not None:
             limits["pattern"] = f"^(?:{column.pattern})$"
         return str, limits
     if column.type == "boolean":
         return bool, {}
-    # No bound of a contract reaches further than what the model and every reader of JSON take.
+    # Bounds never exceed the numbers that the model and every JSON parser can represent.
     low, high = (-math.inf if column.minimum is None else column.minimum), column.maximum
     high = math.inf if high is None else high
     if column.type == "integer":

@@ -26,5 +26,5 @@ class GateBlocked(Exception):
 
 def first_line(error: Exception) -> str:
     """The first line of an error message, or the error's type if it has no message."""
-    said = str(error).strip()
-    return said.splitlines()[0].rstrip(".") if said else type(error).__name__
+    message = str(error).strip()
+    return message.splitlines()[0].rstrip(".") if message else type(error).__name__

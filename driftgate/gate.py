@@ -141,12 +141,12 @@ def latency_check(p99_ms: float, problem: Problem) -> Check:
 
 def proof_checks(proof: Proof, problem: Problem) -> list[Check]:
     """What the service showed on staging; each must hold before production moves."""
-    limit, asked = problem.gate.service_latency_ms, proof.answered + proof.failed
+    limit, sent = problem.gate.service_latency_ms, proof.answered + proof.failed
     log = "how many answered predictions are missing from the prediction log"
     probes = f"all {plural(proof.probes, 'invalid request')} got the expected error status"
     if proof.probes_failed:
         probes = f"these invalid requests did not get the expected error status: {', '.join(proof.probes_failed)}"
-    load = f"how many of {plural(asked, 'request')} failed, sent by several clients at once"
+    load = f"how many of {plural(sent, 'request')} failed, sent by several clients at once"
     quick = proof.p99_ms <= limit
     latency = "time that the service takes to predict one row over HTTP: 99th percentile, in milliseconds"
     return [
@@ -166,13 +166,13 @@ def production_checks(*, rows: int, differ: int, said: ServiceState | None) -> l
     Args:
         rows: Golden rows that the version in production answered.
         differ: How many of their probabilities differ from those at training.
-        said: What a running service said about the version that it serves.
+        said: The state that a running service reported; None if no service runs.
     """
     checks = [make_check("production.golden", "block", differ, 0, differ == 0 < rows, _golden(rows))]
     if said:
         right = said.answers and said.error is None
-        told = said.error or ("serves this version" if right else "does not answer")
-        why = f"{said.address}: {told}"
+        state = said.error or ("serves this version" if right else "does not answer")
+        why = f"{said.address}: {state}"
         checks.append(
             Check(name="production.service", severity="block", observed=said.version, limit=None, passed=right, why=why)
         )

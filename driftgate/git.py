@@ -52,7 +52,7 @@ def clone(root: Path, commit: str, to: Path) -> str | None:
     ):
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=_environment(root))
         if done.returncode:
-            return (done.stderr.strip() or "git said nothing").splitlines()[-1]
+            return (done.stderr.strip() or "git printed no error").splitlines()[-1]
     return None
 
 

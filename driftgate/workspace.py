@@ -133,7 +133,7 @@ class Workspace:
             "BENTOML_DO_NOT_TRACK": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # a server that is down is told within half a minute, not in minutes
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # report a server that is down within half a minute, not in minutes
             "DO_NOT_TRACK": "1",
             "DVC_NO_ANALYTICS": "1",
             "GIT_PYTHON_REFRESH": "quiet",

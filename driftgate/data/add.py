@@ -1,4 +1,7 @@
-"""A new version of a problem's data: rows added to it, a whole new table, or the first one; by contract, all or none."""
+"""Make a new version of a problem's data: append rows, replace the table, or track the first version.
+
+The contract checks the whole version first. The change is atomic.
+"""
 
 from __future__ import annotations
 
@@ -37,29 +40,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EXAMPLES = 3
-PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # written where rows were filtered; it says nothing
+PANDAS_INDEX = re.compile(
+    r"__index_level_\d+__"
+)  # pandas writes this column after rows were filtered; it has no meaning
 
 
 def add(problem: Problem, file: Path, *, replace: bool, workspace: Workspace) -> DataAddResult:
     """Make a new version of the data.
 
     Args:
-        problem: Whose data.
-        file: Rows to append; with `replace`, or where DVC doesn't track the data yet, the whole table.
-        replace: Take the file as the whole table. It may be the data file itself, changed.
-        workspace: Takes DVC's scratch files.
+        problem: The problem.
+        file: Rows to append. With `replace`, or if DVC doesn't track the data yet, the whole table.
+        replace: Use the file as the whole table. It may be the data file itself after you changed it.
+        workspace: The workspace; DVC's scratch files go there.
 
     Returns:
-        The old and the new version. The verdict is `block` where the rows break the contract; nothing was changed
-        then.
+        The old and the new version. The verdict is `block` if the rows break the contract; then nothing was changed.
 
     Raises:
-        DriftgateError: If the file doesn't fit the data, or something can't be written; nothing was changed.
+        DriftgateError: If the file doesn't match the data, or a file can't be written; nothing was changed.
     """
     pointer = Pointer.of(problem)
     if pointer.root is None:
         raise DriftgateError(
-            f"{pointer.data} lies in no DVC repository.", "Put it into a folder of the project, and change data.path."
+            f"{pointer.data} is not in a DVC repository.", "Move it into a folder of the project, and change data.path."
         )
     if file.is_dir():
         raise DriftgateError(f"{show_path(file)} is a folder.", "Name a single .parquet or .csv file.")
@@ -93,8 +97,8 @@ def _require_sense(pointer: Pointer, file: Path, *, itself: bool, replace: bool,
     data = show_path(pointer.data)
     if itself and tracked and not replace:
         raise DriftgateError(
-            f"{show_path(file)} is the data itself.",
-            "Name a file of new rows, or say --replace to make a version of it as it is now.",
+            f"{show_path(file)} is the data file itself.",
+            "Name a file of new rows, or use --replace to make its present content a version.",
         )
     if not itself and not tracked and pointer.data.exists():
         raise DriftgateError(f"DVC doesn't track {data} yet.", f"`run.py data add {data}` makes it the first version.")
@@ -103,20 +107,21 @@ def _require_sense(pointer: Pointer, file: Path, *, itself: bool, replace: bool,
 def _require_kind(file: Path, data: Path) -> None:
     if file.suffix != data.suffix:
         raise DriftgateError(
-            f"{show_path(file)} is no {data.suffix} file, as data.path is.", "Convert it, or change data.path."
+            f"{show_path(file)} is not a {data.suffix} file like data.path.", "Convert it, or change data.path."
         )
 
 
 def _append(data: Path, file: Path, draft: Path, problem: Problem) -> None:
-    """Write the rows of both, the old ones first and as they were."""
+    """Write the rows of both files, the old rows first and unchanged."""
     old, added = open_table(data, problem=problem), open_table(file, problem=problem)
     new = [name for name in added.names if name in old.names or not PANDAS_INDEX.fullmatch(name)]
     missing, unknown = [name for name in old.names if name not in new], [name for name in new if name not in old.names]
     if missing or unknown:
-        faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(unknown)} besides"] * bool(unknown)
+        faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"also has {', '.join(unknown)}"] * bool(unknown)
         raise DriftgateError(
-            f"The columns of {show_path(file)} are not those of the data: it {' and '.join(faults)}.",
-            header_hint(added.names) or "Give it the same columns, in any order; --replace takes a whole new table.",
+            f"The columns of {show_path(file)} differ from those of the data: it {' and '.join(faults)}.",
+            header_hint(added.names)
+            or "Give it the same columns, in any order, or replace the whole table with --replace.",
         )
     rows = read_typed(added, problem=problem, columns=[name for name in named_columns(problem) if name in new])
     _require_rows(rows.num_rows, file)
@@ -129,14 +134,14 @@ def _append(data: Path, file: Path, draft: Path, problem: Problem) -> None:
         raise
     except Exception as error:
         raise DriftgateError(
-            f"The rows of {show_path(file)} don't fit the columns of the data: {first_line(error)}.",
+            f"The rows of {show_path(file)} can't be converted to the column types of the data: {first_line(error)}.",
             "Give each column the type that it has in the data.",
         ) from error
     _require_unchanged(rows, draft, file, problem)
 
 
 def _require_unchanged(rows: pa.Table, draft: Path, file: Path, problem: Problem) -> None:
-    """See that the new version says of the added rows what their file says."""
+    """Check that the added rows have the same values in the new version as in their file."""
     written = read_columns(draft, problem=problem, columns=rows.column_names).tail(rows.num_rows)
     given = rows.to_pandas(ignore_metadata=True)
     for name in rows.column_names:
@@ -155,27 +160,28 @@ def _require_unchanged(rows: pa.Table, draft: Path, file: Path, problem: Problem
 
 def _require_rows(number: int, file: Path) -> None:
     if not number:
-        raise DriftgateError(f"{show_path(file)} holds no rows.", "Name a file of new rows.")
+        raise DriftgateError(f"{show_path(file)} has no rows.", "Name a file of new rows.")
 
 
 def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) -> tuple[Verdict, LeftOut]:
-    """The contract over the whole new version, as at training; and which of its row ids were there before.
+    """Check the whole new version against the contract, as a training does, and its new row ids against the old ones.
 
-    Also how many of its rows a run would leave out.
+    Returns:
+        The verdict, and how many rows of the version a run would leave out.
     """
     shown = problem.model_copy(update={"data": problem.data.model_copy(update={"path": draft})})
     frame, version = read_rows(shown, md5="", as_of=None)
     violations = find_violations(frame, problem, version=version)
     name = problem.data.row_id
     if added_to is not None:
-        # One file may hold them as numbers, the other as text.
+        # One file may store ids as numbers, the other as text.
         known, ids = (
             read_columns(path, problem=problem, columns=[name])[name].astype(str) for path in (added_to, file)
         )
         twice = ids[ids.isin(known)]
         if len(twice):
             examples = tuple(repr(value) for value in twice.head(EXAMPLES).tolist())
-            rule = "is in the data already: are these rows new?"
+            rule = "is already in the data: are these rows new?"
             violations.insert(0, Violation(column=name, rule=rule, rows=len(twice), examples=examples))
     return contract_verdict(violations, problem, rows=len(frame)), version.left_out
 
@@ -211,13 +217,13 @@ def _result(
 def _make_version(
     problem: Problem, pointer: Pointer, draft: Path, md5: str, *, itself: bool, workspace: Workspace
 ) -> None:
-    """Both versions into the cache, then the switch."""
+    """Put both versions into DVC's cache, then switch to the new one."""
     assert pointer.root
     store, before = Store(pointer.root, workspace=workspace), pointer.promised()
     present = found_md5(pointer.data) if pointer.data.exists() else None
     if present:
         if not itself and before and present != before.md5:
-            ensure_data(problem, workspace=workspace)  # tells what is wrong
+            ensure_data(problem, workspace=workspace)  # raises the error that explains the difference
         store.keep(pointer.data, present)
     text = pointer.rewritten(Promise(md5=md5, size=draft.stat().st_size))
     store.keep(draft, md5)
@@ -227,7 +233,7 @@ def _make_version(
 
 
 def _ignore(pointer: Pointer) -> None:
-    """Keep git from the data itself, as `dvc add` does."""
+    """Make git ignore the data file, as `dvc add` does."""
     assert pointer.root
     if not (pointer.root / ".git").exists() or git.output(pointer.root, "check-ignore", str(pointer.data)):
         return

@@ -1,4 +1,4 @@
-"""Rows of one data file written after those of another, of the same format or not; the old rows stay as they were."""
+"""Append the rows of one data file to another, in the same or the other format; the existing rows don't change."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from driftgate.data.read_parquet import ParquetFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-WITH_MARK = ("utf16", "utf32")  # encodings whose bytes begin with a mark of their order
+WITH_MARK = ("utf16", "utf32")  # encodings with a byte order mark at the beginning
 
 
 def append_parquet(
     old: ParquetFile, added: CsvFile | ParquetFile, rows: pa.Table, draft: Path, problem: Problem
 ) -> None:
-    """Write a Parquet file of both, with the old one's columns, types and compression.
+    """Write a Parquet file with the rows of both files, and with the columns, types and compression of the old one.
 
     Args:
-        old: The data.
+        old: The data file.
         added: The file of new rows.
-        rows: Its columns that the problem names, as read.
-        draft: Takes the file.
+        rows: The new rows as read, with the columns that the problem names.
+        draft: Path of the file to write.
         problem: Gives the time zone.
 
     Raises:
@@ -49,16 +49,16 @@ def append_parquet(
 
 
 def append_csv(old: CsvFile, added: CsvFile | ParquetFile, rows: pa.Table, draft: Path, problem: Problem) -> None:
-    """Write a CSV file of both, with the old one's columns in their order.
+    """Write a CSV file with the rows of both files, and with the columns of the old one in their order.
 
-    Fields of a CSV file stay as they are written. Values of a Parquet file are written as `data.csv` says.
+    Fields of a CSV file stay as they are written. Values of a Parquet file are written in the format of `data.csv`.
 
     Args:
-        old: The data.
+        old: The data file.
         added: The file of new rows.
-        rows: Its columns that the problem names, as read.
-        draft: Takes the file.
-        problem: Its `data.csv` says how the file is written.
+        rows: The new rows as read, with the columns that the problem names.
+        draft: Path of the file to write.
+        problem: Gives the CSV format in `data.csv`.
     """
     how, content = problem.data.csv, old.path.read_bytes()
     text = io.StringIO(newline="")
@@ -100,12 +100,12 @@ def _named(rows: pa.Table, name: str) -> Any:
 
 
 def _fitted(stored: Any, read: Any, kind: Any, problem: Problem) -> Any:
-    """A column in the type that the data has for it.
+    """A column converted to the type that it has in the data.
 
     Args:
-        stored: As it is in the file.
-        read: As the problem reads it; None where it doesn't name the column.
-        kind: The type.
+        stored: The column as stored in its file.
+        read: The column as read with the problem file; None if the problem doesn't name it.
+        kind: The Arrow type to convert to.
         problem: Gives the time zone.
     """
     import pyarrow as pa
@@ -122,7 +122,7 @@ def _fitted(stored: Any, read: Any, kind: Any, problem: Problem) -> Any:
 
 
 def _written(read: Any, stored: Any, problem: Problem) -> list[str]:
-    """A column as the fields of a CSV file."""
+    """The values of a column as fields of a CSV file."""
     import pyarrow as pa
 
     texts = problem.data.texts(csv=True)

@@ -1,4 +1,4 @@
-"""The contract as a pandera schema: all faults of a data set at once."""
+"""The contract as a pandera schema, which finds all violations of a data set in one pass."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Rule = tuple[str, Callable[[Any], Any]]
 
 
 def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersion) -> list[Violation]:
-    """Check every rule of every column, and what any data set to train on must keep.
+    """Check every rule of every column, and the rules that hold for any training data.
 
     Args:
         frame: The rows as read.
         problem: Gives the contract, the target, the row id and the timestamp.
-        version: Tells how many rows have no timestamp, and how many are dated later than the run looks.
+        version: Gives how many rows have no timestamp, and how many are dated after the as-of date.
 
     Returns:
-        One violation for each broken rule, in the contract's order; empty where all is kept. A column with one value only
+        One violation for each broken rule, in the contract's order; empty if there is none. A column with only one value
         is a warning.
     """
     return [
@@ -43,12 +43,12 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
 def find_batch_violations(
     frame: pd.DataFrame, problem: Problem, *, classes: Sequence[bool | int | float | str] = ()
 ) -> list[Violation]:
-    """Check rows as they arrive: they may lack target, row id and timestamp; what they have must keep the rules.
+    """Check new rows. They may lack target, row id and timestamp; the columns that they have must satisfy their rules.
 
     Args:
         frame: The rows.
         problem: Gives contract, row id, timestamp and target.
-        classes: The values that the target had at training; a label that is there must be one of them.
+        classes: The values of the target at training; every label must be one of them.
     """
     if frame.empty:
         return []
@@ -57,7 +57,7 @@ def find_batch_violations(
     undated = int(frame[timestamp].isna().sum()) if timestamp and timestamp in frame else 0
     return [
         *_broken_rules(frame, problem, rules_of=_rules, optional=optional),
-        *_undated(timestamp, undated, rule="has no value, so nothing says when these rows arrived"),
+        *_undated(timestamp, undated, rule="has no value, so the time of these rows is unknown"),
         *_unknown_labels(frame, problem, classes),
     ]
 
@@ -114,7 +114,10 @@ def _violation(fault: Any, frame: pd.DataFrame) -> Violation:
 
 
 def _rules_for_training(column: Column) -> list[Rule]:
-    """Nothing can be learned from a column without a value; a few rows that arrive may well lack one."""
+    """The rules of a column, and that it has a value: a model can't learn from a column without any.
+
+    A small batch of new rows may lack all values of a column.
+    """
     return [("all its values are missing", lambda values: bool(values.notna().any())), *_rules(column)]
 
 
@@ -180,7 +183,7 @@ def _is_number(values: Any) -> Any:
 
 
 def _number_rule(values: Any, rule: Callable[[Any], Any]) -> Any:
-    """A rule about the known finite numbers; other values are the business of other rules."""
+    """A rule about the known finite numbers; other rules check the other values."""
     import numpy as np
     import pandas as pd
 
@@ -192,7 +195,7 @@ def _finite(values: Any) -> Any:
     import numpy as np
     import pandas as pd
 
-    # A model takes float32: beyond its range, a number is infinite to it.
+    # A model takes numbers as float32; a larger number would become infinite.
     return ~(np.abs(pd.to_numeric(values, errors="coerce").astype(float)) > MAXIMUM_NUMBER)
 
 
@@ -207,20 +210,16 @@ def _broken_target(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
     values = sorted(target.dropna().unique().tolist(), key=str)
     shown = tuple(repr(value) for value in values[:EXAMPLES])
     if problem.target.positive not in values:
-        rule = f"the positive class {problem.target.positive!r} never occurs; the target holds {', '.join(shown) or 'nothing'}"
+        rule = f"the positive class {problem.target.positive!r} never occurs; the target has {', '.join(shown) or 'no value'}"
         found.append(Violation(column=name, rule=rule, rows=0, examples=()))
     elif len(values) != 2:
-        rule = (
-            "the target holds one class only"
-            if len(values) == 1
-            else f"the target holds {len(values)} classes, not two"
-        )
+        rule = "the target has only one class" if len(values) == 1 else f"the target has {len(values)} classes, not two"
         found.append(Violation(column=name, rule=f"{rule}: {', '.join(shown)}", rows=0, examples=()))
     return found
 
 
 def _missing_timestamps(problem: Problem, version: DataVersion) -> list[Violation]:
-    rule = "has no value: rows without a timestamp are left out, since nothing says when they were known"
+    rule = "has no value: rows without a timestamp are left out, because their time is unknown"
     return _undated(problem.data.timestamp, version.no_timestamp, rule=rule)
 
 
@@ -231,7 +230,7 @@ def _undated(timestamp: str | None, rows: int, *, rule: str) -> list[Violation]:
 
 
 def _constant_columns(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
-    """Columns of one value in all rows: a model learns nothing from them, but they do no harm."""
+    """Columns with the same value in all rows: a model learns nothing from them, but they do no harm."""
     found = []
     for name in problem.contract.features:
         if name not in frame or len(frame) < 2 or frame[name].isna().any():

@@ -1,7 +1,8 @@
-"""Texts and columns of any writer, converted to the type that the problem names for a column; or refused.
+"""Convert a column of text to the type that the problem declares for it; invalid values become faults.
 
-Numbers: digits, a sign, the decimal sign, an exponent. No thousands separators, hexadecimals, underscores, words, digits of
-other scripts, or spaces around. Whole numbers lie within ±2^53. Booleans: true or false in any case, 1 or 0.
+A number may have digits, a sign, the decimal separator and an exponent, but no thousands separators, hexadecimal digits,
+underscores, words, digits of other scripts, or spaces around it. Whole numbers are within ±2^53. A boolean is true or
+false in any case, 1 or 0.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ WHOLE = r"^[+-]?[0-9]+(?:\.0*)?$"
 BOOLEAN = r"^(?i:true|false|1|0)$"
 TRUE = r"^(?i:true|1)$"
 
-BEYOND = "is a whole number beyond ±2^53, which would be rounded"
-BEYOND_REMEDY = "Declare the column as a category where it is a name, or as a number where rounding does no harm."
+BEYOND = "is a whole number beyond ±2^53 and would be rounded"
+BEYOND_REMEDY = "Declare the column as a category if it is an identifier, or as a number if rounding does no harm."
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How one column is to be read: its kind, and how its texts are written."""
+    """How to read one column: its kind, and the format of its values as text."""
 
     name: str
     kind: Kind
@@ -40,7 +41,7 @@ class Rule:
 
 
 def rule_of(name: str, problem: Problem, *, csv: bool) -> Rule:
-    """How a column that the problem names is to be read."""
+    """How to read a column that the problem names."""
     how: Csv = problem.data.csv
     texts, decimal = problem.data.texts(csv=csv), how.decimal if csv else "."
     if name == problem.data.timestamp:
@@ -55,14 +56,14 @@ def rule_of(name: str, problem: Problem, *, csv: bool) -> Rule:
 
 
 def from_texts(values: pa.ChunkedArray, rule: Rule) -> tuple[Any, list[Fault]]:
-    """Convert a column of texts.
+    """Convert a column of text.
 
     Args:
-        values: Texts; empty ones, and the words for missing values, become null.
-        rule: Of the column.
+        values: Strings; empty strings and the words for a missing value become null.
+        rule: The rule of the column.
 
     Returns:
-        The typed column, null where a value is wrong, and what is wrong. Faults are empty where all is well.
+        The typed column, null where a value is invalid; and the faults, empty if all values are valid.
     """
     values = without_missing(values, rule)
     convert: Callable[[Any, Rule], tuple[Any, list[Fault]]] = {
@@ -73,7 +74,7 @@ def from_texts(values: pa.ChunkedArray, rule: Rule) -> tuple[Any, list[Fault]]:
 
 
 def without_missing(values: Any, rule: Rule) -> Any:
-    """Texts in composed form, null where one is empty or a word for a missing value."""
+    """Strings in composed form (NFC), null where one is empty or a word for a missing value."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -83,7 +84,7 @@ def without_missing(values: Any, rule: Rule) -> Any:
 
 
 def _composed(values: Any) -> Any:
-    """Texts in composed form. Not by pyarrow: its utf8_normalize decomposes them."""
+    """Strings in composed form (NFC). pyarrow's utf8_normalize is not used, because it decomposes them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -95,12 +96,12 @@ def _composed(values: Any) -> Any:
 
 
 def wrong_values(values: Any, wrong: Any, rule: Rule, cause: str, remedy: str) -> list[Fault]:
-    """The fault of the values that a mask marks; none where it marks none.
+    """The fault of the values that a mask marks; empty if it marks none.
 
     Args:
-        values: Texts.
-        wrong: Booleans; null counts as false.
-        rule: Of the column.
+        values: Values of shape (n,).
+        wrong: Booleans of shape (n,); null counts as false.
+        rule: The rule of the column.
         cause: What is wrong.
         remedy: What to do.
     """
@@ -114,11 +115,11 @@ def wrong_values(values: Any, wrong: Any, rule: Rule, cause: str, remedy: str) -
 
 
 def beyond_integers(values: Any, rule: Rule) -> list[Fault]:
-    """The fault of whole numbers that a float64 doesn't hold exactly.
+    """The fault of whole numbers that a float64 can't represent exactly.
 
     Args:
-        values: Numbers of any type.
-        rule: Of the column.
+        values: Integers of any width.
+        rule: The rule of the column.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -136,7 +137,9 @@ def _numbers(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
     texts, faults = _matching(values, rule, NUMBER, "is not a number")
     numbers = pc.cast(texts, pa.float64())
     infinite = pc.is_inf(numbers)
-    faults += wrong_values(values, infinite, rule, "is beyond any float64", "Correct the value, or leave it empty.")
+    faults += wrong_values(
+        values, infinite, rule, "is too large for a float64", "Correct the value, or leave it empty."
+    )
     return pc.if_else(infinite, pa.scalar(None, pa.float64()), numbers), faults
 
 
@@ -146,7 +149,7 @@ def _integers(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
 
     texts, faults = _matching(values, rule, WHOLE, "is not a whole number")
     texts = pc.replace_substring_regex(pc.utf8_ltrim(texts, characters="+"), r"\.0*$", "")
-    # As texts first: what has more digits fits no type.
+    # Compare the lengths of the texts first: no integer type can hold more digits.
     long = pc.greater(pc.utf8_length(pc.utf8_ltrim(texts, characters="-0")), 18)
     numbers = pc.cast(pc.if_else(long, pa.scalar(None, pa.string()), texts), pa.int64())
     beyond = pc.or_(long, pc.greater(pc.abs(pc.fill_null(numbers, 0)), MAXIMUM_INTEGER))
@@ -159,7 +162,7 @@ def _booleans(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
     import pyarrow.compute as pc
 
     good = pc.match_substring_regex(values, BOOLEAN)
-    remedy = "Write true or false, in any case, or 1 or 0; data.missing lists words for a missing value."
+    remedy = "Write true, false, 1 or 0. If it means a missing value, add it to data.missing."
     faults = wrong_values(values, pc.invert(good), rule, "is neither true nor false", remedy)
     found = pc.match_substring_regex(values, TRUE)
     return pc.if_else(good, found, pa.scalar(None, pa.bool_())), faults
@@ -174,7 +177,7 @@ def _timestamps(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
 
 
 def _matching(values: Any, rule: Rule, pattern: str, cause: str) -> tuple[Any, list[Fault]]:
-    """Numbers as texts with a decimal point, null where one doesn't fit the pattern; and the fault of those."""
+    """Numbers as strings with a decimal point, null where one doesn't match the pattern; and the fault of these values."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -190,9 +193,9 @@ def _matching(values: Any, rule: Rule, pattern: str, cause: str) -> tuple[Any, l
 
 
 def _remedy(value: str, rule: Rule) -> str:
-    """What to do about a text that is no number."""
+    """What to do about a value that is not a number."""
     if value.lower() in ("true", "false"):
-        return "Write 1 and 0, or declare the column as a boolean; of a target, with target.positive: true."
+        return "Write 1 and 0, or declare the column as a boolean; for a target, set target.positive: true."
     other = "," if rule.decimal == "." else "."
     if value != value.strip():
         return "Remove the spaces around the value."
@@ -202,4 +205,4 @@ def _remedy(value: str, rule: Rule) -> str:
         return f"Write numbers such as 1234{rule.decimal}5, or set data.csv.decimal: '{other}'."
     if any(sign.isdigit() for sign in value):
         return f"Write numbers such as 1234{rule.decimal}5, without thousands separators, units or other signs."
-    return f"Correct the value; where it means a missing value, set data.missing: ['{value[:20]}']."
+    return f"Correct the value. If it means a missing value, set data.missing: ['{value[:20]}']."

@@ -1,7 +1,7 @@
-"""Dates and times written as text: ISO 8601, or a declared format; in local time without a zone when they are read.
+"""Read dates and times from text in ISO 8601 or in a declared format, as local time without a zone.
 
-Stamps with an offset are converted to the local time of the declared zone (UTC without one). Fractions of a second are
-read to the microsecond. 24:00 is midnight of the next day.
+Timestamps with an offset are converted to the local time of the declared zone, or to UTC if none is declared. Fractions of
+a second are read to the microsecond. 24:00 is midnight of the next day.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ISO = (
     r" ?(?P<zone>[Zz]|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?)?$"
 )
 BY_PARTS = re.compile(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1[0-9]{2,4}\b")
-NO_DATE = "is not a date of ISO 8601"
+NO_DATE = "is not a date in ISO 8601"
 AMBIGUOUS = "does not say which part is the day and which the month"
 FORMAT_REMEDY = (
     "Write dates such as 2024-01-31 18:05:00, or set data.date_format to their format, such as '%d/%m/%Y %H:%M'."
@@ -34,13 +34,13 @@ def read_dates(values: Any, texts: Texts, *, column: str) -> tuple[Any, list[Fau
     """Read dates.
 
     Args:
-        values: pyarrow texts, null where missing.
-        texts: How they are written.
-        column: Their column, for faults.
+        values: pyarrow strings, null where missing.
+        texts: The format of the dates.
+        column: The name of the column, for faults.
 
     Returns:
-        Timestamps in microseconds without a zone, null where one is missing or wrong; and what is wrong: also that some
-        have an offset and others not, where no zone is declared.
+        Timestamps in microseconds without a zone, null where a value is missing or invalid; and the faults. It is a fault
+        if some values have an offset, others don't, and no zone is declared.
     """
     import numpy as np
     import pandas as pd
@@ -63,7 +63,7 @@ def read_dates(values: Any, texts: Texts, *, column: str) -> tuple[Any, list[Fau
 
 
 def local_time(moments: pd.Series[Any], texts: Texts) -> pd.Series[Any]:
-    """Moments in UTC, without a zone, as local time of the declared zone."""
+    """Convert timestamps from UTC to the local time of the declared zone; both are without a zone."""
     if not texts.time_zone:
         return moments
     found: pd.Series[Any] = moments.dt.tz_localize("UTC").dt.tz_convert(texts.time_zone).dt.tz_localize(None)
@@ -71,7 +71,7 @@ def local_time(moments: pd.Series[Any], texts: Texts) -> pd.Series[Any]:
 
 
 def _iso(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.ndarray]:
-    """Moments, and whether each text has an offset."""
+    """The timestamp of each text, and whether the text has an offset."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -99,7 +99,7 @@ def _iso(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.ndarr
 
 
 def _cast(texts: Any) -> pd.Series[Any]:
-    """Well-formed stamps as moments, NaT where there is no such day or time."""
+    """Timestamps of well-formed texts, NaT if the day or time doesn't exist."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -131,19 +131,19 @@ def _declared(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.
     found = pd.Series(pd.to_datetime(unlike, format=form, errors="coerce", utc=aware))
     moments = (found.dt.tz_localize(None) if aware else found).astype("datetime64[us]")
     for at in np.flatnonzero(moments.isna().to_numpy()).tolist():
-        moments.iloc[at] = _moment(str(unlike.iloc[at]), form)  # pandas ends in 2262
+        moments.iloc[at] = _moment(str(unlike.iloc[at]), form)  # pandas can't parse dates after 2262
     if aware:
         moments = local_time(moments, texts)
     return moments, np.full(len(unlike), aware)
 
 
 def _moment(text: str | None, form: str) -> Any:
-    """A moment without a zone, in UTC if the text has one; NaT where it is wrong."""
+    """A timestamp without a zone, in UTC if the text has an offset; NaT if the text is invalid."""
     import numpy as np
 
     text = text or ""
     if any(sign.isdigit() and not sign.isascii() for sign in text):
-        return np.datetime64("NaT")  # strptime takes digits of any script
+        return np.datetime64("NaT")  # strptime would accept digits of any script
     try:
         found = dt.datetime.strptime(text, form)
     except ValueError:
@@ -152,14 +152,14 @@ def _moment(text: str | None, form: str) -> Any:
 
 
 def _mixed(series: pd.Series[Any], aware: np.ndarray, naive: np.ndarray, texts: Texts, column: str) -> list[Fault]:
-    """The fault of stamps without an offset among others that have one: nothing says of which zone they are."""
+    """The fault that some timestamps have an offset and others don't: the zone of the others is unknown."""
     import numpy as np
 
     if texts.time_zone or not aware.any() or not naive.any():
         return []
     rows, other = np.flatnonzero(naive), str(series[aware].iloc[0])
     cause = f"has no offset, while others have one, such as {other!r}"
-    remedy = "Set data.time_zone to the zone of those without, such as 'Europe/Paris' or 'UTC'."
+    remedy = "Set data.time_zone to the time zone of the values without an offset, such as 'Europe/Paris' or 'UTC'."
     return [Fault(column, rows.tolist(), str(series.iloc[rows[0]]), cause, remedy)]
 
 
@@ -172,8 +172,8 @@ def _faults(series: pd.Series[Any], wrong: np.ndarray, texts: Texts, column: str
     value = str(series.iloc[rows[0]])
     if texts.date_format:
         cause, remedy = (
-            f"doesn't fit data.date_format, {texts.date_format!r}",
-            "Correct the value, or data.date_format.",
+            f"doesn't match data.date_format, {texts.date_format!r}",
+            "Correct the value or data.date_format.",
         )
     elif BY_PARTS.match(value):
         cause = AMBIGUOUS
@@ -181,5 +181,5 @@ def _faults(series: pd.Series[Any], wrong: np.ndarray, texts: Texts, column: str
     else:
         cause, remedy = NO_DATE, FORMAT_REMEDY
         if re.match(ISO, value):
-            cause, remedy = "names a day or a time that doesn't exist", "Correct the value."
+            cause, remedy = "is a day or a time that doesn't exist", "Correct the value."
     return [Fault(column, rows.tolist(), value, cause, remedy)]

@@ -1,4 +1,4 @@
-"""Values of a data file that can't be read as the problem says, and the one error that names them all."""
+"""Invalid values of a data file, and the error that lists all of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SHOWN_CHARACTERS = 60
 
 @dataclass(frozen=True)
 class Fault:
-    """Values of one column that are wrong in the same way.
+    """Values of one column that are invalid for the same reason.
 
-    `rows` are their positions, from 0; `value` is the first of them; `cause` follows the value in a sentence.
+    `rows` are their positions, from 0; `value` is the first of them; `cause` continues a sentence that begins with the value.
     """
 
     column: str
@@ -28,30 +28,30 @@ class Fault:
 
 
 def refuse(path: Path, faults: Sequence[Fault], *, place: Callable[[int], str]) -> DriftgateError:
-    """The error for a file with such values.
+    """Make the error for a file with invalid values.
 
     Args:
         path: The file.
-        faults: At least one.
-        place: Names the place of a row, such as `line 7`.
+        faults: The invalid values; at least one.
+        place: Returns the place of a row, such as `line 7`.
     """
     first = sorted(faults, key=lambda fault: int(fault.rows[0]))
-    told = []
+    listed = []
     for fault in first[:SHOWN_FAULTS]:
         more = f" ({len(fault.rows):,} such values)" if len(fault.rows) > 1 else ""
-        told.append(f"{place(int(fault.rows[0]))}, column {fault.column!r}: {shown(fault.value)} {fault.cause}{more}")
-    rest = len(first) - len(told)
+        listed.append(f"{place(int(fault.rows[0]))}, column {fault.column!r}: {shown(fault.value)} {fault.cause}{more}")
+    rest = len(first) - len(listed)
     more = f"; and {rest} more columns with such values" if rest else ""
-    return DriftgateError(f"{show_path(path)}, {'; '.join(told)}{more}.", first[0].remedy)
+    return DriftgateError(f"{show_path(path)}, {'; '.join(listed)}{more}.", first[0].remedy)
 
 
 def shown(value: str) -> str:
-    """A value in quotes, cut where it is long; what can't be seen is escaped."""
+    """A value in quotes, truncated if it is long, with invisible characters escaped."""
     return ascii_digits(repr(value if len(value) <= SHOWN_CHARACTERS else value[:SHOWN_CHARACTERS] + "…"))
 
 
 def ascii_digits(text: str) -> str:
-    """A text in which digits of other scripts carry their code, since some look like ours."""
+    """A text with the code point after each non-ASCII digit, since some look like ASCII digits."""
     return "".join(f"{sign} (U+{ord(sign):04X})" if sign.isdigit() and not sign.isascii() else sign for sign in text)
 
 
@@ -59,13 +59,13 @@ def refuse_duplicates(path: Path, names: Sequence[str]) -> None:
     """Refuse a file in which two columns have the same name.
 
     Raises:
-        DriftgateError: Names them.
+        DriftgateError: If there are such columns; the error names them.
     """
     twice = list(dict.fromkeys(name for name in names if name and names.count(name) > 1))
     if twice:
         listed = ", ".join(repr(name) for name in twice[:SHOWN_FAULTS])
         raise DriftgateError(
-            f"{show_path(path)} has more than one column of the name {listed}.", "Rename or remove one of them."
+            f"{show_path(path)} has more than one column named {listed}.", "Rename or remove one of them."
         )
 
 
@@ -85,10 +85,10 @@ SIGNATURES = {
 
 
 def require_file(path: Path, *, parquet: bool) -> None:
-    """Refuse what is no file, an empty one, and one whose content is of another format.
+    """Refuse a path that is not a file, an empty file, and a file whose content has another format.
 
     Raises:
-        DriftgateError: Says what it is.
+        DriftgateError: If the path is refused; the error says what it is.
     """
     kind = "Parquet" if parquet else "CSV"
     name = show_path(path)
@@ -100,18 +100,17 @@ def require_file(path: Path, *, parquet: bool) -> None:
     except FileNotFoundError as error:
         raise DriftgateError(f"There is no file {name}.", "Name an existing .parquet or .csv file.") from error
     except OSError as error:
-        raise DriftgateError(
-            f"{name} can't be read: {error.strerror}.", "Give yourself the right to read it."
-        ) from error
+        raise DriftgateError(f"{name} can't be read: {error.strerror}.", "Give yourself read permission.") from error
     if not head:
-        raise DriftgateError(f"{name} is empty.", "Name a file that holds rows.")
+        raise DriftgateError(f"{name} is empty.", "Name a file that has rows.")
     found = next((format for sign, format in SIGNATURES.items() if head.startswith(sign)), None)
     if found and found != kind:
         raise DriftgateError(
-            f"{name} can't be read as {kind}: its content is {found}.", "Convert it to .parquet or .csv, unpacked."
+            f"{name} can't be read as {kind}: its content is {found}.",
+            "Convert it to an uncompressed .parquet or .csv file.",
         )
     if parquet and not found:
         raise DriftgateError(
             f"{name} can't be read as Parquet: its content isn't Parquet.",
-            "Give the file the ending of its format, .parquet or .csv.",
+            "Give the file the extension of its format, .parquet or .csv.",
         )

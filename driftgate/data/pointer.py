@@ -1,4 +1,4 @@
-"""Where DVC writes down which version of a problem's data file is promised: `dvc.lock`, or the `.dvc` file beside it."""
+"""The file in which DVC records the expected version of a problem's data: `dvc.lock`, or the `.dvc` file next to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from driftgate.workspace import PROJECT, show_path
 
 @dataclass(frozen=True)
 class Promise:
-    """One version of a data file, by the md5 and the size in bytes that DVC knows it by."""
+    """One version of a data file: the md5 and the size in bytes that DVC recorded."""
 
     md5: str
     size: int | None
@@ -22,13 +22,13 @@ class Promise:
 
 @dataclass(frozen=True)
 class Pointer:
-    """The file that promises a version of the data.
+    """The file that names the expected version of the data.
 
     Args:
         file: `dvc.lock`, or the `.dvc` file; it need not exist.
-        data: The data file, absolute.
-        stage: The stage of `dvc.lock` that builds it; None for a `.dvc` file.
-        root: The DVC repository; None where the data lies in none.
+        data: The data file, an absolute path.
+        stage: The stage of `dvc.lock` that builds the data; None for a `.dvc` file.
+        root: The DVC repository; None if the data is not in one.
     """
 
     file: Path
@@ -46,7 +46,7 @@ class Pointer:
         return cls(file=data.with_name(data.name + ".dvc"), data=data, stage=None, root=root)
 
     def promised(self) -> Promise | None:
-        """What is promised now; None where DVC doesn't track the file.
+        """The version that is recorded now; None if DVC doesn't track the file.
 
         Raises:
             DriftgateError: If the pointer can't be read.
@@ -54,17 +54,17 @@ class Pointer:
         return self.promise_in(self.file.read_text(encoding="utf-8")) if self.file.exists() else None
 
     def text_at(self, commit: str) -> str | None:
-        """The pointer's content in a commit; None where it had none."""
+        """The content of this file in a commit; None if the commit doesn't have it."""
         if self.root is None:
             return None
         found = output(self.root, "show", f"{commit}:./{self.file.relative_to(self.root).as_posix()}")
         return None if found is None else found + "\n"
 
     def promise_in(self, text: str) -> Promise | None:
-        """What a pointer's content promises for this file.
+        """The version that the content of a pointer file records for the data file.
 
         Raises:
-            DriftgateError: If it is not what DVC writes.
+            DriftgateError: If the content is not in DVC's format.
         """
         import yaml
 
@@ -73,19 +73,19 @@ class Pointer:
             return None if found is None else Promise(md5=str(found["md5"]), size=found.get("size"))
         except (yaml.YAMLError, AttributeError, KeyError, TypeError, IndexError) as error:
             raise DriftgateError(
-                f"{show_path(self.file)} is not as DVC writes it.",
-                "Restore it, such as with `git checkout`; a merge may have left its marks in it.",
+                f"{show_path(self.file)} is not in DVC's format.",
+                "Restore it, for example with `git checkout`; a merge may have left conflict markers in it.",
             ) from error
 
     def rewritten(self, promise: Promise, *, without: str | None = None) -> str:
-        """The pointer's content with another promise for this file; all else stays as it is.
+        """The content of the pointer file with another version for the data file, and otherwise unchanged.
 
         Args:
-            promise: The version to name.
-            without: The content to start from where there is no pointer now.
+            promise: The version to record.
+            without: The content to start from if the pointer file doesn't exist.
 
         Raises:
-            DriftgateError: If `dvc.lock` doesn't know the stage.
+            DriftgateError: If `dvc.lock` has no entry for the stage.
         """
         from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
@@ -96,7 +96,7 @@ class Pointer:
         out = self._out(content)
         if out is None:
             raise DriftgateError(
-                f"dvc.lock doesn't know {show_path(self.data)} of stage {self.stage!r} yet.",
+                f"dvc.lock has no entry for {show_path(self.data)} of stage {self.stage!r} yet.",
                 f"Build it with `dvc repro {self.stage}`, and commit dvc.lock.",
             )
         out["md5"] = promise.md5

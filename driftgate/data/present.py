@@ -1,4 +1,4 @@
-"""Data versions: what DVC promises of a problem's data file, and the bytes that keep the promise."""
+"""Keep a problem's data file at the version that DVC records, and switch it to another version."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ SCRATCH = "driftgate-draft-"
 
 
 def locked_md5(problem: Problem) -> str | None:
-    """The md5 that `dvc.lock`, or the `.dvc` file beside the data, promises; None where DVC doesn't track the file."""
+    """The md5 in `dvc.lock`, or in the `.dvc` file next to the data; None if DVC doesn't track the file."""
     promised = Pointer.of(problem).promised()
     return promised.md5 if promised else None
 
 
 def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
-    """See that the data file is there, and is the version that DVC promises.
+    """Ensure that the data file exists and is the version that DVC records.
 
-    Where it is missing, it comes from DVC's cache, else from the remote, else the stage builds it.
+    A missing file is copied from DVC's cache, else fetched from the remote, else built by its stage.
 
     Args:
-        problem: Names the file and, where there is one, its DVC stage.
-        workspace: Takes DVC's own scratch files.
+        problem: Names the file and its DVC stage, if it has one.
+        workspace: The workspace; DVC's scratch files go there.
 
     Returns:
         The md5 of the file.
 
     Raises:
-        DriftgateError: If the file is missing and can't be had, can't be read, or is another version.
+        DriftgateError: If the file is missing and can't be restored, can't be read, or is another version.
     """
     pointer = Pointer.of(problem)
     if not pointer.data.exists() and pointer.root is None:
-        raise DriftgateError(f"There is no data file {pointer.data}.", "Put it there, or change data.path.")
+        raise DriftgateError(f"There is no data file {pointer.data}.", "Copy it there, or change data.path.")
     if pointer.root and (not pointer.data.exists() or any(left.exists() for left in _leftovers(pointer))):
         with exclusive(pointer, wait=True):
             if not pointer.data.exists():
@@ -54,11 +54,10 @@ def ensure_data(problem: Problem, *, workspace: Workspace) -> str:
     promised, found = pointer.promised(), found_md5(pointer.data)
     if promised and found != promised.md5:
         raise DriftgateError(
-            f"{show_path(pointer.data)} is another version of the data: its md5 is {found}, DVC promises "
+            f"{show_path(pointer.data)} is another version of the data: its md5 is {found}, but DVC records "
             f"{promised.md5}.",
-            f"`run.py data use {promised.md5[:8]} --force` brings the promised version back and leaves this one to DVC's "
-            f"cache, `run.py data add "
-            f"{show_path(pointer.data)} --replace` makes this one a version.",
+            f"`run.py data use {promised.md5[:8]} --force` restores the recorded version and keeps this one in DVC's "
+            f"cache. `run.py data add {show_path(pointer.data)} --replace` makes this one a version.",
         )
     return found
 
@@ -72,18 +71,16 @@ def found_md5(path: Path) -> str:
     try:
         return md5_of(path)
     except OSError as error:
-        raise DriftgateError(
-            f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it."
-        ) from error
+        raise DriftgateError(f"{path} can't be read: {error.strerror}.", "Give yourself read permission.") from error
 
 
 @contextmanager
 def exclusive(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
-    """Keep other commands from changing the data or its pointer meanwhile.
+    """Lock the data of a DVC repository, so that no other command changes a data file or its pointer meanwhile.
 
     Args:
-        pointer: Of the data.
-        wait: For a command that is at it, rather than raise.
+        pointer: The pointer of the data.
+        wait: Wait for a command that holds the lock, instead of raising an error.
 
     Raises:
         DriftgateError: If another command is changing data, or the DVC folder can't be written.
@@ -96,50 +93,51 @@ def exclusive(pointer: Pointer, *, wait: bool = False) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "driftgate.lock", is_singleton=True)
         with lock.acquire(timeout=-1 if wait else 0):
-            if lock.lock_counter == 1:  # else this process is at it already
+            if lock.lock_counter == 1:  # else this process already holds the lock
                 _tidy(pointer, folder)
             yield
     except Timeout as error:
         raise DriftgateError(
-            f"Another command is changing data, {show_path(pointer.data)} or another.", "Wait until it has ended."
+            f"Another command is changing {show_path(pointer.data)} or another data file.", "Wait until it has ended."
         ) from error
     except OSError as error:
         raise DriftgateError(
-            f"{error.filename or folder} can't be written: {error.strerror}.", "Mend that: the rights, the space."
+            f"{error.filename or folder} can't be written: {error.strerror}.",
+            "Check your write permission and the free space.",
         ) from error
 
 
 @contextmanager
 def scratch(pointer: Pointer) -> Iterator[Path]:
-    """A folder for drafts, on the disk of the repository; the next command removes what a killed one leaves."""
+    """A temporary folder on the disk of the repository. The next command removes it if this one is killed."""
     assert pointer.root
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=pointer.root / ".dvc" / "tmp") as folder:
         yield Path(folder)
 
 
 def switch(pointer: Pointer, text: str, md5: str, *, present: str | None, store: Store) -> None:
-    """Change the promise and the data file together.
+    """Change the recorded version and the data file together.
 
-    The moment of change is the one at which the pointer's file is replaced. Before it the data file is out of the way:
-    whatever cuts this off, either the old promise stands or the new one, and a missing file comes back from the cache.
-    A data file that is the version already stays where it is.
+    The change happens when the pointer file is replaced. The data file is moved away before that. So if the command is
+    interrupted, the pointer names either the old or the new version, and a missing data file is restored from the cache. A
+    data file that is already the new version is not touched.
 
     Args:
-        pointer: Whose data file, if there is one, is in the cache.
-        text: The pointer's new content.
-        md5: The version that it promises.
-        present: The version that the data file is; None where there is none.
-        store: Whose cache has it.
+        pointer: The pointer; the cache already has the present data file, if there is one.
+        text: The new content of the pointer file.
+        md5: The version that the new content records.
+        present: The md5 of the present data file; None if there is none.
+        store: The store whose cache has the new version.
 
     Raises:
-        DriftgateError: If a file can't be written, or the cache lost the version; then all is as before.
+        DriftgateError: If a file can't be written, or the cache doesn't have the version; then nothing was changed.
     """
     data, before = pointer.data, pointer.file.read_text(encoding="utf-8") if pointer.file.exists() else None
     if present == md5:
         replace_text(pointer.file, text)
         return
     if not store.copy(md5, _draft(data)):
-        raise DriftgateError(f"The bytes of {md5} in DVC's cache are not those of its md5.", "Pull them again.")
+        raise DriftgateError(f"DVC's cache has damaged bytes for {md5}.", "Pull the version again.")
     try:
         if present:
             data.replace(_aside(data))
@@ -155,7 +153,8 @@ def switch(pointer: Pointer, text: str, md5: str, *, present: str | None, store:
         _draft(data).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise DriftgateError(
-                f"{error.filename or data} can't be written: {error.strerror}.", "Nothing was changed; mend that."
+                f"{error.filename or data} can't be written: {error.strerror}.",
+                "Nothing was changed. Check your write permission and the free space.",
             ) from error
         raise
     with suppress(OSError):
@@ -163,30 +162,30 @@ def switch(pointer: Pointer, text: str, md5: str, *, present: str | None, store:
 
 
 def _restore(pointer: Pointer, store: Store) -> None:
-    """Bring a missing data file: from the cache, the remote, or its stage."""
+    """Restore a missing data file from the cache or the remote, or build it with its stage."""
     promised, draft, why = pointer.promised(), _draft(pointer.data), ""
     if promised:
         if trouble := store.bring(promised.md5):
-            why = f" DVC's cache doesn't have its bytes: {trouble}."
+            why = f" DVC's cache doesn't have it, and {trouble}."
         if store.copy(promised.md5, draft):
-            log.info("%s comes from DVC's cache", show_path(pointer.data))
+            log.info("restored %s from DVC's cache", show_path(pointer.data))
             draft.replace(pointer.data)
             return
     if not pointer.stage:
-        remedy = "Pull it from a remote: `run.py data pull --remote ADDRESS`" if promised else "Put it there"
+        remedy = "Pull it from a remote: `run.py data pull --remote ADDRESS`" if promised else "Copy it there"
         raise DriftgateError(f"There is no data file {pointer.data}.{why}", f"{remedy}, or change data.path.")
     log.info("building %s with DVC", show_path(pointer.data))
     store.reproduce(pointer.stage)
     if not pointer.data.exists():
         raise DriftgateError(
-            f"The DVC stage {pointer.stage!r} ran, but made no {pointer.data}.", "Compare data.path with dvc.yaml."
+            f"The DVC stage {pointer.stage!r} ran, but didn't write {pointer.data}.", "Compare data.path with dvc.yaml."
         )
     if promised and (made := md5_of(pointer.data)) != promised.md5:
         pointer.data.unlink()
         raise DriftgateError(
-            f"The bytes of {promised.md5}, which dvc.lock promises, are nowhere: stage {pointer.stage!r} makes {made}."
-            f"{why}",
-            f"Pull them from a remote, take another version (`run.py data versions`), or accept what is made with "
+            f"The data version {promised.md5}, which dvc.lock records, can't be found, and stage {pointer.stage!r} builds "
+            f"another one, {made}.{why}",
+            f"Pull it from a remote, choose another version (`run.py data versions`), or accept the one that is built with "
             f"`dvc repro {pointer.stage}`.",
         )
 
@@ -199,7 +198,7 @@ def _tidy(pointer: Pointer, folder: Path) -> None:
 
 
 def _leftovers(pointer: Pointer) -> tuple[Path, ...]:
-    """What a command that was cut off may leave; the cache has the bytes of the data."""
+    """Files that an interrupted command may leave; the cache has the bytes of the data."""
     return _draft(pointer.data), _aside(pointer.data), draft_of(pointer.file)
 
 

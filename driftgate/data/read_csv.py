@@ -1,4 +1,4 @@
-"""CSV files: their header and their fields as text, with the line of each row. Nothing is converted here."""
+"""Read the header and the fields of CSV files as text, with the line of each row. Nothing is converted here."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK = 20_000  # rows
-MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # with which a text of another encoding begins
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # byte order marks
 
 
 class CsvFile:
-    """A CSV file, read whole.
+    """A CSV file, read into memory.
 
     Args:
         path: The file.
         how: Delimiter and encoding.
 
     Raises:
-        DriftgateError: If it can't be read or decoded, or has no header, or two columns of one name.
+        DriftgateError: If it can't be read or decoded, has no header, or two columns have the same name.
     """
 
     def __init__(self, path: Path, how: Csv) -> None:
@@ -43,16 +43,17 @@ class CsvFile:
         reader = self._reader()
         header = self._next(reader)
         if not header or not any(header):
-            raise DriftgateError(f"{show_path(path)}, line 1: there are no column names.", "Begin with a header line.")
+            raise DriftgateError(f"{show_path(path)}, line 1: there are no column names.", "Add a header line.")
         self._check_quotes([header])
         self.names = [normal_text(name) for name in header]
         refuse_duplicates(path, self.names)
 
     def columns(self, names: list[str]) -> dict[str, pa.ChunkedArray]:
-        """Some columns as text, in chunks; an empty field is an empty text.
+        """Some columns as text, in chunks; an empty field is an empty string.
 
         Raises:
-            DriftgateError: If a row has more or fewer fields than the header, or quotes are wrong; names the line.
+            DriftgateError: If a row has more or fewer fields than the header, or its quotes are invalid. The error names
+                the line.
         """
         import pyarrow as pa
 
@@ -67,12 +68,15 @@ class CsvFile:
         return {name: pa.chunked_array(chunks, pa.string()) for name, chunks in found.items()}
 
     def _without_quotes(self, places: dict[str, int]) -> dict[str, pa.ChunkedArray] | None:
-        """The same by pyarrow, three times as fast; None where there are quotes, or anything is wrong: it doesn't say where."""
+        """The same columns read by pyarrow, which is three times as fast.
+
+        None if the file has quotes or an error, because pyarrow doesn't say in which line the error is.
+        """
         import pyarrow as pa
         import pyarrow.csv
 
         text = self._text
-        blank = any(sign in text for sign in ("\n\n", "\n\r\n"))  # pyarrow makes a row of a blank line
+        blank = any(sign in text for sign in ("\n\n", "\n\r\n"))  # pyarrow reads a blank line as a row
         if blank or '"' in text or text.count("\r") != text.count("\r\n") or not self._how.delimiter.isascii():
             return None
         fields = [str(at) for at in range(len(self.names))]
@@ -93,16 +97,16 @@ class CsvFile:
         return {name: table.column(str(at)) for name, at in places.items()}
 
     def rows(self) -> Iterator[list[str]]:
-        """Every row's fields, as text.
+        """The fields of every row, as text.
 
         Raises:
-            DriftgateError: As of `columns`.
+            DriftgateError: For the same reasons as `columns`.
         """
         for rows in self._chunks():
             yield from rows
 
     def line_of(self, row: int) -> str:
-        """The line on which a row begins, such as `line 7`; rows count from 0, lines from 1."""
+        """The line on which a row begins, such as `line 7`. Rows are counted from 0, lines from 1."""
         if self._lines is None:
             self._lines, reader = [], self._reader()
             before = 0
@@ -130,10 +134,10 @@ class CsvFile:
             done += len(rows)
 
     def _even(self, rows: list[list[str]], done: int, *, rest: Iterator[list[str]]) -> list[list[str]]:
-        """The rows without blank lines at the end of the file, which hold no row.
+        """The rows without the blank lines at the end of the file.
 
         Raises:
-            DriftgateError: If another row is longer or shorter than the header.
+            DriftgateError: If any other row has more or fewer fields than the header.
         """
         width = len(self.names)
         wrong = next(at for at, row in enumerate(rows) if len(row) != width)
@@ -143,15 +147,17 @@ class CsvFile:
         what = "is blank" if not number else f"has {number:,} field{'s' * (number != 1)}"
         hint = "Remove the line."
         if number > width:
-            hint = "Put a value that holds the delimiter in quotes; data.csv.delimiter sets the delimiter."
+            hint = "Quote values that contain the delimiter. To change the delimiter, set data.csv.delimiter."
         elif number:
-            hint = "Write every field, an empty one for a missing value; data.csv.delimiter sets the delimiter."
+            hint = (
+                "Write every field; a missing value is an empty field. To change the delimiter, set data.csv.delimiter."
+            )
         raise DriftgateError(
-            f"{show_path(self.path)}, {self.line_of(done + wrong)} {what}, the header has {width:,}.", hint
+            f"{show_path(self.path)}, {self.line_of(done + wrong)} {what}, but the header has {width:,}.", hint
         )
 
     def _check_quotes(self, rows: list[list[str]], *, first: int = -1) -> None:
-        """Refuse a quote within a field that isn't in quotes: some programs take it as the beginning of a quoted text."""
+        """Refuse a quote inside an unquoted field: some programs read it as the beginning of a quoted text."""
         for at, row in enumerate(rows):
             if '"' in "".join(row):
                 record = self._record(first + at)
@@ -159,9 +165,8 @@ class CsvFile:
                 field = rf'(?:"(?:[^"]|"")*"|[^"{sign}]*)'
                 if not re.fullmatch(rf"{field}(?:{sign}{field})*", record.rstrip("\r\n")):
                     raise DriftgateError(
-                        f"{show_path(self.path)}, {self.line_of(first + at)}: there is a quote within a field that is not "
-                        "in quotes.",
-                        'Put the field in quotes, and write each quote in it twice: "5"" pipe".',
+                        f"{show_path(self.path)}, {self.line_of(first + at)}: there is a quote inside an unquoted field.",
+                        'Quote the field, and write each quote in it twice: "5"" pipe".',
                     )
 
     def _record(self, row: int) -> str:
@@ -185,7 +190,7 @@ class CsvFile:
             raise self._broken(error) from error
 
     def _broken(self, error: csv.Error) -> DriftgateError:
-        """Names the line on which the broken row begins."""
+        """Make the error for invalid quotes; it names the line on which the row begins."""
         reader, line = self._reader(), 1
         try:
             for _ in reader:
@@ -193,17 +198,17 @@ class CsvFile:
         except csv.Error:
             pass
         why = {
-            "unexpected end of data": "a quote is opened and never closed",
-            f"'{self._how.delimiter}' expected after '\"'": "a closing quote is followed by other characters",
+            "unexpected end of data": "a quote is opened but never closed",
+            f"'{self._how.delimiter}' expected after '\"'": "there are other characters after a closing quote",
         }.get(
             str(error),
             "a field has more than 131,072 characters"
             if "field limit" in str(error)
-            else f"its quotes are wrong ({error})",
+            else f"its quotes are invalid ({error})",
         )
         return DriftgateError(
             f"{show_path(self.path)}, line {line:,}: {why}.",
-            'Put a field that holds a quote in quotes, and write each quote in it twice: "5"" pipe".',
+            'Quote fields that contain a quote, and write each quote in them twice: "5"" pipe".',
         )
 
 
@@ -216,7 +221,7 @@ def _decoded(path: Path, encoding: str) -> str:
     except UnicodeDecodeError as error:
         start = error.start + 3 * (name == "utf-8-sig" and content.startswith(b"\xef\xbb\xbf"))
         line = content.count(b"\n", 0, start) + 1
-        remedy = f"Set data.csv.encoding: {mark or 'cp1252'}, or whichever it is, or save the file as UTF-8."
+        remedy = f"Set data.csv.encoding to the file's encoding, such as {mark or 'cp1252'}, or save the file as UTF-8."
         raise DriftgateError(
             f"{show_path(path)}, line {line:,}, byte {start:,} (0x{content[start]:02x}) is not {encoding}.", remedy
         ) from error
@@ -224,16 +229,16 @@ def _decoded(path: Path, encoding: str) -> str:
         at = text.index("\0")
         line = text.count("\n", 0, at) + 1
         raise DriftgateError(
-            f"{show_path(path)}, line {line:,} holds a NUL character, which is no text.",
+            f"{show_path(path)}, line {line:,} has a NUL character, so it is not text.",
             "Set data.csv.encoding to the file's encoding, or repair the file.",
         )
     if not text.strip():
-        raise DriftgateError(f"{show_path(path)} is empty.", "Name a file that holds rows.")
+        raise DriftgateError(f"{show_path(path)} is empty.", "Name a file that has rows.")
     return text
 
 
 def header_hint(names: list[str]) -> str | None:
-    """What to do where the whole header is one name that holds another delimiter."""
+    """What to do if the header is a single name that contains another delimiter; None otherwise."""
     if len(names) == 1:
         for sign, word in ((";", '";"'), ("\t", "tab"), ("|", '"|"'), (",", '","')):
             if sign in names[0]:

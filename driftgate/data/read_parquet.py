@@ -1,4 +1,4 @@
-"""Parquet files of any writer: their columns as the types that models and checks take."""
+"""Read Parquet files of any writer, and convert their columns to the types that models and checks use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ParquetFile:
         path: The file.
 
     Raises:
-        DriftgateError: If it can't be read, or has two columns of one name.
+        DriftgateError: If it can't be read, or two columns have the same name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class ParquetFile:
         require_file(path, parquet=True)
         self.path = path
         try:
-            # Stamps of 96 bits, which older writers make, end in 2262 if they are read to the nanosecond.
+            # 96-bit timestamps of older writers would end in 2262 if they were read as nanoseconds.
             self._file = pq.ParquetFile(path, coerce_int96_timestamp_unit="us")
         except Exception as error:
             raise self._unreadable(error) from error
@@ -48,10 +48,10 @@ class ParquetFile:
         return int(self._file.metadata.num_rows)
 
     def column(self, name: str, problem: Problem) -> pa.ChunkedArray:
-        """One column, all rows, converted.
+        """One column with all rows, converted.
 
         Raises:
-            DriftgateError: As of `table`.
+            DriftgateError: For the same reasons as `table`.
         """
         return self.table([name], problem).column(0)
 
@@ -59,12 +59,12 @@ class ParquetFile:
         """Some columns, converted.
 
         Args:
-            names: Of the columns.
-            problem: Says how each is to be read.
-            keep: Which rows are wanted, as booleans; None: all. Row groups without one are never loaded.
+            names: Names of the columns.
+            problem: Says how to read each column.
+            keep: Which rows to read, as booleans of shape (rows,); None: all. Row groups without such a row are not loaded.
 
         Raises:
-            DriftgateError: If a column is nested or of a type that says nothing to a model, or a value can't be read;
+            DriftgateError: If a column is nested or has a type that models can't use, or a value can't be read. The error
                 names the column.
         """
         import pyarrow as pa
@@ -85,7 +85,7 @@ class ParquetFile:
                 raise DriftgateError(
                     f"{show_path(self.path)}: column {rule.name!r} can't be read as {_article(rule.kind)}: "
                     f"{first_line(error)}.",
-                    "Correct its values, or its type.",
+                    "Correct its values or its type.",
                 ) from error
             columns.append(column)
             faults += wrong
@@ -97,7 +97,7 @@ class ParquetFile:
         import pyarrow as pa
 
         if keep is None:
-            # By name, and selected: a name with a dot is also taken as the path of a nested column.
+            # Select again by name: pyarrow also reads a name with a dot as the path of a nested column.
             return self._file.read(columns=stored).select(stored)
         groups, masks, begin = [], [], 0
         for at in range(self._file.metadata.num_row_groups):
@@ -116,16 +116,16 @@ class ParquetFile:
         kind = kind.value_type if types.is_dictionary(kind) else kind
         nested = types.is_nested(kind)
         if nested or types.is_time(kind) or types.is_duration(kind) or types.is_fixed_size_binary(kind):
-            what = f"is nested ({kind})" if nested else f"has the type {kind}, which no column of a problem can have"
+            what = f"is nested ({kind})" if nested else f"has the type {kind}, which is not supported"
             raise DriftgateError(
                 f"{show_path(self.path)}: column {rule.name!r} {what}.",
-                "Write it as plain columns of numbers, texts, booleans or dates, or leave it out of the problem file.",
+                "Convert it to numbers, text, booleans or dates, or remove it from the problem file.",
             )
         dated = types.is_timestamp(kind) or types.is_date(kind) or _is_text(kind) or types.is_null(kind)
         if rule.kind == "timestamp" and not dated:
             raise DriftgateError(
-                f"{show_path(self.path)}: column {rule.name!r}, named by data.timestamp, has the type {kind}, not a date.",
-                "Write dates or timestamps, or texts of ISO 8601.",
+                f"{show_path(self.path)}: column {rule.name!r}, which is data.timestamp, has the type {kind}, not a date.",
+                "Convert it to dates, timestamps or text in ISO 8601.",
             )
 
     def _unreadable(self, error: Exception) -> DriftgateError:
@@ -143,7 +143,7 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
         kind = values.type
     if _is_text(kind):
         values = values.cast(pa.string())
-        # A text in a column of numbers stays one: the contract check says so.
+        # Text in a column of numbers stays text, and the contract check reports it.
         return from_texts(values, rule) if rule.kind == "timestamp" else (without_missing(values, rule), [])
     if rule.kind == "timestamp":
         return _local_stamps(values, rule), []
@@ -153,13 +153,13 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
         values = values.cast(pa.float32())
     elif types.is_null(kind) and rule.kind in ("number", "integer"):
         values = values.cast(pa.float64())
-    # Whole numbers become floats where some are missing: they must not be rounded unseen.
+    # Whole numbers become floats if some are missing. They must not be rounded without a report.
     exact = rule.kind != "integer" or not types.is_integer(values.type) or values.type.bit_width < 64
     return values, [] if exact else beyond_integers(values, rule)
 
 
 def _local_stamps(values: Any, rule: Rule) -> Any:
-    """Dates as midnight; stamps with a zone as local time of the declared one."""
+    """Timestamps: dates become midnight, timestamps with a zone become local time of the declared zone."""
     import pandas as pd
     import pyarrow as pa
 
@@ -176,7 +176,7 @@ def _local_stamps(values: Any, rule: Rule) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
-    """Texts of every width; older writers leave them unmarked, as bytes."""
+    """Whether a type is text; older writers store text as bytes."""
     import pyarrow as pa
 
     types = pa.types

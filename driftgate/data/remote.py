@@ -1,4 +1,4 @@
-"""How a problem's data stands, and sharing its versions by a remote."""
+"""The state of a problem's data, and pushing its versions to a remote."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ log = logging.getLogger("driftgate.data")
 
 
 def push(problem: Problem, *, every: bool, remote: str | None, workspace: Workspace) -> DataPushResult:
-    """Bring the present version to the remote, or every version whose bytes are at hand.
+    """Push the present version to the remote, or every version whose bytes are on this machine.
 
     Args:
-        problem: Whose data.
-        every: All versions that git's history names, not the present one alone.
-        remote: Name or address; None: as configured.
-        workspace: Takes DVC's scratch files.
+        problem: The problem.
+        every: Push all versions in git's history, not only the present one.
+        remote: Name or address of a DVC remote; None: as configured.
+        workspace: The workspace; DVC's scratch files go there.
 
     Returns:
-        The md5s that were pushed, were there already, or are not at hand.
+        The md5s that were pushed, that the remote already had, and that are not on this machine.
 
     Raises:
-        DriftgateError: If the present file is another version or missing, there is no remote, or it refuses.
+        DriftgateError: If the present file is missing or another version, there is no remote, or the remote refuses.
     """
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
     pushed: list[str] = []
@@ -39,8 +39,8 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
     not_at_hand: list[str] = []
     if not pointer.data.exists() and not store.cached(promised.md5):
         raise DriftgateError(
-            f"There are no bytes of {promised.md5} on this machine to push.",
-            "`run.py data pull` brings them from a remote; a run builds what a stage can build.",
+            f"The data version {promised.md5} is not on this machine, so it can't be pushed.",
+            "`run.py data pull` fetches it from a remote; a run builds it if it has a stage.",
         )
     if pointer.data.exists():
         with exclusive(pointer):
@@ -54,8 +54,8 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
         (pushed if store.push(md5) else not_at_hand).append(md5)
     if promised.md5 in not_at_hand:
         raise DriftgateError(
-            f"DVC's cache doesn't have the bytes of {promised.md5} whole.",
-            "`run.py data pull` where a remote has them.",
+            f"DVC's cache doesn't have {promised.md5}, or only damaged bytes of it.",
+            "`run.py data pull` fetches it if a remote has it.",
         )
     return DataPushResult(
         problem=problem.name, file=show_path(pointer.data), remote=store.remote(), pushed=tuple(pushed),
@@ -64,7 +64,7 @@ def push(problem: Problem, *, every: bool, remote: str | None, workspace: Worksp
 
 
 def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> DataStatusResult:
-    """How the data stands: its version, whether it is as promised, committed, cached and pushed; and what to do."""
+    """The state of the data: its version; whether it is as recorded, committed, cached and pushed; and what to do next."""
     pointer = Pointer.of(problem)
     promised, there = pointer.promised(), pointer.data.exists()
     present = found_md5(pointer.data) if there else None
@@ -96,7 +96,7 @@ def status(problem: Problem, *, remote: str | None, workspace: Workspace) -> Dat
 
 
 class _OnRemote(NamedTuple):
-    """The remote's name, whether it has a version, and why that isn't known."""
+    """The remote's name, whether it has a version, and why that is unknown."""
 
     name: str | None = None
     pushed: bool | None = None
@@ -104,7 +104,7 @@ class _OnRemote(NamedTuple):
 
 
 def _committed(pointer: Pointer, md5: str) -> bool | None:
-    """Whether a commit names a version; None where git doesn't tell."""
+    """Whether a commit records a version; None if git can't say."""
     if pointer.root is None or not (pointer.root / ".git").exists():
         return None
     try:
@@ -122,29 +122,35 @@ def _on_remote(md5: str, store: Store) -> _OnRemote:
 
 
 def _next_commands(pointer: Pointer, found: DataStatusResult) -> list[str]:
-    """What to do about each thing that is not as it should be."""
+    """The next command for each problem in the state."""
     data, file, advice = show_path(pointer.data), show_path(pointer.file), []
     if pointer.root is None:
         return ["move it into a folder of the project, and change data.path    so that DVC can track it"]
     if found.state == "untracked":
         return [f"run.py data add {data if found.md5 else 'FILE'}    makes it the first version"]
     if found.state == "missing":
-        how = "from the cache" if found.cached else "from the remote" if found.pushed else "by its stage"
+        how = (
+            "restores the file from the cache"
+            if found.cached
+            else "fetches the file from the remote"
+            if found.pushed
+            else "builds the file with its stage"
+        )
         nowhere = not (found.cached or found.pushed or found.stage)
         advice.append(
             "run.py data pull --remote ADDRESS    its bytes are not on this machine"
             if nowhere
-            else f"the next run brings the file {how}"
+            else f"the next run {how}"
         )
     if found.state == "changed":
         advice.append(
-            f"run.py data use {(found.promised or '')[:8]} --force    brings the promised version back; this one stays in the cache"
+            f"run.py data use {(found.promised or '')[:8]} --force    restores the recorded version; this one stays in the cache"
         )
-        advice.append(f"run.py data add {data} --replace    makes a version of the file as it is")
+        advice.append(f"run.py data add {data} --replace    makes the file as it is a version")
     if found.committed is False:
         advice.append(f"git add {file} && git commit    so that the version has a name")
     if found.remote_error:
-        advice.append("see that the remote can be reached: whether the version is pushed is not known")
+        advice.append("check the connection to the remote: whether the version is pushed is unknown")
     elif found.remote is None:
         advice.append("dvc remote add -d NAME ADDRESS    so that others can have the data")
     elif not found.pushed:

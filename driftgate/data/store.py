@@ -1,4 +1,4 @@
-"""DVC: the cache and the remotes in which it keeps every version of a file by its md5, and the stages that build one."""
+"""DVC's cache and remotes, which keep every version of a file by its md5, and the stages that build a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from driftgate.workspace import Workspace, show_path
 log = logging.getLogger("driftgate.data")
 
 REMOTE = "DRIFTGATE_REMOTE"
-GIVEN = "given"  # the name, for this process alone, of a remote that was given by its address
+GIVEN = "given"  # the name, within this process, of a remote that the user gave by its address
 
 
 class Store:
@@ -28,22 +28,22 @@ class Store:
 
     Args:
         root: The repository's folder.
-        workspace: Takes DVC's own scratch files.
-        remote: The name of a configured remote, or an address; None stands for DRIFTGATE_REMOTE, else for the default.
+        workspace: The workspace; DVC's scratch files go there.
+        remote: The name of a configured remote, or an address; None: DRIFTGATE_REMOTE if it is set, else the default remote.
     """
 
     def __init__(self, root: Path, *, workspace: Workspace, remote: str | None = None) -> None:
         self.root = root
         self._workspace = workspace
-        self._asked = remote or os.environ.get(REMOTE) or None
+        self._chosen = remote or os.environ.get(REMOTE) or None
 
     def cached(self, md5: str) -> Path | None:
-        """Where the cache keeps a version; None where it doesn't."""
+        """The path of a version in the cache; None if the cache doesn't have it."""
         path = Path(self._cache.oid_to_path(md5))
         return path if path.is_file() else None
 
     def whole(self, md5: str) -> bool:
-        """Whether the cache has a version, its bytes verified; torn ones are dropped from it."""
+        """Whether the cache has a version with the right md5; a damaged file is removed from the cache."""
         source = self.cached(md5)
         if source is None or md5_of(source) == md5:
             return source is not None
@@ -51,7 +51,7 @@ class Store:
         return False
 
     def keep(self, path: Path, md5: str) -> None:
-        """Put a file into the cache; one that is there already stays, if it is whole.
+        """Put a file into the cache, unless the cache already has it undamaged.
 
         Raises:
             DriftgateError: If the cache can't be written.
@@ -64,17 +64,18 @@ class Store:
         except OSError as error:
             raise DriftgateError(
                 f"DVC's cache {show_path(self._cache.path)} can't be written: {error.strerror}.",
-                "Nothing was changed; mend that, or name another folder with `dvc cache dir`.",
+                "Nothing was changed. Check your write permission and the free space, or set another folder with "
+                "`dvc cache dir`.",
             ) from error
 
     def copy(self, md5: str, to: Path) -> bool:
-        """Copy a version out of the cache, its bytes verified.
+        """Copy a version from the cache, and verify its md5.
 
         Returns:
-            Whether the cache has it; bytes that are no longer those of the md5 are dropped from it.
+            Whether the cache has it; a damaged file is removed from the cache.
 
         Raises:
-            DriftgateError: If the copy can't be written; nothing of it stays.
+            DriftgateError: If the copy can't be written; then no part of it is left.
         """
         source = self.cached(md5)
         if source is None:
@@ -85,54 +86,57 @@ class Store:
             whole = md5_of(to) == md5
         except OSError as error:
             to.unlink(missing_ok=True)
-            raise DriftgateError(f"{show_path(to)} can't be written: {error.strerror}.", "Mend that.") from error
+            raise DriftgateError(
+                f"{show_path(to)} can't be written: {error.strerror}.",
+                "Check your write permission and the free space.",
+            ) from error
         if not whole:
             to.unlink()
             source.unlink()
         return whole
 
     def remote(self) -> str | None:
-        """The name of the remote, or the address given; None where there is none."""
+        """The name of the remote, or its address if one was given; None if there is none."""
         name = self._remote_name
-        return self._asked if name == GIVEN else name
+        return self._chosen if name == GIVEN else name
 
     def on_remote(self, md5: str) -> bool:
         """Whether the remote has a version.
 
         Raises:
-            DriftgateError: If there is no remote, or it can't be asked.
+            DriftgateError: If there is no remote, or it can't be reached.
         """
         with self._speaking_with_remote() as remote:
             try:
                 remote.fs.info(remote.oid_to_path(md5))
             except FileNotFoundError as error:
-                # A server that can't be reached is told as a file that isn't there, with the truth as its cause.
+                # DVC reports an unreachable server as a missing file, with the connection error as its cause.
                 if isinstance(error.__cause__, OSError):
                     raise error.__cause__ from None
                 return False
             return True
 
     def fetch(self, md5: str) -> bool:
-        """Bring a version from the remote into the cache.
+        """Fetch a version from the remote into the cache.
 
         Returns:
-            Whether the remote has it, whole.
+            Whether the remote has it undamaged.
 
         Raises:
-            DriftgateError: If there is no remote, or it can't be asked.
+            DriftgateError: If there is no remote, or it can't be reached.
         """
         if not self.on_remote(md5):
             return False
         with self._speaking_with_remote() as remote:
-            # `verify` drops what did not arrive whole.
+            # `verify` removes files that did not arrive completely.
             self._cache.add(remote.oid_to_path(md5), remote.fs, md5, verify=True)
         return self.cached(md5) is not None
 
     def bring(self, md5: str) -> str | None:
-        """See that the cache has a version, from the remote if need be.
+        """Ensure that the cache has a version, and fetch it from the remote if needed.
 
         Returns:
-            Why it hasn't; None where it has.
+            Why the cache doesn't have it; None if it does.
         """
         if self.cached(md5):
             return None
@@ -140,16 +144,16 @@ class Store:
             if self.remote() is None:
                 return "no remote is configured"
             log.info("fetching %s from %s", md5[:8], self.remote())
-            return None if self.fetch(md5) else f"the remote {self.remote()!r} doesn't have them"
+            return None if self.fetch(md5) else f"the remote {self.remote()!r} doesn't have it"
         except DriftgateError as error:
             log.warning("%s", error.cause)
             return error.cause.rstrip(".")
 
     def push(self, md5: str) -> bool:
-        """Bring a version from the cache to the remote.
+        """Push a version from the cache to the remote.
 
         Returns:
-            Whether the cache has it, whole; torn bytes would be there under its md5 for good.
+            Whether the cache has it undamaged. Damaged bytes are not pushed: the remote would keep them under its md5.
 
         Raises:
             DriftgateError: If there is no remote, or it refuses.
@@ -161,11 +165,11 @@ class Store:
         return True
 
     def reproduce(self, stage: str, *, python: str = sys.executable) -> None:
-        """Run one stage; put `dvc.lock` back as it was, so that a file of another md5 can't pass for the promised one.
+        """Run one stage, then restore `dvc.lock`, so that it never records a file with another md5.
 
         Args:
-            stage: Its name in `dvc.yaml`.
-            python: The interpreter to run it with, in whose environment DVC is.
+            stage: Name of the stage in `dvc.yaml`.
+            python: The Python interpreter to run it with; DVC must be installed in its environment.
 
         Raises:
             DriftgateError: If it fails.
@@ -179,8 +183,8 @@ class Store:
         }
         command = [python, "-m", "dvc"]
         if not (self.root / ".git").exists():
-            told = [*command, "config", "--local", "core.no_scm", "true"]
-            subprocess.run(told, cwd=self.root, env=environment, check=True)
+            without_git = [*command, "config", "--local", "core.no_scm", "true"]
+            subprocess.run(without_git, cwd=self.root, env=environment, check=True)
         done = subprocess.run(
             [*command, "repro", "--single-item", stage],
             cwd=self.root,
@@ -193,8 +197,8 @@ class Store:
         if done.returncode:
             lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
             raise DriftgateError(
-                f"DVC could not build stage {stage!r}: {lines[-1].strip() if lines else 'it said nothing'}",
-                f"`dvc repro {stage}` shows all it says.",
+                f"DVC could not build stage {stage!r}: {lines[-1].strip() if lines else 'it printed no error'}",
+                f"`dvc repro {stage}` shows its whole output.",
             )
 
     @contextmanager
@@ -211,7 +215,7 @@ class Store:
         try:
             yield self._repo.cloud.get_remote_odb(name)
         except ImportError as error:
-            # DVC says: s3 is supported, but requires 'dvc-s3' to be installed
+            # DVC's message: s3 is supported, but requires 'dvc-s3' to be installed
             scheme = str(error).split(" ", 1)[0]
             raise DriftgateError(
                 f"{shown} needs a package that is not installed: {first_line(error)}.",
@@ -220,12 +224,14 @@ class Store:
         except (DvcException, OSError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
             raise DriftgateError(
-                f"{shown} can't be used: {why}.", "Check its address, that it can be reached, and your rights there."
+                f"{shown} can't be used: {why}.",
+                "Check its address, your connection to it, and your permissions there.",
             ) from error
         except Exception as error:
-            # Each kind of remote has a library of its own, with errors of its own.
+            # Each kind of remote has its own library with its own errors.
             raise DriftgateError(
-                f"{shown} refuses: {type(error).__name__}: {first_line(error)}.", "Check its address and credentials."
+                f"{shown} refuses access: {type(error).__name__}: {first_line(error)}.",
+                "Check its address and credentials.",
             ) from error
 
     @property
@@ -235,15 +241,15 @@ class Store:
     @cached_property
     def _remote_name(self) -> str | None:
         repo = self._repo
-        if self._asked is None:
+        if self._chosen is None:
             default: str | None = repo.config["core"].get("remote")
             return default
         known = sorted(name for name in repo.config["remote"] if name != GIVEN)
-        if self._asked in known or _is_address(self._asked):
-            return self._asked if self._asked in known else GIVEN
+        if self._chosen in known or _is_address(self._chosen):
+            return self._chosen if self._chosen in known else GIVEN
         raise DriftgateError(
-            f"There is no remote {self._asked!r}.",
-            f"Configured are: {', '.join(known) or 'none'}; an address or a folder's path can be given as well.",
+            f"There is no remote {self._chosen!r}.",
+            f"Configured remotes: {', '.join(known) or 'none'}. You can also give an address or the path of a folder.",
         )
 
     @cached_property
@@ -253,15 +259,15 @@ class Store:
 
         core = {"site_cache_dir": str(self._workspace.root / "dvc")}
         settings: dict[str, Any] = {"core": core if (self.root / ".git").exists() else {**core, "no_scm": True}}
-        if self._asked and _is_address(self._asked):
-            address = self._asked if "://" in self._asked else str(Path(self._asked).absolute())
+        if self._chosen and _is_address(self._chosen):
+            address = self._chosen if "://" in self._chosen else str(Path(self._chosen).absolute())
             settings["remote"] = {GIVEN: {"url": address}}
         try:
             return Repo(str(self.root), config=settings)
         except (DvcException, OSError) as error:
             raise DriftgateError(
                 f"The DVC repository {self.root} can't be opened: {first_line(error)}.",
-                "Check its .dvc folder and the remote's address; `dvc status` says more.",
+                "Check its .dvc folder and the remote's address; `dvc status` shows more.",
             ) from error
 
 

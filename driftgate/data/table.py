@@ -1,4 +1,4 @@
-"""Read a problem's rows, and the form in which models take them."""
+"""Read the rows of a problem, and convert them to the inputs of a model."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SHOWN_COLUMNS = 40
 
 
 class DataVersion(BaseModel):
-    """Which data a run saw: the file's md5, the rows read, and the moment from which it looked back.
+    """The data of a run: the file's md5, the number of rows read, and the as-of moment.
 
-    `later_rows` counts the rows dated at or after that moment, `no_timestamp` those without one; they were not read.
-    `no_label` counts rows that were read and have no target.
+    `later_rows` counts the rows dated at or after that moment, `no_timestamp` the rows without a timestamp; neither were
+    read. `no_label` counts the rows that were read and have no target.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +49,7 @@ class DataVersion(BaseModel):
 
     @property
     def left_out(self) -> LeftOut:
-        """The rows that count for nothing, by reason."""
+        """The numbers of rows that were left out, by reason."""
         return LeftOut(no_timestamp=self.no_timestamp, after_as_of=self.later_rows, no_label=self.no_label)
 
 
@@ -59,18 +59,18 @@ def read_rows(
     """Read the rows dated before `as_of`, in order of time.
 
     Args:
-        problem: Names the file (parquet, or CSV by its ending) and its columns.
-        md5: The version of the file, as checked.
-        as_of: The date, or the moment, from which the run looks back; None stands for now.
-        columns: Only these of the columns; None: all that the problem names.
+        problem: Names the file (its extension says Parquet or CSV) and its columns.
+        md5: The md5 of the file, which was verified before.
+        as_of: The as-of date or moment; None means now.
+        columns: The columns to read; None: all that the problem names.
 
     Returns:
-        Row id, timestamp, features and target, with a fresh index; columns the problem doesn't name are left out.
-        What the contract asks for and the file lacks is left to the contract check.
+        Row id, timestamp, features and target, with a fresh index, without columns that the problem doesn't name; and the
+        data version. The contract check reports columns of the contract that the file lacks.
 
     Raises:
-        DriftgateError: If the file can't be read, changed meanwhile, lacks the target, the row id or the timestamp, holds
-            a value that can't be read, or holds no row.
+        DriftgateError: If the file can't be read, changed meanwhile, lacks the target, the row id or the timestamp, has an
+            invalid value, or has no rows.
     """
     path, timestamp, target = problem.data_path, problem.data.timestamp, problem.target.column
     file = open_table(path, problem=problem)
@@ -78,7 +78,7 @@ def read_rows(
         if column and column not in file.names:
             listed = ", ".join(shown_name(name) for name in file.names[:SHOWN_COLUMNS])
             raise DriftgateError(
-                f"{path.name} has no column {column!r}, which {key} names.",
+                f"{path.name} has no column {column!r}, which is set as {key}.",
                 header_hint(file.names) or f"Its columns are: {listed}.",
             )
     zone = problem.data.texts(csv=isinstance(file, CsvFile)).time_zone
@@ -86,7 +86,7 @@ def read_rows(
     wanted = [name for name in named_columns(problem) if name in file.names and (columns is None or name in columns)]
     frame, counts = _read(file, problem=problem, columns=wanted, before=moment)
     if len(md5) == MD5_LENGTH and md5_of(path) != md5:
-        raise DriftgateError(f"{show_path(path)} changed while it was read.", "Run it again when nothing writes it.")
+        raise DriftgateError(f"{show_path(path)} changed while it was read.", "Run again when no program writes to it.")
     if frame.empty:
         raise _no_rows(path, counts, as_of=moment)
     if timestamp:
@@ -113,31 +113,31 @@ def named_columns(problem: Problem) -> list[str]:
 
 
 def shown_name(name: str) -> str:
-    """A column's name as it is told: in quotes where it has spaces or signs."""
+    """A column's name for a message, in quotes if it has spaces or punctuation."""
     return name if name.isidentifier() else repr(name)
 
 
 def _no_rows(path: Path, counts: LeftOut, *, as_of: dt.datetime | None) -> DriftgateError:
     if not counts.no_timestamp and not counts.after_as_of:
-        return DriftgateError(f"{path.name} has no rows.", "Name a file that holds rows.")
-    told = f"{counts.after_as_of:,} are dated later" * bool(counts.after_as_of)
-    told += " and " * bool(counts.after_as_of and counts.no_timestamp)
-    told += f"{counts.no_timestamp:,} have no timestamp" * bool(counts.no_timestamp)
+        return DriftgateError(f"{path.name} has no rows.", "Name a file that has rows.")
+    reasons = f"{counts.after_as_of:,} are dated later" * bool(counts.after_as_of)
+    reasons += " and " * bool(counts.after_as_of and counts.no_timestamp)
+    reasons += f"{counts.no_timestamp:,} have no timestamp" * bool(counts.no_timestamp)
     return DriftgateError(
-        f"{path.name} has no rows dated before {as_of:%Y-%m-%d %H:%M}: {told}.",
+        f"{path.name} has no rows dated before {as_of:%Y-%m-%d %H:%M}: {reasons}.",
         "Choose a later --as-of, or another file.",
     )
 
 
 def features_of(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """The feature columns as both scikit-learn and ONNX take them.
+    """The feature columns as inputs of both the scikit-learn and the ONNX model.
 
     Args:
-        frame: Rows that keep the contract.
+        frame: Rows that satisfy the contract.
         contract: The columns.
 
     Returns:
-        The contract's columns in its order, numbers as float32 (missing: NaN), categories as str (missing: "").
+        The contract's columns in its order: numbers as float32 (missing: NaN), categories as str (missing: "").
     """
     import pandas as pd
 
@@ -152,7 +152,7 @@ def features_of(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 
 def rows_of(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
-    """The feature columns as JSON has them: one mapping a row, whole numbers as int, missing values as None."""
+    """The feature columns as JSON values: one mapping per row, with whole numbers as int and missing values as None."""
     columns: dict[str, list[Any]] = {}
     for name, column in contract.columns.items():
         kind: Any = {"category": str, "boolean": bool, "integer": int, "number": float}[column.type]
@@ -170,14 +170,14 @@ def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
 
 
 def moment_of(as_of: dt.date | None, *, time_zone: str | None = None) -> dt.datetime:
-    """The moment from which a run looks back: the beginning of a day, or a moment as it is; None stands for now.
+    """The as-of moment of a run: the start of the given day, or the given moment; None means now.
 
     Args:
         as_of: A day or a moment, in the time zone of the data.
-        time_zone: Of the data; None: that of this machine.
+        time_zone: Time zone of the data; None: that of this machine.
 
     Raises:
-        DriftgateError: If it lies in the future.
+        DriftgateError: If it is in the future.
     """
     from zoneinfo import ZoneInfo
 
@@ -186,7 +186,7 @@ def moment_of(as_of: dt.date | None, *, time_zone: str | None = None) -> dt.date
         return now
     moment = as_of if isinstance(as_of, dt.datetime) else dt.datetime.combine(as_of, dt.time())
     if moment > now:
-        raise DriftgateError(f"The as-of date {as_of} lies in the future.", "Give today's date or an earlier one.")
+        raise DriftgateError(f"The as-of date {as_of} is in the future.", "Give today's date or an earlier one.")
     return moment
 
 
@@ -195,11 +195,11 @@ def open_table(path: Path, *, problem: Problem, kind: str | None = None) -> CsvF
 
     Args:
         path: The file.
-        problem: Its `data.csv` says how CSV files are written.
-        kind: `.parquet`, or else CSV; None: as its name ends.
+        problem: Gives the CSV format in `data.csv`.
+        kind: `.parquet`, or else CSV; None: by the extension of the file.
 
     Raises:
-        DriftgateError: If it can't be read, or has two columns of one name.
+        DriftgateError: If it can't be read, or two columns have the same name.
     """
     parquet = (kind or path.suffix.lower()) == ".parquet"
     return ParquetFile(path) if parquet else CsvFile(path, problem.data.csv)
@@ -209,25 +209,25 @@ def columns_of(path: Path, *, problem: Problem, kind: str | None = None) -> list
     """The names of a file's columns.
 
     Raises:
-        DriftgateError: As of `open_table`.
+        DriftgateError: For the same reasons as `open_table`.
     """
     return open_table(path, problem=problem, kind=kind).names
 
 
 def read_columns(path: Path, *, problem: Problem, columns: list[str], kind: str | None = None) -> pd.DataFrame:
-    """Read some columns of a parquet or CSV file, all rows.
+    """Read some columns of a Parquet or CSV file, with all rows.
 
     Raises:
-        DriftgateError: If it can't be read, or holds a value that can't be read; names line and column.
+        DriftgateError: If the file can't be read, or has an invalid value. The error names line and column.
     """
     return _read(open_table(path, problem=problem, kind=kind), problem=problem, columns=columns, before=None)[0]
 
 
 def read_typed(file: CsvFile | ParquetFile, *, problem: Problem, columns: list[str]) -> pa.Table:
-    """Some columns of all rows, each of the type that the problem names for it.
+    """Read some columns with all rows, each converted to the type that the problem declares.
 
     Raises:
-        DriftgateError: As of `read_columns`.
+        DriftgateError: For the same reasons as `read_columns`.
     """
     import pyarrow as pa
 
@@ -245,7 +245,7 @@ def read_typed(file: CsvFile | ParquetFile, *, problem: Problem, columns: list[s
 def _read(
     file: CsvFile | ParquetFile, *, problem: Problem, columns: list[str], before: dt.datetime | None
 ) -> tuple[pd.DataFrame, LeftOut]:
-    """Rows before the moment, and the counts of the others."""
+    """The rows dated before a moment, and the counts of the other rows."""
     timestamp, as_it_was = problem.data.timestamp, _state(file.path)
     if before is None or timestamp is None:
         table, counts = read_typed(file, problem=problem, columns=columns), LeftOut()
@@ -258,9 +258,9 @@ def _read(
         table = table.filter(keep).select(columns)
     if _state(file.path) != as_it_was:
         raise DriftgateError(
-            f"{show_path(file.path)} changed while it was read.", "Run it again when nothing writes it."
+            f"{show_path(file.path)} changed while it was read.", "Run again when no program writes to it."
         )
-    # Without what pandas noted in the file: it would make a column the index.
+    # Without the metadata of pandas, which would turn a column into the index.
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return frame, counts
 
@@ -280,12 +280,12 @@ def _state(path: Path) -> tuple[int, int, int]:
 
 
 def count_rows(path: Path, *, problem: Problem, kind: str) -> int | None:
-    """How many rows a file holds; None where it can't be read.
+    """The number of rows of a file; None if it can't be read.
 
     Args:
-        path: The file, whatever its name.
-        problem: Its `data.csv` says how CSV files are written.
-        kind: Its ending: `.parquet`, or CSV.
+        path: The file; its extension doesn't matter.
+        problem: Gives the CSV format in `data.csv`.
+        kind: The format: `.parquet`, or else CSV.
     """
     try:
         file = open_table(path, problem=problem, kind=kind)
@@ -295,7 +295,7 @@ def count_rows(path: Path, *, problem: Problem, kind: str) -> int | None:
 
 
 def date_span(path: Path, problem: Problem) -> tuple[str, str] | None:
-    """The first and the last moment in a file, ISO 8601; None where the problem has no timestamp.
+    """The first and the last timestamp in a file, in ISO 8601; None if the problem or the file has no timestamp.
 
     Raises:
         DriftgateError: If it can't be read.

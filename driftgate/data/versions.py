@@ -1,4 +1,4 @@
-"""The versions of a problem's data: those that git's history names, where their bytes are, and the way back to one."""
+"""The versions of a problem's data in git's history: list them, find their bytes, and restore one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MD5 = re.compile(r"[0-9a-f]{4,32}")
 
 @dataclass(frozen=True)
 class Version:
-    """A version, and the commit that first named it; the commit is None where none does yet."""
+    """A version, and the first commit that records it; None if no commit does yet."""
 
     promise: Promise
     commit: str | None = None
@@ -34,7 +34,7 @@ class Version:
 
 
 def tracked(problem: Problem, *, workspace: Workspace, remote: str | None = None) -> tuple[Pointer, Promise, Store]:
-    """The pointer of a problem's data, what it promises, and the store of its bytes.
+    """The pointer of a problem's data, the version that it records, and the store of its bytes.
 
     Raises:
         DriftgateError: If DVC doesn't track the file.
@@ -46,15 +46,15 @@ def tracked(problem: Problem, *, workspace: Workspace, remote: str | None = None
             f"DVC doesn't track {show_path(pointer.data)}.",
             f"`run.py data add {show_path(pointer.data)}` makes it the first version."
             if pointer.root
-            else "Put it into a folder of the project, or into another DVC repository.",
+            else "Move it into a folder of the project, or into another DVC repository.",
         )
     return pointer, promised, Store(pointer.root, workspace=workspace, remote=remote)
 
 
 def history(pointer: Pointer) -> list[Version]:
-    """Every version that a commit of any branch or tag names, the newest first.
+    """Every version that a commit of any branch or tag records, the newest first.
 
-    Each version stands once, with the commit that first named it.
+    Each version is listed once, with the first commit that records it.
 
     Raises:
         DriftgateError: If there is a git repository that can't be read.
@@ -63,15 +63,15 @@ def history(pointer: Pointer) -> list[Version]:
         return []
     file = pointer.file.relative_to(pointer.root).as_posix()
     head = ["HEAD"] if git.commit_of(pointer.root, "HEAD") else []
-    named = ["--branches", "--tags", "--remotes", *head]  # not --all: what a stash holds has no name
+    named = ["--branches", "--tags", "--remotes", *head]  # not --all, which includes stashes
     how = ["--no-show-signature", "--full-history", "-z", "--format=%H%x09%cI%x09%s"]
-    told = git.output(pointer.root, "log", *named, *how, "--", file)
-    if told is None and (pointer.root / ".git").exists():
+    commits = git.output(pointer.root, "log", *named, *how, "--", file)
+    if commits is None and (pointer.root / ".git").exists():
         raise DriftgateError(
             f"git can't read the history of {show_path(pointer.file)}.", f"`git -C {pointer.root} log` says why."
         )
     found: dict[str, Version] = {}
-    for line in filter(None, (told or "").split("\0")):
+    for line in filter(None, (commits or "").split("\0")):
         commit, at, subject = line.split("\t", 2)
         promise = _promise_at(pointer, commit)
         if promise:
@@ -81,20 +81,20 @@ def history(pointer: Pointer) -> list[Version]:
 
 
 def use(problem: Problem, revision: str, *, force: bool, remote: str | None, workspace: Workspace) -> DataUseResult:
-    """Bring back a version: its promise in the pointer, and its bytes.
+    """Switch to a version: record it in the pointer file, and restore its bytes.
 
     Args:
-        problem: Whose data.
-        revision: A revision of git, or the first digits of an md5 that `versions` tells.
-        force: Also where the present version is named by no commit.
-        remote: Name or address; None: as configured.
-        workspace: Takes DVC's scratch files.
+        problem: The problem.
+        revision: A git revision, or the first digits of an md5 that `versions` lists.
+        force: Switch even if no commit records the present version.
+        remote: Name or address of a DVC remote; None: as configured.
+        workspace: The workspace; DVC's scratch files go there.
 
     Returns:
         What was changed.
 
     Raises:
-        DriftgateError: If there is no such version, its bytes are nowhere, or the present one would be lost.
+        DriftgateError: If there is no such version, its bytes can't be found, or the present version would be lost.
     """
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
     with exclusive(pointer):
@@ -102,7 +102,7 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
         wanted = _find(pointer, promised, revision, known=known, store=store, problem=problem)
         lost = _lost(pointer, promised, wanted.promise, known=known)
         if lost and not force:
-            raise DriftgateError(*_refusal(pointer, promised, lost, store=store, away="--force puts"))
+            raise DriftgateError(*_refusal(pointer, promised, lost, store=store, away="--force moves"))
         source = _obtain(pointer, wanted, store=store, workspace=workspace)
         text = pointer.rewritten(wanted.promise, without=pointer.text_at(wanted.commit) if wanted.commit else None)
         _put_in_place(pointer, text, wanted.promise.md5, store=store)
@@ -120,30 +120,30 @@ def use(problem: Problem, revision: str, *, force: bool, remote: str | None, wor
 
 
 def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> DataPullResult:
-    """Bring the promised version from the remote to the cache, and into its place.
+    """Fetch the recorded version from the remote into the cache, and put it in place.
 
     Args:
-        problem: Whose data; its file may be missing, or another version that a commit names, as after `git pull`.
-        remote: Name or address; None: as configured.
-        workspace: Takes DVC's scratch files.
+        problem: The problem; its data file may be missing, or another committed version, as after `git pull`.
+        remote: Name or address of a DVC remote; None: as configured.
+        workspace: The workspace; DVC's scratch files go there.
 
     Returns:
-        The md5, and whether the bytes came from the remote.
+        The md5, and whether the bytes were fetched from the remote.
 
     Raises:
-        DriftgateError: If the file was changed, there is no remote, or it doesn't have the version.
+        DriftgateError: If the file was changed, there is no remote, or the remote doesn't have the version.
     """
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
     with exclusive(pointer):
         if lost := _lost(pointer, promised, promised, known=history(pointer)):
-            away = f"`run.py data use {promised.md5} --force` puts"
+            away = f"`run.py data use {promised.md5} --force` moves"
             raise DriftgateError(*_refusal(pointer, promised, lost, store=store, away=away))
         right = pointer.data.exists() and found_md5(pointer.data) == promised.md5
         fetched = not right and store.cached(promised.md5) is None
         if fetched and not store.fetch(promised.md5):
             raise DriftgateError(
                 f"The remote {store.remote()!r} doesn't have {promised.md5}.",
-                "`run.py data push` where the bytes are, then pull again.",
+                "Run `run.py data push` on a machine that has the version, then pull again.",
             )
         if not right:
             _put_in_place(pointer, pointer.file.read_text(encoding="utf-8"), promised.md5, store=store)
@@ -153,7 +153,7 @@ def pull(problem: Problem, *, remote: str | None, workspace: Workspace) -> DataP
 
 
 def versions(problem: Problem, *, remote: str | None, workspace: Workspace) -> DataVersionsResult:
-    """The versions of a problem's data, the newest first, with where their bytes are."""
+    """The versions of a problem's data, the newest first, and where their bytes are."""
     pointer, promised, store = tracked(problem, workspace=workspace, remote=remote)
     known = history(pointer)
     if promised.md5 not in {version.promise.md5 for version in known}:
@@ -188,13 +188,13 @@ def _promise_at(pointer: Pointer, commit: str) -> Promise | None:
     try:
         return pointer.promise_in(text) if text else None
     except DriftgateError:
-        return None  # such as a commit that holds the marks of a merge
+        return None  # for example a commit with conflict markers
 
 
 def _find(
     pointer: Pointer, promised: Promise, revision: str, *, known: list[Version], store: Store, problem: Problem
 ) -> Version:
-    """What a word of the command line means."""
+    """The version that an argument of the command line names."""
     assert pointer.root
     by_md5: list[Version] = []
     if MD5.fullmatch(revision):
@@ -206,24 +206,22 @@ def _find(
             by_md5.append(Version(Promise(revision, path.stat().st_size)))
     commit = git.commit_of(pointer.root, revision)
     if len({version.promise.md5 for version in by_md5}) > 1 or (by_md5 and commit):
-        raise DriftgateError(f"{revision!r} can mean more than one version.", "Give more of its digits.")
+        raise DriftgateError(f"{revision!r} matches more than one version.", "Give more of its digits.")
     if by_md5:
         return by_md5[0]
     if commit is None:
         where = "" if git.commit_of(pointer.root, "HEAD") else f", and {pointer.root} has no git history"
-        raise DriftgateError(
-            f"There is no revision {revision!r}{where}.", "`run.py data versions` shows what there is."
-        )
+        raise DriftgateError(f"There is no revision {revision!r}{where}.", "`run.py data versions` lists the versions.")
     promise = _promise_at(pointer, commit)
     if promise is None:
         raise DriftgateError(
-            f"{revision} does not track {show_path(pointer.data)}.", "`run.py data versions` shows what there is."
+            f"{revision} does not track {show_path(pointer.data)}.", "`run.py data versions` lists the versions."
         )
     return next((version for version in known if version.promise == promise), Version(promise, commit))
 
 
 def _require_columns(path: Path, data: Path, problem: Problem) -> None:
-    """The cache has files of others, too."""
+    """Refuse a file of the cache that is not a version of this data: the cache has other files, too."""
     wanted = [problem.data.row_id, problem.data.timestamp, problem.target.column, *problem.contract.features]
     try:
         there = columns_of(path, problem=problem, kind=data.suffix)
@@ -232,14 +230,14 @@ def _require_columns(path: Path, data: Path, problem: Problem) -> None:
         missing = ["rows"]
     if missing:
         raise DriftgateError(
-            f"{path.parent.name}{path.name} in DVC's cache is no version of {show_path(data)}: it lacks "
+            f"{path.parent.name}{path.name} in DVC's cache is not a version of {show_path(data)}: it lacks "
             f"{', '.join(missing[:5])}.",
-            "`run.py data versions` shows what there is.",
+            "`run.py data versions` lists the versions.",
         )
 
 
 def _put_in_place(pointer: Pointer, text: str, md5: str, *, store: Store) -> None:
-    """Switch to a version of the cache; the present file is in the cache then, too."""
+    """Switch to a version of the cache, and keep the present file in the cache."""
     present = found_md5(pointer.data) if pointer.data.exists() else None
     if present:
         store.keep(pointer.data, present)
@@ -247,7 +245,7 @@ def _put_in_place(pointer: Pointer, text: str, md5: str, *, store: Store) -> Non
 
 
 def _lost(pointer: Pointer, promised: Promise, wanted: Promise, *, known: list[Version]) -> list[str]:
-    """The md5s that nothing would name any more: of the promise and of the file."""
+    """The md5s of the recorded version and of the data file that no commit would record after the switch."""
     present = {promised.md5}
     if pointer.data.exists():
         present.add(found_md5(pointer.data))
@@ -255,25 +253,29 @@ def _lost(pointer: Pointer, promised: Promise, wanted: Promise, *, known: list[V
 
 
 def _refusal(pointer: Pointer, promised: Promise, lost: list[str], *, store: Store, away: str) -> tuple[str, str]:
-    """Cause and remedy; `away` begins the words on how the present file can be put away."""
+    """Cause and remedy; `away` is the command, with its verb, that moves the present file away."""
     data, file = show_path(pointer.data), show_path(pointer.file)
     if promised.md5 not in lost:
         return (
-            f"{data} was changed behind DVC's back: its md5 is {lost[0]}, promised is {promised.md5}.",
-            f"`run.py data add {data} --replace` makes it a version; {away} it away, into DVC's cache alone.",
+            f"{data} was changed without DVC: its md5 is {lost[0]}, but DVC records {promised.md5}.",
+            f"`run.py data add {data} --replace` makes it a version; {away} it to DVC's cache, where nothing names it.",
         )
     try:
         pushed = bool(store.remote()) and store.on_remote(promised.md5)
     except DriftgateError:
         pushed = False
     return (
-        f"The present version {promised.md5} is named by no commit{'' if pushed else ', and was never pushed'}.",
-        f"Commit {file} first; {away} it away, and only DVC's cache on this machine knows it then.",
+        f"No commit records the present version {promised.md5}{'' if pushed else ', and it was never pushed'}.",
+        f"Commit {file} first; {away} it away, and then only DVC's cache on this machine has it.",
     )
 
 
 def _obtain(pointer: Pointer, wanted: Version, *, store: Store, workspace: Workspace) -> str:
-    """See that the cache has a version; tells where it came from."""
+    """Ensure that the cache has a version.
+
+    Returns:
+        Where it was found: `cache`, `workspace`, `remote` or `stage`.
+    """
     md5 = wanted.promise.md5
     if store.cached(md5):
         return "cache"
@@ -285,25 +287,25 @@ def _obtain(pointer: Pointer, wanted: Version, *, store: Store, workspace: Works
         return "remote"
     if pointer.stage and wanted.commit and rebuild(pointer, wanted.commit, md5, store=store, workspace=workspace):
         return "stage"
-    built = " its stage makes others," if pointer.stage and wanted.commit else ""
+    built = " its stage builds another version," if pointer.stage and wanted.commit else ""
     raise DriftgateError(
-        f"The bytes of {md5} are nowhere: DVC's cache doesn't have them,{built} and {trouble}.",
-        "Push them from where they are, with `run.py data push`, and give that remote here.",
+        f"The data version {md5} can't be found: DVC's cache doesn't have it,{built} and {trouble}.",
+        "Push it with `run.py data push` from a machine that has it, and give that remote here.",
     )
 
 
 def rebuild(pointer: Pointer, commit: str, md5: str, *, store: Store, workspace: Workspace) -> bool:
-    """Build a version with its stage as it was in a commit, in a folder that goes away afterwards.
+    """Build a version in a temporary folder, with the stage as it was in a commit.
 
     Returns:
-        Whether the stage made the version; it is in the cache then.
+        Whether the stage built the version; then the cache has it.
 
     Raises:
         DriftgateError: If the commit can't be checked out.
     """
     assert pointer.root
     assert pointer.stage
-    log.info("building %s by its stage, as of %s", md5[:8], commit[:8])
+    log.info("building %s with its stage, as of commit %s", md5[:8], commit[:8])
     with tempfile.TemporaryDirectory(prefix="driftgate-") as folder:
         place = Path(folder) / "project"
         if trouble := git.clone(pointer.root, commit, place):

@@ -11,7 +11,7 @@ from driftgate.verdict import Check, Severity, Verdict, make_check
 class Violation(BaseModel):
     """One rule of the contract that some rows break.
 
-    `name` is that of its check, after `contract.`; None: the column's. A `warn` lets the run go on.
+    `name` is the name of its check, after `contract.`; None means the name of the column. A `warn` doesn't stop the run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,7 +29,7 @@ class Violation(BaseModel):
 
 
 def contract_checks(violations: list[Violation], *, rows: int) -> list[Check]:
-    """One failed check per violation; if none blocks, a passed check as well."""
+    """One failed check per violation; if none of them blocks, also one passed check."""
     broken = [
         make_check(
             f"contract.{found.name or found.column}", found.severity, found.rows or found.rule, 0, False, str(found)

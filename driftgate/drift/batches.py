@@ -1,4 +1,4 @@
-"""What a drift check looks at: a file, a window of the problem's own data or of the prediction log; and what came before."""
+"""The rows of a drift check: a file, or a window of the problem's data or of the prediction log; and the rows before them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ log = logging.getLogger("driftgate.drift")
 
 
 class BatchInfo(BaseModel):
-    """Which rows are held against which model. `ignored` names columns of the file that the problem doesn't.
+    """The rows of a drift check, and the model version that they are compared with.
 
-    With `since` and `until`, all rows of that time are there. `left_out` counts the rows of the source that were not
-    compared or, without a label, don't count for the realised performance. `bad_lines` of the prediction log were left out.
+    `ignored` names the columns of the file that are not in the problem file. If `since` and `until` are set, the batch has
+    all rows of that time. `left_out` counts the rows of the source that were not compared, and the rows without a label,
+    which don't count for the realised performance. `bad_lines` counts the lines of the prediction log that were left out.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,9 +51,9 @@ class BatchInfo(BaseModel):
 
 
 def as_released(problem: Problem, release: Release) -> Problem:
-    """The problem as it was when a model was trained: its contract, its constants of drift.
+    """The problem with the contract and the drift constants from the training of a release.
 
-    What was accepted since is today's word.
+    `accept_from` comes from the present problem file, because it is set after the training.
     """
     rule = profile_of(release).rule.model_copy(update={"accept_from": problem.gate.drift.accept_from})
     gate = problem.gate.model_copy(update={"drift": rule})
@@ -62,25 +63,25 @@ def as_released(problem: Problem, release: Release) -> Problem:
 def find_window(
     problem: Problem, *, model: str, profile: Profile, since: dt.date | None, until: dt.date | None
 ) -> tuple[dt.date, dt.date]:
-    """The days of a window: the first one, and the one after its last.
+    """The first day of a window, and the day after its last.
 
     Args:
         problem: Names the timestamp.
         model: The version to compare with.
-        profile: Of that version.
-        since: The first day; None: a window's length before `until`.
-        until: The day after the last one, nothing later is read; None: the problem's as-of, or today.
+        profile: The reference profile of that version.
+        since: The first day; None: one window length before `until`.
+        until: The day after the last one; None: the problem's as-of date, or today.
 
     Raises:
-        DriftgateError: If the problem has no timestamp, the window is upside down or ends in the future, or the model was
+        DriftgateError: If the problem has no timestamp, the window is empty or ends in the future, or the model was
             trained on it.
     """
     if problem.data.timestamp is None:
-        raise DriftgateError(f"{problem.name} has no timestamp to choose a window by.", "Name a file with --current.")
+        raise DriftgateError(f"{problem.name} has no timestamp to choose a window.", "Name a file with --current.")
     end = until or problem.data.as_of or dt.date.today()
     start = since or end - dt.timedelta(days=problem.gate.drift.window_days)
     if start >= end:
-        raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
+        raise DriftgateError(f"The window from {start} to {end} is empty.", "Set --since to a date before --until.")
     moment_of(end)
     _require_unseen(start, profile, model, f"The window from {start}")
     return start, end
@@ -89,20 +90,20 @@ def find_window(
 def read_window(
     problem: Problem, *, release: Release, since: dt.date | None, until: dt.date | None, workspace: Workspace
 ) -> tuple[pd.DataFrame, pd.DataFrame, BatchInfo]:
-    """Read a window of the problem's data, and what was seen between the model's training and it.
+    """Read a window of the problem's data, and the rows between the model's training data and the window.
 
     Args:
         problem: Names data and timestamp.
-        release: Of the version to compare with.
-        since: As of `find_window`.
-        until: As of `find_window`.
-        workspace: Where the data's lock is.
+        release: Release of the version to compare with.
+        since: See `find_window`.
+        until: See `find_window`.
+        workspace: The workspace; DVC's scratch files go there.
 
     Returns:
-        The rows, those seen before them, and what they are.
+        The rows of the window, the rows before it, and the description of the batch.
 
     Raises:
-        DriftgateError: As of `find_window`, or if the data can't be read.
+        DriftgateError: For the same reasons as `find_window`, or if the data can't be read.
     """
     model, profile = release.card.version, profile_of(release)
     start, end = find_window(problem, model=model, profile=profile, since=since, until=until)
@@ -124,7 +125,7 @@ def read_window(
 
 
 def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
-    """The columns of a file of rows that arrived: those that the problem names, and the others.
+    """The columns of a file of new rows: those that the problem names, and the others.
 
     Raises:
         DriftgateError: If there is no such file, it can't be read, or has no column of the contract.
@@ -139,7 +140,7 @@ def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
     wanted = [name for name in ours if name in header]
     if not set(wanted) & set(problem.contract.features):
         raise DriftgateError(
-            f"{show_path(path)} has no column of the contract; it holds "
+            f"{show_path(path)} has no column of the contract; its columns are: "
             f"{', '.join(shown_name(name) for name in header[:10]) or 'none'}.",
             header_hint(header) or f"Its columns should be {', '.join(problem.contract.features[:10])} …",
         )
@@ -147,17 +148,17 @@ def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
 
 
 def require_readable(path: Path, problem: Problem) -> None:
-    """See that a file of rows can be read: columns, fields, values.
+    """Check that a file of rows can be read: its columns, fields and values.
 
     Raises:
-        DriftgateError: As of `find_columns` and `read_columns`.
+        DriftgateError: For the same reasons as `find_columns` and `read_columns`.
     """
     wanted, _ = find_columns(path, problem)
     read_columns(path, problem=problem, columns=wanted)
 
 
 def _unlabelled(rows: pd.DataFrame, problem: Problem) -> int:
-    """How many rows have no label, which the realised performance would need."""
+    """How many rows have no label, so that they don't count for the realised performance."""
     target = problem.target.column
     return int(rows[target].isna().sum()) if target in rows else len(rows)
 
@@ -165,16 +166,16 @@ def _unlabelled(rows: pd.DataFrame, problem: Problem) -> int:
 def read_file(
     path: Path, problem: Problem, *, release: Release, workspace: Workspace
 ) -> tuple[pd.DataFrame, pd.DataFrame, BatchInfo]:
-    """Read a file of rows that arrived, and what the problem's own data hold from the model's training to them.
+    """Read a file of new rows, and the rows of the problem's data between the model's training data and them.
 
     Args:
-        path: Parquet, or CSV by its ending. It needs no target, row id or timestamp.
+        path: A .parquet or .csv file. It needs no target, row id or timestamp.
         problem: Names the columns.
-        release: Of the version to compare with.
-        workspace: Where the data's lock is.
+        release: Release of the version to compare with.
+        workspace: The workspace; DVC's scratch files go there.
 
     Raises:
-        DriftgateError: As of `find_columns`, or if the model was trained on these days.
+        DriftgateError: For the same reasons as `find_columns`, or if the model was trained on these days.
     """
     timestamp = problem.data.timestamp
     wanted, ignored = find_columns(path, problem)
@@ -191,7 +192,7 @@ def read_file(
             )
             seen = _between(before, timestamp, profile, begin)
     if ignored:
-        log.info("columns that the problem doesn't name are left alone: %s", ", ".join(ignored[:10]))
+        log.info("ignored columns that are not in the problem file: %s", ", ".join(ignored[:10]))
     batch = BatchInfo(
         model=model,
         source=show_path(path),
@@ -208,22 +209,22 @@ def read_file(
 def read_log(
     folder: Path, problem: Problem, *, release: Release, since: dt.date | None, until: dt.date | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, BatchInfo]:
-    """Read a window of the prediction log, with the labels that have come, and what was predicted before it.
+    """Read a window of the prediction log with its labels so far, and the predictions before it.
 
     Args:
-        folder: Of the log.
-        problem: Names the columns; rows are dated by their prediction, UTC.
-        release: Of the version to compare with.
-        since: The first day; None: a window's length before `until`.
+        folder: Folder of the log.
+        problem: Names the columns. The time of a row is the time of its prediction, UTC.
+        release: Release of the version to compare with.
+        since: The first day; None: one window length before `until`.
         until: The day after the last one; None: tomorrow.
 
     Raises:
-        DriftgateError: If there is no log, or the window is upside down.
+        DriftgateError: If there is no log, or the window is empty.
     """
     profile, target, timestamp = profile_of(release), problem.target, problem.data.timestamp
     start, end = log_window(problem, since=since, until=until)
     begin = dt.datetime.combine(start, dt.time())
-    # Before the batch only what came after the training matters, and only where rows have a time.
+    # Before the batch, only rows after the training data are needed, and only if rows have a time.
     earliest = dt.datetime.combine(profile.end, dt.time()) if timestamp and profile.end else begin
     reader, until_moment = LogReader(folder), dt.datetime.combine(end, dt.time())
     found = read_predictions(folder, since=min(begin, earliest), until=until_moment, reader=reader)
@@ -254,15 +255,15 @@ def read_log(
 
 
 def log_window(problem: Problem, *, since: dt.date | None, until: dt.date | None) -> tuple[dt.date, dt.date]:
-    """The days of a window of the prediction log: the first one, and the one after its last.
+    """The first day of a window of the prediction log, and the day after its last.
 
     Raises:
-        DriftgateError: If it is upside down.
+        DriftgateError: If the window is empty.
     """
     end = until or dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
     start = since or end - dt.timedelta(days=problem.gate.drift.window_days)
     if start >= end:
-        raise DriftgateError(f"The window from {start} to {end} is empty.", "Give a --since before --until.")
+        raise DriftgateError(f"The window from {start} to {end} is empty.", "Set --since to a date before --until.")
     return start, end
 
 

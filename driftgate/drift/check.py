@@ -1,4 +1,4 @@
-"""One drift check: the rows that arrived, against the profile of a release and what was seen and accepted since."""
+"""One drift check: compare new rows with the profile of a release and with the windows accepted since."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from driftgate.config import Problem
 from driftgate.contract import PREDICTION
 from driftgate.data.contract_check import find_batch_violations
 from driftgate.data.table import features_of, labels_of
-from driftgate.drift.compare import Drift, History, drift_checks, estimate_checks
+from driftgate.drift.checks import drift_checks, estimate_checks
+from driftgate.drift.compare import Drift, History
 from driftgate.drift.counting import Counts, count
 from driftgate.drift.estimate import Expected, Spread, expect
 from driftgate.drift.profile import Profile
@@ -30,7 +31,7 @@ EDGE = 0.005
 
 
 class DriftAnalysis(BaseModel):
-    """What a drift check found; `expected` is empty where the model can't be asked."""
+    """The result of a drift check; `expected` is empty if the model can't predict the rows."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +39,7 @@ class DriftAnalysis(BaseModel):
     expected: dict[str, Expected]
 
     def checks(self, problem: Problem) -> list[Check]:
-        """The checks of the gate that follow."""
+        """The checks of the gate for this result."""
         return [*drift_checks(self.drift, rule=problem.gate.drift), *estimate_checks(self.expected, problem)]
 
 
@@ -64,18 +65,19 @@ def check_drift(
     """Compare rows with the reference.
 
     Args:
-        current: The rows; columns of the contract that they lack count as missing, target and timestamp may be absent.
+        current: The rows. Missing columns of the contract count as missing values; target and timestamp may be absent.
         problem: Gives contract, target and timestamp.
-        profile: Of the release.
-        scorer: The release's model; None where the rows break the contract, so that it can't be asked.
-        threshold: Of its decision.
-        seen: Rows dated after the reference and before `current`: window after window, what isn't severely off joins.
-        window: Start and end of the days that `current` holds all rows of, so that their number says something; None: its
-            rows alone tell its time.
-        interactive: Where the interactive page will be kept, in words; the static page says so.
+        profile: The reference profile of the release.
+        scorer: The release's model; None if the rows break the contract, so that it can't predict them.
+        threshold: Its decision threshold.
+        seen: Rows dated after the reference and before `current`. Their windows join the reference one after the other,
+            except those with severe drift.
+        window: Start and end of the days of which `current` has all rows, so that their number can be checked; None: the
+            time comes from the rows.
+        interactive: Where the interactive page will be kept, in words, for the static page.
 
     Returns:
-        What was found, and its two pages.
+        The result, and its two pages.
     """
     from driftgate.drift.report import drift_page
     from driftgate.drift.static_page import static_page
@@ -122,7 +124,7 @@ def newest_window(
 def _replay(
     history: History, seen: pd.DataFrame, problem: Problem, *, until: dt.datetime, scorer: Scorer | None
 ) -> None:
-    """Judge the windows before the batch as they came; those that don't block join the reference."""
+    """Check the windows before the batch in order of time; those that don't block join the reference."""
     import pandas as pd
 
     timestamp, accept_from = problem.data.timestamp, problem.gate.drift.accept_from
@@ -153,12 +155,12 @@ def _replay(
 
 
 def _probability(frame: pd.DataFrame, problem: Problem, scorer: Scorer | None) -> np.ndarray | None:
-    """What the model says of each row; None where it can't be asked."""
+    """The model's probability for each row, of shape (n,); None if the model can't predict the rows."""
     return None if scorer is None or frame.empty else scorer.probability(features_of(frame, problem.contract))
 
 
 def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, probability: np.ndarray | None) -> Counts:
-    """Of every column that says something: without the model no prediction, without labels no target."""
+    """The counts of every column; without a model there is no prediction column, without labels no target."""
     import pandas as pd
 
     features = {name: profile.layouts[name] for name in profile.layouts if name not in (PREDICTION, profile.target)}
@@ -166,20 +168,23 @@ def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, probabili
     labels = _labels(frame, problem)
     for name, values in ((PREDICTION, probability), (profile.target, labels)):
         if values is not None:
-            # Labels come late: that some are missing says nothing.
+            # Labels arrive late, so missing labels are not a sign of drift.
             known = pd.DataFrame({name: values}).dropna()
             counts |= count(known, {name: profile.layouts[name]})
     return counts
 
 
 def _spread_for(profile: Profile, days: int) -> dict[str, Spread]:
-    """Errors of the estimate for a batch of so many days: a shorter one averages over less, as independent days would."""
+    """Errors of the estimate for a batch of a number of days.
+
+    The error of a shorter batch is larger, by the square root of the ratio of the lengths, as if days were independent.
+    """
     wider = max(1.0, profile.rule.window_days / days) ** 0.5
     return {name: Spread(error=found.error * wider, windows=found.windows) for name, found in profile.spread.items()}
 
 
 def _labels(frame: pd.DataFrame, problem: Problem) -> np.ndarray | None:
-    """0, 1, or NaN where the label isn't known; None where none is."""
+    """The labels as 0 and 1, NaN if unknown; float64 of shape (n,). None if no label is known."""
     target = problem.target.column
     known = frame[target].notna() if target in frame else None
     if known is None or not known.any():
@@ -190,10 +195,10 @@ def _labels(frame: pd.DataFrame, problem: Problem) -> np.ndarray | None:
 
 
 def span_of(frame: pd.DataFrame, timestamp: str | None) -> tuple[dt.datetime | None, dt.datetime | None, int]:
-    """First and last moment of a batch, and how many rows are dated further from it than it is long.
+    """First and last time of a batch, and how many stray rows are further away from it than its length.
 
-    The moments are those of all but the outermost half percent of the rows at either end: a few wild dates don't make a
-    week into a century.
+    If there are stray rows, the outermost half percent of the rows at either end doesn't count: a few wrong dates must not
+    turn a week into a century.
     """
     import pandas as pd
 

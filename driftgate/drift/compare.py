@@ -1,4 +1,4 @@
-"""A batch against the reference, column by column, and the checks that follow."""
+"""Compare a batch with the reference, column by column."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.config import LOWER_IS_BETTER, DriftRule, Problem
 from driftgate.contract import PREDICTION
 from driftgate.drift.counting import Counts
-from driftgate.drift.estimate import Expected
 from driftgate.drift.limits import STATES, Measurement, Ordinary, State, measure_column, measure_refused
 from driftgate.drift.profile import Profile
-from driftgate.training.evaluation import Estimate
-from driftgate.verdict import Check, Severity
 from driftgate.words import plural
 
 if TYPE_CHECKING:
     import numpy as np
 
-FEWEST_OF_WINDOW, MOST_OF_WINDOW = 0.5, 2.0
 SHORTEST_BATCH = dt.timedelta(hours=12)
 FAR = ("distance", "refused")
-BLIND = 0.95  # a limit beyond this is hardly ever passed
 COMPARED_WITH = {
     "ever": "the most similar past window",
     "recent": "the most similar of the recent windows",
@@ -41,9 +35,9 @@ MEASURE_NAMES = {
 
 
 class ColumnDrift(BaseModel):
-    """One column of a batch. `missing` is its missing share now; `measurements` hold every measure beside its limits.
+    """One column of a batch. `missing` is its share of missing values; `measurements` has every measure with its limits.
 
-    `excuse` tells why the column can't block, however far off it is; None: it can.
+    `excuse` says why the column can't block, however large its drift; None: it can.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,15 +58,16 @@ class ColumnDrift(BaseModel):
 
     @property
     def worst(self) -> Measurement:
-        """The measure that decides the state: the one furthest over its limit; the distance where none is over."""
+        """The measure that decides the state: the one furthest over its limit, or the distance if none is over."""
         if self.state == "stable":
             return self.distance
         return max(self.measurements, key=lambda measurement: (STATES.index(measurement.state), measurement.ratio))
 
 
 class Drift(BaseModel):
-    """A batch against the reference. `windows` were there to compare with, `joined` of them seen since the training.
+    """The comparison of a batch with the reference.
 
+    `windows` is the number of windows that it was compared with; `joined` of them are newer than the training data.
     `stray` rows are dated far from all others.
     """
 
@@ -92,12 +87,12 @@ class Drift(BaseModel):
 
     @property
     def drifted(self) -> list[ColumnDrift]:
-        """The columns over a limit, the worst first."""
+        """The columns over a limit, in order of severity."""
         return [column for column in self.worst_first if column.state != "stable"]
 
     @property
     def worst_first(self) -> list[ColumnDrift]:
-        """Every column: what blocks, what is over a limit, what comes closest to one."""
+        """Every column: first those that block, then those over a limit, then the others by closeness to a limit."""
         return sorted(
             self.columns, key=lambda column: (column.state == "stable", not column.blocks, -column.worst.ratio)
         )
@@ -105,7 +100,7 @@ class Drift(BaseModel):
 
 @dataclass
 class _Past:
-    """What one column is held against: windows of shape (k, cells), and what is ordinary among them."""
+    """What one column is compared with: counts of k windows of shape (k, cells), and their ordinary variation."""
 
     windows: np.ndarray
     ordinary: Ordinary | None
@@ -114,14 +109,15 @@ class _Past:
 
 
 class History:
-    """The windows that a batch is held against: those of the reference, and those that were seen and accepted since.
+    """The windows that a batch is compared with: those of the reference, and accepted newer ones.
 
-    A batch is held against windows of its own length. Where the reference has too few of them, it is held against the
-    whole reference, under limits from shorter windows: a longer batch lies closer to the whole than those.
+    A batch is compared with windows of its own length. If the reference has too few of them, the batch is compared with the
+    whole reference, with limits from shorter windows. These limits are safe, because a longer batch is closer to the whole
+    reference than shorter windows are.
 
     Args:
-        profile: The reference.
-        days: The length of a batch.
+        profile: The reference profile.
+        days: The length of a batch in days.
     """
 
     def __init__(self, profile: Profile, *, days: int) -> None:
@@ -157,17 +153,17 @@ class History:
         whole_window: bool = False,
         stray: int = 0,
     ) -> Drift:
-        """Hold a batch against what is ordinary.
+        """Compare a batch with the windows, under limits from their ordinary variation.
 
         Args:
-            counts: Of the batch, by column; columns that it lacks are left out of the judgement.
-            rows: How many rows it has.
-            first: The time of its first row, if rows have one.
+            counts: Counts of the batch by column, each of shape (cells,); missing columns are not compared.
+            rows: How many rows the batch has.
+            first: The time of its first row, if rows have a time.
             last: The time of its last row.
-            whole_window: Whether it holds all rows of its time, so that their number says something.
+            whole_window: Whether it has all rows of its time, so that their number can be checked.
             stray: How many of its rows are dated far from all others.
         """
-        # What lies months back is no neighbour: a limit for weeks that follow each other says nothing of it.
+        # Windows from months ago are not recent: a limit from consecutive weeks doesn't apply to them.
         reach = dt.timedelta(days=self.profile.rule.recent * self.days)
         near = first is not None and self.newest is not None and first.date() - self.newest <= reach
         short = not whole_window and first is not None and last is not None and last - first < SHORTEST_BATCH
@@ -191,12 +187,12 @@ class History:
         )
 
     def join(self, counts: Counts, *, rows: int, until: dt.date | None = None) -> None:
-        """Let a window that was accepted stand beside the reference from now on; the limits stay as they were.
+        """Add an accepted window to the windows that batches are compared with; the limits don't change.
 
         Args:
-            counts: Of the window.
+            counts: Counts of the window by column, each of shape (cells,).
             rows: How many rows it has.
-            until: The day after its last one.
+            until: The day after its last day.
         """
         import numpy as np
 
@@ -208,7 +204,7 @@ class History:
         self.newest = until or self.newest
 
     def refuse(self, drift: Drift, counts: Counts) -> None:
-        """Remember a window that blocked, by the columns that lay too far off: what looks like it is the same fault."""
+        """Remember the severely drifted columns of a window that blocked: a similar batch has the same fault."""
         for column in drift.columns:
             far = any(
                 measurement.state == "severe" for measurement in column.measurements if measurement.measure in FAR
@@ -217,7 +213,7 @@ class History:
                 self._past[column.name].refused.append(counts[column.name])
 
     def windows(self, column: str) -> np.ndarray:
-        """The counts that a column is held against, of shape (k, cells), in order of time."""
+        """The counts of the windows that a column is compared with, of shape (k, cells), in order of time."""
         return self._past[column].windows
 
     def _compare_column(self, name: str, counts: np.ndarray, *, near: bool, excuse: str | None) -> ColumnDrift:
@@ -262,153 +258,8 @@ def windows_text(*, windows: int, days: int, joined: int) -> str:
     Args:
         windows: How many there are.
         days: How long each is.
-        joined: How many of them were seen since the training.
+        joined: How many of them are newer than the training data.
     """
     if windows <= 1:
         return "all rows of the reference together"
     return f"{plural(windows, 'window')} of {plural(days, 'day')}, {joined:,} of them seen since the training"
-
-
-def drift_checks(drift: Drift, *, rule: DriftRule) -> list[Check]:
-    """The number of rows, and each column over a limit; where none is, the one that comes closest.
-
-    Columns whose limit is so high that hardly anything passes it are told too.
-    """
-    checks = [_rows_check(drift, rule=rule), *_blind_checks(drift)]
-    for column in drift.drifted:
-        measurement = column.worst
-        severity = "block" if column.blocks else "warn"
-        name = (
-            f"drift.{column.name}"
-            if measurement.measure == "distance"
-            else f"drift.{column.name}.{measurement.measure}"
-        )
-        checks.append(
-            Check(
-                name=name, severity=severity, observed=measurement.value, limit=measurement.limit, passed=False,
-                why=_why(column),
-            )
-        )  # fmt: skip
-    if not drift.drifted and drift.columns:
-        nearest = drift.worst_first[0]
-        why = (
-            f"none of {plural(len(drift.columns), 'column')} is over a limit. "
-            f"The closest is {nearest.name}: {_words(nearest.worst)}"
-        )
-        measurement = nearest.worst
-        checks.append(
-            Check(
-                name="drift",
-                severity="block",
-                observed=measurement.value,
-                limit=measurement.limit,
-                passed=True,
-                why=why,
-            )
-        )
-    return checks
-
-
-def estimate_checks(expected: dict[str, Expected], problem: Problem) -> list[Check]:
-    """Estimated and realised performance against the floors of the gate, and against each other."""
-    checks = []
-    for name, floor in problem.gate.performance.items():
-        found = expected.get(name)
-        if found is None:
-            continue
-        checks.append(
-            _floor_check(
-                "estimate",
-                name,
-                found.estimate,
-                floor,
-                source="estimated from the predicted probabilities, without labels",
-            )
-        )
-        if found.realised is None:
-            continue
-        checks.append(
-            _floor_check(
-                "realised", name, found.realised, floor, source=f"measured on {plural(found.labelled, 'labelled row')}"
-            )
-        )
-        checks.append(_concept_check(name, found, found.realised))
-    return checks
-
-
-def _concept_check(metric: str, found: Expected, realised: Estimate) -> Check:
-    """Labels worse than the probabilities promised, beyond the interval. Better ones are no fault, but are told."""
-    promised, lower = found.promised or found.estimate, metric in LOWER_IS_BETTER
-    limit = promised.high if lower else promised.low
-    passed = realised.value <= limit if lower else realised.value >= limit
-    why = (
-        f"{metric} is {realised.value:.4f} on the labelled rows. From the predicted probabilities, "
-        f"{promised.value:.4f} was expected ({promised.low:.4f} to {promised.high:.4f})"
-    )
-    if not passed:
-        why += ". The relation between features and label has changed (concept drift)"
-    elif not found.inside:
-        why += ". It is better than expected"
-    return Check(
-        name=f"concept.{metric}", severity="warn", observed=realised.value, limit=limit, passed=passed, why=why
-    )
-
-
-def _floor_check(kind: str, metric: str, found: Estimate, floor: float, *, source: str) -> Check:
-    """Below the floor beyond doubt: the favourable end of the interval is."""
-    lower = metric in LOWER_IS_BETTER
-    end = found.low if lower else found.high
-    why = (
-        f"{metric} {source}: {found.value:.4f}, with an interval of {found.low:.4f} to {found.high:.4f}. "
-        f"The check fails only if the whole interval is {'above' if lower else 'below'} the limit"
-    )
-    passed = end <= floor if lower else end >= floor
-    return Check(name=f"{kind}.{metric}", severity="warn", observed=end, limit=floor, passed=passed, why=why)
-
-
-def _rows_check(drift: Drift, *, rule: DriftRule) -> Check:
-    low, high = rule.least_rows, None
-    why = f"{plural(drift.rows, 'row')} arrived"
-    if drift.whole_window:
-        low, high = int(FEWEST_OF_WINDOW * drift.fewest_rows), int(MOST_OF_WINDOW * drift.most_rows)
-        why += f". Past windows of {plural(drift.window_days, 'day')} had {drift.fewest_rows:,} to {drift.most_rows:,} rows"
-    if drift.rows == 0:
-        why = "no rows arrived"
-    elif drift.rows < rule.least_rows:
-        why += f". With fewer than {rule.least_rows:,}, drift of a column only warns"
-    if drift.stray:
-        why += f". {drift.stray:,} of them {'is' if drift.stray == 1 else 'are'} dated far from all others"
-    passed = drift.rows >= max(low, 1) and (high is None or drift.rows <= high) and not drift.stray
-    limit = f"{low:,} to {high:,}" if high is not None else low
-    severity: Severity = "warn" if drift.rows else "block"
-    return Check(name="rows", severity=severity, observed=drift.rows, limit=limit, passed=passed, why=why)
-
-
-def _blind_checks(drift: Drift) -> list[Check]:
-    measurements = [(column.name, column.distance) for column in drift.columns if column.excuse is None]
-    blind = [(name, measurement.limit) for name, measurement in measurements if measurement.limit > BLIND]
-    if not blind or drift.rows < 1:
-        return []
-    names = ", ".join(name for name, _ in blind)
-    why = f"past windows differ so much that the distance can hardly detect drift in these columns: {names}"
-    worst = max(limit for _, limit in blind)
-    return [Check(name="limits", severity="warn", observed=worst, limit=BLIND, passed=False, why=why)]
-
-
-def _why(column: ColumnDrift) -> str:
-    text = _words(column.worst)
-    if column.blocks:
-        return f"{text}. Severe, in a column that the model uses"
-    return f"{text}. Severe, but only a warning: {column.excuse}" if column.state == "severe" else text
-
-
-def _words(measurement: Measurement) -> str:
-    """A measure in words: what was measured, and compared with what."""
-    other = COMPARED_WITH[measurement.question]
-    return {
-        "distance": f"its distribution is at distance {measurement.value:.3f} from {other} (0: equal, 1: nothing in common)",
-        "missing": f"its share of missing values differs by {100 * measurement.value:.1f} points from {other}",
-        "commonest": f"{measurement.value:.1%} of its values are nearly the same, as if it were stuck",
-        "refused": f"it is at distance {1 - measurement.value:.3f} from {other}: the same fault seems to go on",
-        "unseen": f"{measurement.value:.1%} of the rows have a category that was never seen before",
-    }[measurement.measure]

@@ -1,4 +1,4 @@
-"""Counting a column's values in cells: all that a drift check needs to know of rows, whatever their number."""
+"""Count the values of columns in cells. The counts are all that a drift check needs, however many rows there are."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NAMED_CATEGORIES = 128
 
 
 class Layout(BaseModel):
-    """Into which cells one column's values are counted.
+    """The cells in which the values of one column are counted.
 
-    Numbers: cell i holds the values above `edges[i - 1]` and up to `edges[i]`, the last one those above all edges.
-    Categories: one cell for each of `named`, one for the rest of `known`, one for what the reference never held. The
-    last cell of either counts missing values. `rare` is the share of the reference's rows whose category occurs once: as
-    much is to be expected of categories not seen so far (Good 1953).
+    Numbers: cell i counts the values above `edges[i - 1]` and up to `edges[i]`; the next cell those above all edges.
+    Categories: one cell for each of `named`, one for the rest of `known`, and one for categories that are not in the
+    reference. The last cell of either kind counts missing values. `rare` is the share of the reference's rows whose category
+    occurs once; it estimates the expected share of unseen categories (Good 1953).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,12 +66,14 @@ class Layout(BaseModel):
 
 
 def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
-    """Choose the cells of a column by its reference: bins of equal share, and of equal width beyond its range, as far as
-    the range is wide; or the commonest categories.
+    """Choose the cells of a column from its values in the reference.
+
+    Numbers get bins with equal shares of the rows, and on both sides of their range bins of equal width, which together are
+    as wide as the range. Categories get a cell for each of the most common ones.
 
     Args:
         values: The reference's values, of shape (n,).
-        category: Whether they are names or numbers.
+        category: Whether the column is a category or a number.
     """
     import numpy as np
     import pandas as pd
@@ -80,7 +82,7 @@ def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
         counts = values.dropna().astype(str).value_counts()
         counts = counts.groupby([normal_text(name) for name in counts.index]).sum()
         counts = counts.drop("", errors="ignore")  # a missing value
-        # Equal counts in the order of their names, so that the same rows give the same layout.
+        # Categories with equal counts are sorted by name, so that the same rows always give the same layout.
         names = sorted(counts.index, key=lambda name: (-counts[name], name))
         rare = float((counts == 1).sum() / max(counts.sum(), 1))
         return Layout(category=True, named=tuple(names[:NAMED_CATEGORIES]), known=tuple(sorted(names)), rare=rare)
@@ -89,8 +91,8 @@ def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
     if not len(numbers):
         return Layout(category=False)
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1), method="lower"))
-    # Beyond what was seen, a few cells more: a season to come is not all one value.
-    # A single value has no range: what lies below it or above it must be seen all the same.
+    # Add cells outside the range of the reference, so that new values there, such as in a new season, stay distinct.
+    # A single value has no range, but values below and above it must still be counted apart.
     step = (edges[-1] - edges[0] or max(abs(edges[-1]), 1.0)) / OUTSIDE
     beyond = step * np.arange(1, OUTSIDE + 1)
     edges = np.unique(np.concatenate([edges[0] - beyond[::-1], edges, edges[-1] + beyond]))
@@ -104,8 +106,8 @@ def count(frame: pd.DataFrame, layouts: Mapping[str, Layout]) -> Counts:
     """Count the rows of a frame in the cells of each column.
 
     Args:
-        frame: Has at least some of the columns; one that it lacks is counted as missing in every row.
-        layouts: The cells.
+        frame: The rows; a column that it lacks counts as missing in every row.
+        layouts: The cells of each column.
 
     Returns:
         int64 of shape (cells,) for each column.
@@ -123,10 +125,10 @@ def count(frame: pd.DataFrame, layouts: Mapping[str, Layout]) -> Counts:
 
 
 def count_batches(batches: Iterable[pd.DataFrame], layouts: Mapping[str, Layout]) -> tuple[Counts, int]:
-    """Count frame after frame: memory stays that of one, however many rows there are.
+    """Count the rows of several frames, with only one frame in memory at a time.
 
     Returns:
-        The counts of all, and the number of rows.
+        The total counts, int64 of shape (cells,) for each column, and the number of rows.
     """
     import numpy as np
 
@@ -140,11 +142,11 @@ def count_batches(batches: Iterable[pd.DataFrame], layouts: Mapping[str, Layout]
 
 
 def count_days(frame: pd.DataFrame, layouts: Mapping[str, Layout], days: np.ndarray, *, span: int) -> Counts:
-    """Count each day by itself.
+    """Count the rows of each day separately.
 
     Args:
         frame: The rows.
-        layouts: The cells.
+        layouts: The cells of each column.
         days: The day of each row, from 0; int64 of shape (n,).
         span: How many days there are.
 

@@ -235,7 +235,7 @@ def _measure_commonest(
     counts: np.ndarray, total: np.ndarray, ordinary: Ordinary | None, rule: DriftRule
 ) -> Measurement:
     usual = ordinary.commonest if ordinary else commonest_share(total)
-    # A column that is ordinarily all but constant can't be told from a stuck one.
+    # A column that is ordinarily almost constant can't be distinguished from a stuck one.
     usual = 1.0 if usual >= rule.commonest_floor else usual
     noise = share_noise(usual, known_rows(counts), z=rule.z)
     return _measure("commonest", commonest_share(counts), usual, noise, rule.commonest_floor, rule, "ever")

@@ -1,8 +1,8 @@
-"""The Evidently page of a drift check: each column's distribution beside the reference, under the limits of the gate.
+"""The Evidently page of a drift check: each column's distribution next to the reference, with the limits of the gate.
 
-Evidently's own tests choose their limits by the size of the reference. Here custom metrics carry each measured value
-and its calibrated limit, so that the page and the verdict say the same, column by column. The page is made of counts:
-it needs no row, of the reference or of the batch.
+Evidently's own tests choose their limits by the size of the reference. Here custom metrics contain each measured value and
+its calibrated limit, so the page and the verdict agree for every column. The page is made from counts only; it needs no
+rows of the reference or of the batch.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class OverviewCalculation(SingleValueCalculation[Overview]):
 
 
 class Calibrated(SingleValueMetric):
-    """One measure of one column, already taken; its test compares it with the calibrated limit."""
+    """One measured value of one column; its test compares it with the calibrated limit."""
 
     column: str
     measure: str
@@ -66,7 +66,7 @@ class Calibrated(SingleValueMetric):
 
 
 class CalibratedCalculation(SingleValueCalculation[Calibrated]):
-    """Hands Evidently the measured value; the first measure of a column shows them all, with their distributions."""
+    """Passes the measured value to Evidently; the first measure of a column shows all of them, with the distributions."""
 
     widgets: ClassVar[dict[tuple[str, str], list[BaseWidgetInfo]]] = {}
 
@@ -83,12 +83,12 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
     """Render a drift check with Evidently.
 
     Args:
-        drift: What was found.
-        history: What the batch was compared with.
-        counts: Of the batch.
+        drift: The result of the comparison.
+        history: The windows that the batch was compared with.
+        counts: Counts of the batch by column, each of shape (cells,).
 
     Returns:
-        The page, one HTML file that needs no other, and Evidently's own test results by column and measure: SUCCESS,
+        The page, one self-contained HTML file, and Evidently's own test results by column and measure: SUCCESS,
         WARNING (over the limit) or FAIL (blocks).
     """
     ordered = drift.worst_first
@@ -124,9 +124,9 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
 
 
 def _facts(drift: Drift) -> BaseWidgetInfo:
-    """What was compared, and that some rows or the model are missing, so that an empty page doesn't look green."""
+    """What was compared. It says if rows or predictions are missing, so that an empty page doesn't look like a pass."""
     times = f"{drift.first:%Y-%m-%d %H:%M} to {drift.last:%Y-%m-%d %H:%M}" if drift.first and drift.last else "no time"
-    asked = any(column.name == PREDICTION for column in drift.columns)
+    predicted = any(column.name == PREDICTION for column in drift.columns)
     blocking = sum(column.blocks for column in drift.columns)
     facts = {
         "rows" if drift.rows else "rows: nothing arrived, which blocks": f"{drift.rows:,}",
@@ -134,8 +134,8 @@ def _facts(drift: Drift) -> BaseWidgetInfo:
         "columns over a limit": len(drift.drifted),
         "columns that block": blocking,
         "the model predicted these rows"
-        if asked
-        else "no predictions: the rows break the contract, or there are none": ("yes" if asked else "no"),
+        if predicted
+        else "no predictions: the rows break the contract, or there are none": ("yes" if predicted else "no"),
     }
     counters = [CounterData(label=label, value=str(value)) for label, value in facts.items()]
     return counter(title=times, counters=counters)
@@ -183,7 +183,7 @@ def _picture(column: ColumnDrift, layout: Layout, windows: np.ndarray, counts: n
 
 
 def _cumulative(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour: str) -> go.Figure:
-    """Cumulative shares: the batch, and the band in which every window of the past lies."""
+    """Cumulative shares: the batch as a line, and the range of all past windows as a band."""
     import numpy as np
 
     known = windows[windows[:, :-1].sum(axis=1) > 0]
@@ -197,11 +197,11 @@ def _cumulative(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour:
         figure.add_trace(go.Scatter(x=edges, y=high.tolist(), showlegend=False, **band))
         figure.add_trace(
             go.Scatter(
-                x=edges, y=low.tolist(), fill="tonexty", fillcolor="rgba(156,163,175,0.35)", name="windows of the past",
+                x=edges, y=low.tolist(), fill="tonexty", fillcolor="rgba(156,163,175,0.35)", name="past windows",
                 **band,
             )
         )  # fmt: skip
-        newest = {"mode": "lines", "line": {"color": SOFT, "dash": "dot"}, "name": "newest window of the past"}
+        newest = {"mode": "lines", "line": {"color": SOFT, "dash": "dot"}, "name": "newest past window"}
         figure.add_trace(go.Scatter(x=edges, y=steps[-1, :last].tolist(), **newest))
     figure.add_trace(
         go.Scatter(x=edges, y=here[:last].tolist(), mode="lines", line={"color": colour, "width": 2.5}, name="current")
@@ -218,7 +218,7 @@ def _cumulative(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour:
 
 
 def _shares(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour: str) -> go.Figure:
-    """Shares of the commonest categories, with the range that the past had, and of those never seen."""
+    """Shares of the categories that changed most, with the mean and range of past windows."""
     import numpy as np
 
     windows = windows[windows[:, :-1].sum(axis=1) > 0]

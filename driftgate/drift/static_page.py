@@ -1,7 +1,7 @@
-"""A drift check as a page without scripts: what ZenML's dashboard can show, quick to make and light.
+"""A drift check as a small page without scripts, which ZenML's dashboard can show.
 
-Evidently's page (`drift_page` in `driftgate.drift.report`) is interactive: it needs scripts, which ZenML's preview
-doesn't run. Both are made of the same counts.
+Evidently's page (`drift_page` in `driftgate.drift.report`) is interactive and needs scripts, which ZenML's preview doesn't
+run. Both pages are made from the same counts.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ STYLE = """
 def static_page(
     drift: Drift, history: History, counts: Counts, expected: dict[str, Expected], *, problem: str, interactive: str
 ) -> str:
-    """Render a drift check: facts, columns beside their limits, the estimate, and pictures of the worst columns.
+    """Render a drift check: facts, columns with their limits, the estimate, and pictures of the worst columns.
 
     Args:
-        drift: What was found.
-        history: What the batch was compared with.
-        counts: Of the batch.
+        drift: The result of the comparison.
+        history: The windows that the batch was compared with.
+        counts: Counts of the batch by column, each of shape (cells,).
         expected: Estimated and realised performance.
-        problem: Its name.
+        problem: Name of the problem.
         interactive: Where Evidently's page is kept, in words.
 
     Returns:
-        One HTML file that needs no other, and no scripts.
+        One self-contained HTML file without scripts.
     """
     worst = drift.worst_first
     over = len(drift.drifted)
     state = "block" if any(column.blocks for column in worst) or not drift.rows else "warn" if over else "pass"
-    told = f"{over} of {plural(len(worst), 'column')} over a limit" if worst else "no columns to compare"
+    summary = f"{over} of {plural(len(worst), 'column')} over a limit" if worst else "no columns to compare"
     drawn = worst[: min(max(PICTURES, over), MOST_PICTURES)] if drift.rows else []
     parts = [
         f"<h1>{html.escape(problem)}: drift {mark(state)}</h1>",
-        f"<p class=soft>{told}. {html.escape(interactive)}</p>",
+        f"<p class=soft>{summary}. {html.escape(interactive)}</p>",
         definitions(_facts(drift)),
         "<h2>Columns, the worst first</h2>",
         _columns(worst),
@@ -79,7 +79,7 @@ def static_page(
 
 
 def _facts(drift: Drift) -> dict[str, str]:
-    """What was compared, and that rows or the model are missing, so that an empty page doesn't look green."""
+    """What was compared. It says if rows or predictions are missing, so that an empty page doesn't look like a pass."""
     facts = {"rows": f"{drift.rows:,}" if drift.rows else "0: no rows arrived, which blocks"}
     if drift.first and drift.last:
         facts["from, to"] = f"{drift.first:%Y-%m-%d %H:%M} to {drift.last:%Y-%m-%d %H:%M}"
@@ -118,7 +118,7 @@ def _column_table(columns: list[ColumnDrift]) -> str:
 
 
 def _measure(column: ColumnDrift) -> str:
-    """The measure that decides, with what it was compared, and whether it blocks."""
+    """The measure that decides, what it was compared with, and whether it blocks."""
     worst = column.worst
     text = MEASURE_NAMES[worst.measure]
     if worst.measure in ("distance", "missing"):
@@ -144,13 +144,13 @@ def _picture(column: ColumnDrift, history: History, counts: np.ndarray) -> str:
     layout, windows = history.profile.layouts[column.name], history.windows(column.name)
     colour = CURRENT if column.state == "stable" else COLOURS[column.state]
     drawing = (_shares if layout.category else _cumulative)(layout, windows, counts, colour)
-    told = f"{MEASURE_NAMES[column.worst.measure]} {column.worst.value:.3f}, limit {column.worst.limit:.3f}"
-    head = f"<h3>{html.escape(column.name)} {mark(column.state)}</h3><p class=soft>{told}</p>"
+    measured = f"{MEASURE_NAMES[column.worst.measure]} {column.worst.value:.3f}, limit {column.worst.limit:.3f}"
+    head = f"<h3>{html.escape(column.name)} {mark(column.state)}</h3><p class=soft>{measured}</p>"
     return f"<div class=picture>{head}{drawing}</div>"
 
 
 def _cumulative(layout: Layout, windows: np.ndarray, counts: np.ndarray, colour: str) -> str:
-    """The share of rows up to each value: the batch as a line, and the band in which every past window lies."""
+    """The share of rows up to each value: the batch as a line, and the range of all past windows as a band."""
     import numpy as np
 
     edges, last = np.array(layout.edges), len(layout.edges)

@@ -19,19 +19,19 @@ def verdict_page(
     plots: Mapping[str, bytes] | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> str:
-    """Render a verdict, and beside it what it was made from.
+    """Render a verdict with the figures that it is based on.
 
     Args:
-        verdict: With all its checks.
-        evaluation: The holdout's figures, if it came to that.
+        verdict: The verdict with all its checks.
+        evaluation: The evaluation on the holdout, if there is one.
         plots: PNG bytes by name.
         facts: Lines of lineage, such as the commit and the data's md5.
     """
     failed, total = len(verdict.failed), plural(len(verdict.checks), "check")
-    told = f"{failed} of {total} failed" if failed else f"{total} passed"
+    summary = f"{failed} of {total} failed" if failed else f"{total} passed"
     parts = [
         f"<h1>{html.escape(verdict.problem)}: {mark(verdict.outcome)}</h1>",
-        f"<p class=soft>{told}. Decided at {verdict.decided_at:%Y-%m-%d %H:%M:%S} UTC.</p>",
+        f"<p class=soft>{summary}. Decided at {verdict.decided_at:%Y-%m-%d %H:%M:%S} UTC.</p>",
         *(_group(group) for group in verdict.groups),
     ]
     if evaluation is not None:
@@ -61,7 +61,7 @@ def verdict_page(
 
 
 def _group(group: CheckGroup) -> str:
-    """One line where all checks passed, which opens by a click; else the checks, the failed ones first."""
+    """One line that opens by a click if all checks passed; else the checks, the failed ones first."""
     summary = f"{mark(group.state)}<b>{group.name}</b>{group.summary} <span class=soft>{GROUPS[group.name]}</span>"
     rows = [
         [

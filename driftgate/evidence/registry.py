@@ -88,7 +88,7 @@ def set_record_head(name: str, record: str, head: str, *, workspace: Workspace) 
     """Keep the hash of the last line of a deployment record with the model.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         record: Names the record: several workspaces may share one registry.
         head: The hash.
         workspace: Where everything is.

@@ -1,8 +1,8 @@
-"""Training a version of a model again from what it is known by, and telling whether the same model comes out.
+"""Reproduce a model version: train it again from its recorded inputs, and compare the two models.
 
-The commit, its own locked environment, the data by its md5, the problem file as it was recorded, and the moment it looked
-back from: all in a folder of its own, with a workspace of its own. Of the user's, only DVC's cache is
-written to: it keeps what a remote had to send.
+The inputs are the commit, its locked environment, the data by its md5, the recorded problem file and the as-of moment. The
+training runs in its own temporary folder and workspace. Of the user's files, only DVC's cache is changed: it keeps data that
+was fetched from a remote.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from driftgate.workspace import PROJECT, Workspace
 
 log = logging.getLogger("driftgate.step")
 
-MORE_TIME = 10  # times: the search must be ended by its trials, as it was, and not by a slower machine
+MORE_TIME = 10  # factor of the time limit: a slower machine must not end a search that its trials ended
 SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a version is known by: its release, its problem file, and whether the search was cut off by its time limit."""
+    """What is recorded of a version: its release, its problem file, and whether the time limit interrupted its search."""
 
     release: Release
     problem: dict[str, Any]
@@ -57,16 +57,16 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
     """Train a version again, and compare the models.
 
     Args:
-        problem: Whose model.
+        problem: The problem of the model.
         model: Alias or version.
         remote: Name or address of a DVC remote; None: as configured.
-        workspace: Where the version is.
+        workspace: The workspace that has the version.
 
     Returns:
-        The checks. The verdict is `block` where another model comes out; checks that only warn name other differences.
+        The checks. The verdict is `block` if the models differ; checks that only warn name other differences.
 
     Raises:
-        DriftgateError: If there is no such version, its commit, data or environment can't be had, or training fails.
+        DriftgateError: If there is no such version, its commit, data or environment is not available, or training fails.
     """
     started = time.monotonic()
     version = registry.resolve_version(problem.name, model, workspace=workspace)
@@ -74,7 +74,7 @@ def reproduce(problem: Problem, model: str, *, remote: str | None, workspace: Wo
     commit = recorded.lineage.commit
     _require_commit(commit, version)
     if recorded.lineage.dirty:
-        log.warning("its tree held changes that no commit has: the model may differ")
+        log.warning("the version was trained with uncommitted changes: the model may differ")
     with _temporary() as folder:
         checks = _train_and_compare(recorded, problem, Place(folder), remote=remote, workspace=workspace)
     verdict = Verdict(problem=problem.name, checks=tuple(checks))
@@ -108,10 +108,10 @@ def _train_and_compare(
 
 
 def read_recorded(name: str, version: str, *, workspace: Workspace) -> Recorded:
-    """What MLflow and the release know of a version.
+    """Read what MLflow and the release recorded of a version.
 
     Raises:
-        DriftgateError: If either is gone.
+        DriftgateError: If either is missing.
     """
     from mlflow.exceptions import MlflowException
 
@@ -121,20 +121,20 @@ def read_recorded(name: str, version: str, *, workspace: Workspace) -> Recorded:
     except (MlflowException, OSError, ValueError) as error:
         raise DriftgateError(
             f"The MLflow run of {name} {version} no longer has its problem file (problem.json).",
-            "Restore MLflow's artifacts from a backup; without them nobody knows what was trained.",
+            "Restore MLflow's artifacts from a backup; the version can't be trained again without them.",
         ) from error
     return Recorded(release=release, problem=problem, cut=tags.get("tuning_cut", "no"))
 
 
 def as_recorded(recorded: Recorded, data: Path) -> dict[str, Any]:
-    """The problem file of the training, for this machine: another path, and nothing that depends on how quick it is."""
+    """The problem file of the training, with this machine's data path and without limits that depend on its speed."""
     problem = recorded.problem
     limit = problem["tuning"]["time_limit_seconds"]
     return {
         **problem,
         "data": {**problem["data"], "path": str(data), "stage": None},
         "tuning": {**problem["tuning"], "time_limit_seconds": limit * (MORE_TIME if recorded.cut == "no" else 1)},
-        # How long a row takes is no part of the model.
+        # The latency is not a property of the model.
         "gate": {**problem["gate"], "latency_ms": 1e6},
     }
 
@@ -142,10 +142,10 @@ def as_recorded(recorded: Recorded, data: Path) -> dict[str, Any]:
 def obtain_data(
     recorded: Recorded, problem: Problem, place: Place, *, remote: str | None, workspace: Workspace
 ) -> Path:
-    """The very bytes that the version was trained on: from where they lay, the cache, the remote, or the stage.
+    """Get the data that the version was trained on: from its path, the cache or the remote, or by its stage.
 
     Raises:
-        DriftgateError: If they are nowhere.
+        DriftgateError: If it can't be found.
     """
     md5, path = recorded.lineage.data_md5, PROJECT / recorded.lineage.data_path
     target = place.folder / f"data{path.suffix}"
@@ -154,39 +154,39 @@ def obtain_data(
             target.write_bytes(known.read_bytes())
             return target
     store = Store(Pointer.of(problem).root or PROJECT, workspace=workspace, remote=remote)
-    trouble = store.bring(md5) or "those in DVC's cache are not theirs"
+    trouble = store.bring(md5) or "DVC's cache has only damaged bytes of it"
     if store.copy(md5, target):
         return target
     if stage := recorded.problem["data"].get("stage"):
-        log.info("             built by stage %s", stage)
+        log.info("             building it with stage %s", stage)
         Store(place.project, workspace=Workspace(place.home)).reproduce(stage, python=str(place.python))
         made = place.project / recorded.lineage.data_path
         if made.is_file() and md5_of(made) == md5:
             return made
-        trouble += f", and stage {stage!r} makes others"
+        trouble += f", and stage {stage!r} builds another version"
     raise DriftgateError(
-        f"The bytes of {md5}, which it was trained on, are nowhere: {trouble}.",
-        "Put the file back, or push it with `run.py data push` from where it is.",
+        f"The data version {md5}, which the model was trained on, can't be found: {trouble}.",
+        "Restore the file, or push it with `run.py data push` from a machine that has it.",
     )
 
 
 def compare(release: Release, trained: TrainedAgain) -> list[Check]:
-    """The model that came out, against the one that is known: golden predictions to the last bit, and bytes.
+    """Compare the new model with the recorded one: the bits of the golden predictions, and the bytes of the model.
 
     Args:
-        release: The version's.
-        trained: What the training again returned.
+        release: The release of the version.
+        trained: The result of the new training.
     """
     if trained.release is None:
         failed = [check.name for check in trained.checks if not check.passed and check.severity == "block"]
-        why = f"the gate let it pass at training, and now blocks by {', '.join(failed)}"
+        why = f"the gate passed it at training, and now these checks block: {', '.join(failed)}"
         return [Check(name="gate", severity="block", observed="block", limit="pass", passed=False, why=why)]
     folder = Path(trained.release)
     golden, model = json.loads((folder / "golden.json").read_text()), (folder / "model.onnx").read_bytes()
     sums = [hashlib.sha256(content).hexdigest()[:SHOWN] for content in (release.model, model)]
     count = len(release.golden.rows)
     if golden["rows"] != release.golden.rows:
-        differ, why = count, "the golden rows themselves are others"
+        differ, why = count, "the golden rows themselves differ"
     else:
         pairs = zip(release.golden.probability, golden["probability"], strict=True)
         gaps = {row: abs(was - now) for row, (was, now) in enumerate(pairs) if was != now}
@@ -205,22 +205,25 @@ def compare(release: Release, trained: TrainedAgain) -> list[Check]:
 
 
 def surroundings(recorded: Recorded, place: Place, *, python: str) -> list[Check]:
-    """What may be why another model came out; none of it blocks, since the models themselves are compared."""
+    """Checks of what may explain a different model. They never block, because the models themselves are compared."""
     was = recorded.lineage
 
     def check(name: str, then: str | None, now: str | None, why: str) -> Check:
-        told = why if then else f"{why}; not recorded at that training"
-        return Check(name=name, severity="warn", observed=now, limit=then, passed=then in (None, now), why=told)
+        text = why if then else f"{why}; not recorded at that training"
+        return Check(name=name, severity="warn", observed=now, limit=then, passed=then in (None, now), why=text)
 
     lock = lock_hash(place.project)
     return [
-        check("commit", "clean", "dirty" if was.dirty else "clean", "whether its tree held changes that no commit has"),
+        check("commit", "clean", "dirty" if was.dirty else "clean", "whether it was trained with uncommitted changes"),
         check("data", was.data_md5[:SHOWN], was.data_md5[:SHOWN], "md5 of the data, verified"),
         check("lock", _short(was.lock_sha256), _short(lock), "sha256 of uv.lock"),
         check("python", was.python, python, "Python's version"),
         check("platform", was.platform, provenance().platform, "system and processor"),
         check(
-            "search", "no", recorded.cut, "families whose search its time limit cut off: such a search has no fixed end"
+            "search",
+            "no",
+            recorded.cut,
+            "families whose search the time limit interrupted: such a search can't be repeated exactly",
         ),
     ]
 
@@ -232,19 +235,19 @@ def _short(text: str | None) -> str | None:
 def _require_commit(commit: str | None, version: str) -> None:
     if commit is None:
         raise DriftgateError(
-            f"Version {version} was trained outside of a git repository: no commit tells its code.",
+            f"Version {version} was trained outside of a git repository, so its code is unknown.",
             "Train it again from a commit.",
         )
     if git.commit_of(PROJECT, commit) is None:
         raise DriftgateError(
             f"The commit {commit}, which version {version} was trained from, is not in this repository.",
-            "Get it with `git fetch`; if its branch was deleted or rewritten, from a clone that still has it.",
+            "Run `git fetch`. If its branch was deleted or rewritten, fetch the commit from a clone that still has it.",
         )
 
 
 @contextmanager
 def _temporary() -> Iterator[Path]:
-    """A folder that goes away, also when the command is told to stop."""
+    """A temporary folder that is removed even if the command is stopped by SIGTERM."""
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
     try:

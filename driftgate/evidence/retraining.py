@@ -31,7 +31,7 @@ FOREMOST_CLOCK = "LINT-14"  # as POSIX writes it: 14 hours ahead of UTC
 
 
 class CheckAgain(BaseModel):
-    """What is read of a check."""
+    """The fields of a check that are read."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class CheckAgain(BaseModel):
 
 
 class TrainedAgain(BaseModel):
-    """What is read of the training's result: the Driftgate of that commit may print other keys than this one."""
+    """The fields of the training's result that are read; the Driftgate version of that commit may print other keys."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,7 +72,7 @@ def set_up_environment(place: Place, *, python: str) -> str:
     """Install the packages that the checkout's lock file names, from uv's cache where possible.
 
     Args:
-        place: Its checkout exists already.
+        place: The place; its checkout must exist.
         python: The Python version to use if this machine has it; else the version of this process is used.
 
     Returns:
@@ -85,12 +85,12 @@ def set_up_environment(place: Place, *, python: str) -> str:
     interpreter = _interpreter(uv, python, place)
     command = [uv, "sync", "--locked", "--no-dev", "--no-progress", "--python", interpreter]
     for more in (["--offline"], []):
-        code, _, said = _run([*command, *more], place)
+        code, _, errors = _run([*command, *more], place)
         if code == 0:
             break
     else:
         raise DriftgateError(
-            f"The environment that this commit locks can't be set up: {_essence(said)}.",
+            f"The environment that this commit locks can't be set up: {_reason(errors)}.",
             "`uv sync --locked` in a checkout of the commit says more; a package may be gone from its registry.",
         )
     return _run([str(place.python), "-c", "import platform; print(platform.python_version())"], place)[1].strip()
@@ -100,10 +100,10 @@ def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, thr
     """Run the checkout's own `run.py train`.
 
     Args:
-        place: With checkout and environment.
+        place: The place, with checkout and environment.
         problem: The content of the problem file.
-        as_of: The moment it looks back from, ISO 8601.
-        threads: What OMP_NUM_THREADS was.
+        as_of: The as-of moment, in ISO 8601.
+        threads: The value of OMP_NUM_THREADS at the first training.
 
     Returns:
         The result that it prints with `--json`.
@@ -117,14 +117,14 @@ def train_again(place: Place, *, problem: dict[str, Any], as_of: str | None, thr
     if as_of:
         moment = dt.datetime.fromisoformat(as_of)
         command += ["--as-of", as_of if moment.time() != dt.time() else moment.date().isoformat()]
-    # The moment is on the clocks of then; where they were ahead of those here, it must not seem to lie in the future.
-    code, out, said = _run(command, place, show=True, OMP_NUM_THREADS=threads, TZ=FOREMOST_CLOCK)
+    # The as-of moment is in the local time of the first machine; it must not be in the future here.
+    code, out, errors = _run(command, place, show=True, OMP_NUM_THREADS=threads, TZ=FOREMOST_CLOCK)
     try:
         return TrainedAgain.model_validate_json(out)
     except ValueError as error:
         raise DriftgateError(
-            f"The training failed where it passed before: {_cause(out) or f'exit code {code}: {_essence(said)}.'}",
-            "What it says is above; a checkout of the commit shows more with --debug.",
+            f"The training failed where it passed before: {_cause(out) or f'exit code {code}: {_reason(errors)}.'}",
+            "Its output is above; in a checkout of the commit, --debug shows more.",
         ) from error
 
 
@@ -144,7 +144,7 @@ def _interpreter(uv: str, python: str, place: Place) -> str:
     code, found, _ = _run([uv, "python", "find", "--no-python-downloads", "--no-project", python], place)
     if code == 0:
         return found.strip()
-    log.warning("Python %s is not on this machine: %s is used", python, platform.python_version())
+    log.warning("Python %s is not on this machine: using %s", python, platform.python_version())
     return own
 
 
@@ -154,17 +154,17 @@ def _run(command: list[str], place: Place, *, show: bool = False, **variables: s
     Returns:
         The exit code, standard output, standard error.
     """
-    # A file, not a pipe: nobody need read it while the other one is read.
+    # Standard output goes to a file: a second pipe could fill up while the first one is read.
     with (place.folder / "output").open("w+", encoding="utf-8") as out:
         process = subprocess.Popen(
             command, cwd=place.project, env=_environment(place, variables), stdin=subprocess.DEVNULL, stdout=out,
             stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
         assert process.stderr
-        said = []
+        errors = []
         try:
             for line in process.stderr:
-                said.append(line)
+                errors.append(line)
                 if show and SECONDS.match(line):
                     log.info("             %s", SECONDS.sub("", line).rstrip())
             process.wait()
@@ -172,7 +172,7 @@ def _run(command: list[str], place: Place, *, show: bool = False, **variables: s
             _stop(process)
             raise
         out.seek(0)
-        return process.returncode, out.read(), "".join(said)
+        return process.returncode, out.read(), "".join(errors)
 
 
 def _environment(place: Place, variables: dict[str, str | None]) -> dict[str, str]:
@@ -188,7 +188,7 @@ def _environment(place: Place, variables: dict[str, str | None]) -> dict[str, st
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """The command and all that it started."""
+    """Stop the command and all processes that it started."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, how)
@@ -197,8 +197,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
             continue
 
 
-def _essence(said: str) -> str:
+def _reason(errors: str) -> str:
     """The reason that a failed command printed."""
-    lines = [line.strip(" ×╰─▶│") for line in said.splitlines() if line.strip(" ×╰─▶│")]
+    lines = [line.strip(" ×╰─▶│") for line in errors.splitlines() if line.strip(" ×╰─▶│")]
     reasons = [line for line in lines if line.lower().startswith("error")] or lines[-2:]
-    return " ".join(reasons).rstrip(".")[:400] or "it said nothing"
+    return " ".join(reasons).rstrip(".")[:400] or "it printed no error"

@@ -45,7 +45,7 @@ def client(workspace: Workspace) -> MlflowClient:
 
 
 def ensure_experiment(name: str, *, workspace: Workspace) -> str:
-    """Find or make the experiment, its artifacts below the workspace; MLflow would put them in the working folder.
+    """Find or create the experiment. Its artifacts go to the workspace; MLflow would put them in the working folder.
 
     Returns:
         The experiment's id.
@@ -71,8 +71,8 @@ class Tracker:
     """Writes to one MLflow run.
 
     Args:
-        run_id: The run, which must be active where a model or a data set is logged.
-        workspace: Names the MLflow server.
+        run_id: Id of the run. The run must be active to log a model or a data set.
+        workspace: The workspace, which names the MLflow server.
     """
 
     def __init__(self, run_id: str, *, workspace: Workspace) -> None:
@@ -82,7 +82,11 @@ class Tracker:
 
     @classmethod
     def of_active_run(cls, *, workspace: Workspace) -> Tracker:
-        """The tracker of the run that is active in this process."""
+        """The tracker of the run that is active in this process.
+
+        Raises:
+            DriftgateError: If no run is active.
+        """
         import mlflow
 
         run = mlflow.active_run()
@@ -91,7 +95,7 @@ class Tracker:
         return cls(run.info.run_id, workspace=workspace)
 
     def start(self, problem: Problem, version: DataVersion, state: Provenance, *, zenml_run: str) -> None:
-        """Write what a run is of: parameters, data version, commit, lock hash, ZenML run, and the files that fix them."""
+        """Log the inputs of a training: parameters, data version, commit, lock hash, ZenML run, and files to repeat it."""
         tags = {
             "problem": problem.name,
             "data_md5": version.md5,
@@ -110,7 +114,7 @@ class Tracker:
             self._client.log_artifact(self.run_id, str(PROJECT / "uv.lock"), "environment")
 
     def start_drift(self, problem: Problem, batch: BatchInfo, state: Provenance, *, zenml_run: str) -> None:
-        """Write what a drift check is of: model, rows, commit, lock hash, ZenML run."""
+        """Log the inputs of a drift check: model, rows, commit, lock hash, ZenML run."""
         tags = {"problem": problem.name, "model": batch.model, "data_md5": batch.md5, "zenml_run_id": zenml_run}
         self._log_batch(
             tags={**tags, **state.tags()},
@@ -118,24 +122,26 @@ class Tracker:
         )
 
     def start_deployment(self, problem: Problem, model: str, state: Provenance, *, zenml_run: str) -> None:
-        """Write what a deployment is of: model, commit, lock hash, ZenML run."""
+        """Log the inputs of a deployment: model, commit, lock hash, ZenML run."""
         self._log_batch(
             tags={"problem": problem.name, "model": model, "zenml_run_id": zenml_run, **state.tags()},
             parameters={"model": model},
         )
 
     def log_drift(self, analysis: DriftAnalysis, page: str) -> None:
-        """The Evidently page, what was found as JSON, and each column's distance, limit and missing share as metrics."""
+        """Log the page, the result as JSON, and each column's distance, limit and missing share as metrics."""
         self._log_batch(metrics=drift_metrics(analysis))
         self._client.log_dict(self.run_id, analysis.model_dump(mode="json"), "drift.json")
         self._client.log_text(self.run_id, page, DRIFT_PAGE)
 
     def log_timeline(self, analysis: DriftAnalysis, *, name: str) -> None:
-        """The same metrics on one lasting run a model, so that MLflow charts them over time: a step is a day since 1970.
+        """Log the same metrics to one permanent run per model version, so that MLflow can chart them over time.
+
+        A step is the number of days since 1970.
 
         Args:
-            analysis: Of a check whose rows have a time; others are left out.
-            name: Of the model and version.
+            analysis: The result of a check; nothing is logged if its rows have no time.
+            name: Name of the model and its version.
         """
         from filelock import FileLock
         from mlflow.entities import Metric
@@ -156,11 +162,11 @@ class Tracker:
         self._client.set_terminated(timeline.info.run_id)
 
     def log_data_set(self, frame: pd.DataFrame, problem: Problem, version: DataVersion, *, context: str) -> None:
-        """Name the rows as an MLflow data set; its digest is the md5 by which DVC knows the file."""
+        """Log the rows as an MLflow data set; its digest is DVC's md5 of the file."""
         import mlflow.data
 
         columns = [*problem.contract.features, problem.target.column]
-        # Whole numbers as floats: MLflow's schema takes missing values in no other type.
+        # Whole numbers as floats: MLflow's schema allows missing values only in floats.
         shown = frame[columns].astype(dict.fromkeys(problem.contract.numeric, "float64"))
         data_set = mlflow.data.from_pandas(
             shown,
@@ -172,7 +178,7 @@ class Tracker:
         mlflow.log_input(data_set, context=context)
 
     def log_tuning(self, tuned: Tuned) -> None:
-        """Each trial as a child run; the winner's settings and cross-validation on the run itself."""
+        """Log each trial as a child run, and the winner's settings and cross-validation to the run itself."""
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
 
@@ -202,7 +208,7 @@ class Tracker:
         self._client.log_dict(self.run_id, tuned.model_dump(mode="json"), "tuning.json")
 
     def log_evaluation(self, evaluation: Evaluation, plots: Mapping[str, Figure]) -> None:
-        """Holdout metrics with their intervals, and the plots."""
+        """Log the holdout metrics with their intervals, and the plots."""
         metrics = {"threshold": evaluation.threshold}
         for name, found in evaluation.metrics.items():
             metrics |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
@@ -212,18 +218,18 @@ class Tracker:
             self._client.log_figure(self.run_id, figure, f"plots/{name}.png")
 
     def log_verdict(self, verdict: Verdict, page: str) -> None:
-        """The verdict as JSON and page, and as a tag to search by."""
+        """Log the verdict as JSON and as a page, and as a tag for searches."""
         self._log_batch(tags={"verdict": verdict.outcome})
         self._client.log_dict(self.run_id, verdict.model_dump(mode="json"), "verdict.json")
         self._client.log_text(self.run_id, page, "verdict.html")
 
     def log_model(self, onnx: bytes, features: pd.DataFrame, probability: np.ndarray) -> str:
-        """The ONNX model with signature and example, as `mlflow models serve` can serve it; no pickle.
+        """Log the ONNX model with signature and example, so that `mlflow models serve` can serve it; it has no pickle.
 
         Args:
-            onnx: The model, as of `export.for_tables`.
-            features: Rows as models take them; the first ones become the example.
-            probability: Of the positive class, for these rows.
+            onnx: The model, from `export.for_tables`.
+            features: Inputs of the model; the first rows become the example.
+            probability: Probability of the positive class for these rows, of shape (n,).
 
         Returns:
             The model's URI.
@@ -247,7 +253,7 @@ class Tracker:
         return str(info.model_uri)
 
     def register(self, problem: Problem, model_uri: str, *, tags: Mapping[str, str]) -> str:
-        """Make a version of the problem's model; aliases are not touched.
+        """Create a version of the problem's model; aliases don't change.
 
         Returns:
             The version, a whole number as text.
@@ -263,7 +269,7 @@ class Tracker:
         return str(made.version)
 
     def keep_release(self, release: Release) -> None:
-        """Upload the release beside the run, so that it can be had from any machine."""
+        """Upload the release to the run, so that any machine can download it."""
         self._client.log_artifacts(self.run_id, str(release.folder), RELEASE_ARTIFACT)
 
     def _log_batch(
@@ -290,13 +296,13 @@ class Tracker:
 
 
 def allowed(key: str) -> str:
-    """A name that MLflow takes: signs that it refuses are replaced, and a hash of the name keeps two of them apart."""
+    """A name that MLflow accepts: other characters are replaced, and a hash of the original name keeps it unique."""
     kept = re.sub(r"[^\w.\- :]", "_", key)[:MOST_CHARACTERS].replace("..", "__").strip()
     return kept if kept == key else f"{kept}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
 
 
 def drift_metrics(analysis: DriftAnalysis) -> dict[str, float]:
-    """What a drift check measured, flat: `distance.wx_temp`, `limit.wx_temp`, `missing.wx_temp`, `estimate.roc_auc`, …"""
+    """The measured values of a drift check by name: `distance.wx_temp`, `limit.wx_temp`, `estimate.roc_auc`, …"""
     metrics: dict[str, float] = {"rows": analysis.drift.rows, "columns_over_limit": len(analysis.drift.drifted)}
     for column in analysis.drift.columns:
         metrics |= {
@@ -312,7 +318,7 @@ def drift_metrics(analysis: DriftAnalysis) -> dict[str, float]:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested mappings and lists as one level, keys joined with dots."""
+    """Flatten nested mappings and lists into one level, with keys joined by dots."""
     result: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""A channel: where a service looks for what to serve. A small JSON document, replaced atomically.
+"""A channel: a small JSON document that names the release to serve. Services watch it; it is replaced atomically.
 
-It names a release by its folder, and by the hash of its manifest, which in turn has the hash of every file.
+It names the release by its folder and by the hash of its manifest, which contains the hash of every file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from driftgate.production.release import Release, manifest_hash, read_release
 
 
 class Named(Protocol):
-    """Whatever names a release: its version, its folder, the sha256 of its manifest."""
+    """Any object that names a release: its version, its folder, the sha256 of its manifest."""
 
     @property
     def version(self) -> str: ...
@@ -29,11 +29,12 @@ class Named(Protocol):
 
 
 class Challenger(BaseModel):
-    """A release that is tried beside the champion: an experiment.
+    """A release that is tested in production next to the champion.
 
-    `share` of the requests is answered by it; None: all are answered by the champion, and it predicts them in its shadow.
-    `id` names the experiment, and salts the assignment. `budget_ms` is how long its answer to one row may take, as the gate
-    of its problem says. A `canary` is a deployment on its way: it ends with the process that climbs it.
+    `share` is the share of requests that it answers. None means shadow mode: the champion answers all requests, and the
+    challenger predicts them too. `id` names the experiment and salts the assignment. `budget_ms` is the time limit for its
+    answer to one row, in milliseconds, from the gate of the problem. A `canary` is part of a deployment; it ends when the
+    process of the deployment ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -48,10 +49,10 @@ class Challenger(BaseModel):
 
 
 class Channel(BaseModel):
-    """What a channel says: the release's name and version, its folder, the sha256 of its manifest; and what is tried.
+    """The content of a channel: name, version, folder and manifest sha256 of the release; and the challenger, if any.
 
-    A relative folder is below that of the document. `record_head` is the sha256 of the line in the deployment record
-    that explains the document; None in staging, and in documents of versions that did not write it.
+    A relative folder is relative to the folder of the document. `record_head` is the sha256 of the line in the deployment
+    record that explains the document; None in staging, and in documents of older Driftgate versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -75,11 +76,11 @@ class Channel(BaseModel):
 
     @classmethod
     def named(cls, name: str, found: Named) -> Channel:
-        """The document that serves what a challenger, or an entry of the record, names."""
+        """The document that serves the release of a challenger or of a record entry."""
         return cls(name=name, version=found.version, release=found.release, manifest_sha256=found.manifest_sha256)
 
     def serves_as(self, other: Channel | None) -> bool:
-        """Whether a service that follows this document answers just as one that follows the other."""
+        """Whether services that follow this document and the other one give the same answers."""
         return other is not None and self.model_copy(update={"record_head": other.record_head}) == other
 
 
@@ -87,45 +88,45 @@ def read_channel(path: Path, content: bytes | None = None) -> Channel:
     """Read a channel's document.
 
     Args:
-        path: Of the document.
-        content: Its bytes, where they were read already.
+        path: Path of the document.
+        content: Its bytes, if they were already read.
 
     Raises:
-        DriftgateError: If it is missing or can't be understood.
+        DriftgateError: If it is missing or invalid.
     """
     try:
         return Channel.model_validate_json(path.read_bytes() if content is None else content)
     except OSError as error:
         raise DriftgateError(
-            f"The channel {path} can't be read: {error.strerror}.", "Name its document in DRIFTGATE_CHANNEL."
+            f"The channel {path} can't be read: {error.strerror}.", "Set DRIFTGATE_CHANNEL to its document."
         ) from error
     except ValidationError as error:
         raise DriftgateError(
-            f"The channel {path} says nothing that can be followed: {first_line(error)}.", "Write it by a deployment."
+            f"The channel {path} is not a valid channel document: {first_line(error)}.", "Deploy again to rewrite it."
         ) from error
 
 
 def release_in(channel: Channel, path: Path) -> Release:
-    """The release that a channel names; manifest and files are verified by hash before anything is made of them.
+    """The release that a channel names; the hashes of manifest and files are verified before they are used.
 
     Raises:
-        DriftgateError: If it is missing, altered, or another one than the channel says.
+        DriftgateError: If it is missing, altered, or not the release that the channel names.
     """
     folder = path.parent / channel.release
     release = read_release(folder, manifest_sha256=channel.manifest_sha256)
     if (release.card.name, release.card.version) != (channel.name, channel.version):
         raise DriftgateError(
-            f"{folder} holds {release.card.name} {release.card.version}, {path} says {channel.name} {channel.version}.",
+            f"{folder} has {release.card.name} {release.card.version}, but {path} names {channel.name} {channel.version}.",
             "Deploy again.",
         )
     return release
 
 
 def challenger_in(channel: Channel, path: Path) -> Release | None:
-    """The challenger that a channel names, verified in the same way; None where there is none.
+    """The challenger that a channel names, verified in the same way; None if there is none.
 
     Raises:
-        DriftgateError: As of `release_in`.
+        DriftgateError: For the same reasons as `release_in`.
     """
     tried = channel.challenger
     if tried is None:
@@ -134,18 +135,18 @@ def challenger_in(channel: Channel, path: Path) -> Release | None:
 
 
 def challenged(key: str, *, salt: str, share: float) -> bool:
-    """Whether a request goes to the challenger: always the same for the same key and experiment.
+    """Whether a request goes to the challenger; the same key and experiment always give the same result.
 
     Args:
-        key: Of the caller, or the request's id.
-        salt: Of the experiment, so that two of them don't draw the same callers.
-        share: Of the challenger.
+        key: Key of the caller, or the id of the request.
+        salt: Id of the experiment, so that two experiments don't assign the same callers.
+        share: Share of the challenger, between 0 and 1.
     """
     return int.from_bytes(_digest(key, salt=salt)[:8], "big") < share * 2**64
 
 
 def pseudonym(key: str, *, salt: str) -> str:
-    """What stands for a caller's key in the prediction log: the same within an experiment, another in the next one."""
+    """The pseudonym of a caller's key in the prediction log; it differs between experiments."""
     return _digest(key, salt=salt)[8:16].hex()
 
 
@@ -154,12 +155,12 @@ def _digest(key: str, *, salt: str) -> bytes:
 
 
 def write_channel(path: Path, channel: Channel) -> None:
-    """Replace a channel's document, whole or not at all, and durably.
+    """Replace a channel's document atomically and durably.
 
     Raises:
         OSError: If it can't be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Services that were built before the field existed refuse a document with it: staging and proofs do without.
+    # Services that were built before the field existed refuse a document with it, so staging and proofs leave it out.
     unset = {"record_head"} if channel.record_head is None else set()
     replace_text(path, json.dumps(channel.model_dump(exclude=unset), indent=2) + "\n", mode=0o644)

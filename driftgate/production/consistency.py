@@ -1,4 +1,4 @@
-"""Whether the deployment record explains what production serves: what doesn't fit, since when, and what to do."""
+"""Compare the deployment record with what production serves: what differs, since when, and what to do."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from driftgate.production.channel import Challenger, Channel, read_channel
 from driftgate.production.move import Intent, Production
 from driftgate.production.record import HEAD, IN_PRODUCTION, TRIED, Entry, Record, inspect_record
 
-ATTEMPTS = 20  # at reading channel and record between two changes of a command that runs meanwhile
+ATTEMPTS = 20  # to read channel and record without a change by another command in between
 
 
 @dataclass(frozen=True)
 class Observed:
-    """A problem's channels and record, as they stood at one moment.
+    """A problem's channels and record at one moment.
 
     Attributes:
-        serving: What production serves; None where nothing is, or the document can't be read.
-        on_staging: Likewise for staging.
+        serving: The channel of production; None if there is none, or its document can't be read.
+        on_staging: The same for staging.
         since: When production's document was written.
-        channel_faults: Why the document of production, and that of staging, can't be read; None: it can, or is missing.
-        record: What could be read of the record.
-        unfinished: A change whose document stands already, and whose entry may not.
+        channel_faults: Why the documents of production and staging can't be read; None if it can be read or is missing.
+        record: The readable part of the record.
+        unfinished: A change that has replaced the document, and whose entry may not be in the record yet.
     """
 
     serving: Channel | None
@@ -36,12 +36,12 @@ class Observed:
 
     @property
     def faults(self) -> list[DriftgateError]:
-        """Why a document or the record can't be read; empty if all can."""
+        """Why a document or the record can't be read; empty if all can be read."""
         return [fault for fault in (*self.channel_faults, self.record.damage) if fault]
 
     @property
     def entries(self) -> list[Entry]:
-        """The record's entries, with that of a change whose document stands already."""
+        """The record's entries, and the entry of an unfinished change that has replaced the document."""
         entries = self.record.entries
         if self.unfinished and self.unfinished.entry.id not in {entry.id for entry in entries}:
             return [*entries, self.unfinished.entry]
@@ -49,12 +49,12 @@ class Observed:
 
     @property
     def hashes(self) -> list[str | None]:
-        """The hashes of the record's lines, with that of a change whose document stands already."""
+        """The hashes of the record's lines, and that of an unfinished change that has replaced the document."""
         return [*self.record.hashes, *([self.unfinished.to.record_head] if self.unfinished else [])]
 
 
 def observe(production: Production) -> Observed:
-    """Read a problem's channels and record without its lock: a command that changes them meanwhile is no fault."""
+    """Read a problem's channels and record without its lock. A change by another command meanwhile is not reported."""
     for _ in range(ATTEMPTS):
         serving, fault, since = _read(production.channel)
         unfinished = production.unfinished()
@@ -67,9 +67,9 @@ def observe(production: Production) -> Observed:
 
 
 def find_inconsistencies(production: Production, observed: Observed) -> list[str]:
-    """What the record doesn't explain, a sentence or two each; empty if it explains the production channel.
+    """What the record doesn't explain, one or two sentences each; empty if it explains the production channel.
 
-    Where either can't be read, `observed.faults` says so, and nothing is compared.
+    If either can't be read, `observed.faults` says so, and nothing is compared.
     """
     if observed.channel_faults[0] or observed.record.damage:
         return []
@@ -80,7 +80,7 @@ def find_inconsistencies(production: Production, observed: Observed) -> list[str
         if expected is None:
             return []
         return [
-            f"By the record production serves {_since(name, expected)}, but {production.channel} is missing. Restore it: "
+            f"The record says that production serves {_since(name, expected)}, but {production.channel} is missing. Restore it: "
             f"`run.py rollback --to {expected.version} --reason …`."
         ]
     found = []
@@ -104,23 +104,23 @@ def find_inconsistencies(production: Production, observed: Observed) -> list[str
             )
         elif record.head is None and record.entries and observed.unfinished is None:
             found.append(
-                f"{HEAD} is missing beside the record, so a missing last entry would not be found. Compare the record with "
+                f"{HEAD} is missing next to the record, so a missing last entry can't be detected. Compare the record with "
                 "a backup; the next deployment writes the file again."
             )
     return found
 
 
 def _explain_challenger(name: str, tried: Challenger | None, entries: list[Entry]) -> str | None:
-    """What the record doesn't explain about the challenger beside the champion; None if it explains it."""
+    """What the record doesn't explain about the challenger; None if it explains all."""
     last = _last(entries, *IN_PRODUCTION, *TRIED, "unchallenged")
     recorded = last if last and last.event in TRIED else None
     if tried is None:
-        beside = "is tried in production, but the channel has no challenger"
-        return f"By the record {_since(name, recorded)} {beside}" if recorded else None
+        missing = "is a challenger in production, but the channel has no challenger"
+        return f"The record says that {_since(name, recorded)} {missing}" if recorded else None
     share = f"answers {tried.share:.0%} of the requests" if tried.share else "predicts in the shadow"
     if recorded is None or recorded.manifest_sha256 != tried.manifest_sha256:
         return f"The record doesn't explain that {name} {tried.version} {share}"
-    # Entries of versions that did not record the challenger itself say nothing of its share.
+    # Older Driftgate versions did not record the share of the challenger.
     if recorded.challenger is not None and recorded.challenger != tried:
         return f"The record explains {name} {tried.version} as a challenger, but not that it {share}"
     return None
@@ -135,19 +135,19 @@ def _since(name: str, entry: Entry) -> str:
 
 
 def _read(path: Path) -> tuple[Channel | None, DriftgateError | None, dt.datetime | None]:
-    """A channel's document, or why it can't be read, and when it was written; nothing where there is none."""
+    """A channel's document, or why it can't be read, and when it was written; all None if it doesn't exist."""
     try:
         content = path.read_bytes()
         written = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
     except (FileNotFoundError, NotADirectoryError):
         return None, None, None
     except OSError as error:
-        fault = DriftgateError(f"{path} can't be read: {error.strerror}.", "Give yourself the right to read it.")
+        fault = DriftgateError(f"{path} can't be read: {error.strerror}.", "Give yourself read permission.")
         return None, fault, None
     try:
         return read_channel(path, content), None, written
     except DriftgateError as error:
         restore = "`run.py rollback --reason …` restores the last release of the record"
         prove = "`run.py deploy --to staging` writes it again"
-        remedy = f"Services keep what they serve; {prove if path.name == 'staging.json' else restore}."
+        remedy = f"Services keep their present release; {prove if path.name == 'staging.json' else restore}."
         return None, DriftgateError(error.cause, remedy), written

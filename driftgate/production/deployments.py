@@ -1,4 +1,4 @@
-"""What serves where, since when and on which evidence: read from the channels and the record, without any framework."""
+"""The state of staging and production, read from the channels and the record, without any framework."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from driftgate.results.production import (
 )
 from driftgate.workspace import Workspace
 
-OURS = ("production.json", "staging.json", "record.jsonl", "intent.json")  # what makes a folder that of a problem
+OURS = (
+    "production.json",
+    "staging.json",
+    "record.jsonl",
+    "intent.json",
+)  # a folder with one of them is that of a problem
 
 
 def releases_result(
@@ -29,10 +34,10 @@ def releases_result(
     """The state of a problem's channels, what waits for approval, and the record, the newest entry first.
 
     Args:
-        production: Of the problem.
+        production: The problem's production.
         seconds: How long the command took.
-        finished: A change that was finished just now.
-        warnings: More of what is wrong, to be shown with what is found here.
+        finished: The entry of a change that this command finished.
+        warnings: More warnings to show.
     """
     observed = observe(production)
     unfinished = production.unfinished()
@@ -48,12 +53,12 @@ def releases_result(
 
 
 def warnings_of(production: Production) -> list[str]:
-    """What of production the record doesn't explain, for the result of a command that is about to change it."""
+    """What the record doesn't explain about production, for the result of a command that is about to change it."""
     return find_inconsistencies(production, observe(production))
 
 
 def all_states(workspace: Workspace) -> dict[str, ProblemState]:
-    """The state of every problem that has channels; one whose files can't be read has an `error`, the others are whole."""
+    """The state of every problem that has channels. A problem whose files can't be read has an `error`."""
     return {name: _state_or_error(name, workspace) for name in _problems(workspace)}
 
 
@@ -93,14 +98,14 @@ def _warnings(production: Production, observed: Observed) -> list[str]:
     if observed.unfinished:
         entry = observed.unfinished.entry
         found.append(
-            f"A change of {production.name} is under way or was interrupted: {entry.event} {entry.version}, begun "
-            f"{entry.at:%Y-%m-%d %H:%M} UTC. `run.py releases` finishes it if its command is gone."
+            f"A change of {production.name} is running or was interrupted: {entry.event} {entry.version}, started "
+            f"{entry.at:%Y-%m-%d %H:%M} UTC. `run.py releases` finishes it if its command has ended."
         )
     return found
 
 
 def _channel_state(production: Production, observed: Observed) -> ChannelState:
-    """What production and staging serve, and what waits for approval."""
+    """What production and staging serve, and which version waits for approval."""
     entries, serving, staging, fault = (
         observed.entries, observed.serving, observed.on_staging, observed.channel_faults[0],
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Experiments: a challenger beside the champion in production, and what the labels that came back say of it."""
+"""Experiments: a challenger next to the champion in production, and the comparison of both from labels."""
 
 from __future__ import annotations
 
@@ -33,27 +33,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALPHA = 0.05
-GAINS = (0.005, 0.01, 0.02)  # differences in mean squared error that the power analysis is made for
+GAINS = (0.005, 0.01, 0.02)  # differences in mean squared error for the power analysis
 MOST_LABELS = 100_000
-GRACE = dt.timedelta(seconds=5)  # until every service has taken the experiment over
-CALLER_SHARE = 0.2  # by default: of the labels that count, at most, from one network address
-UNKNOWN = "unknown"  # stands for the address in lines of a service that didn't log it yet
-UNFAIR = 0.001  # p-value under which the observed share is not the one that was asked for
+GRACE = dt.timedelta(seconds=5)  # until every service has loaded the experiment
+CALLER_SHARE = 0.2  # default of the largest share of the counted labels from one network address
+UNKNOWN = "unknown"  # the address in log lines of older services, which didn't log it
+UNFAIR = 0.001  # p-value below which the observed share differs from the configured one
 
 
 class ExperimentStatus(BaseModel):
-    """Where an experiment stands.
+    """The state of an experiment.
 
-    `requests` are counted by arm, and so are `draws`: callers with a key, and requests without one. `observed_share` of the
-    draws that met the challenger comes with its 95 % interval; `fair` says that it can be the one that was asked for.
-    `gain` is by how much the challenger's mean squared error is smaller, with an interval that holds at all times at
-    once. In a split, rows of one draw share their arm, so that the first label of each counts alone; `labelled` is how
-    many rows have one.
+    `requests` and `draws` are counted by arm; a draw is a caller with a key, or a request without one. `observed_share` is
+    the share of draws assigned to the challenger, with its 95 % interval; `fair` is true if it is consistent with the
+    configured share. `gain` is how much smaller the challenger's mean squared error is, with an interval that is valid at
+    all times at once. In a split, all rows of a draw are in the same arm, so only the first label of each draw counts;
+    `labelled` is how many rows have a label.
 
-    Whoever may ask can ask often, and where the labels have no token of their own, label the answers too. So no network
-    address may have more than `caller_share` of the labels that count; `left_out` are left out for that reason. They came
-    from `addresses`, and `largest_share` is what the one with the most has of those that count. `gain` is as wide as the
-    intervals without any one of these addresses: so the decision does not depend on one caller.
+    A client can send many requests, and if the labels have no token of their own, it can label the answers too. So no
+    network address may have more than `caller_share` of the counted labels; `left_out` is how many were left out for that
+    reason. The counted labels came from `addresses` addresses; `largest_share` is the largest share of one of them. The
+    interval of `gain` covers the intervals without any one of the largest addresses, so the decision doesn't depend on one
+    caller.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,12 +80,12 @@ class ExperimentStatus(BaseModel):
 
     @property
     def decision(self) -> str:
-        """`better`, `worse`, `undecided`; `unfair` where the assignment isn't what it should be."""
+        """`better`, `worse` or `undecided`; `unfair` if the observed share differs from the configured one."""
         return self.gain.decision if self.fair else "unfair"
 
 
 class Planned(NamedTuple):
-    """An experiment that can be begun: what the channel will say, and both releases, verified."""
+    """An experiment that can start: the challenger for the channel, and both releases, verified."""
 
     challenger: Challenger
     serving: Channel
@@ -95,32 +96,32 @@ class Planned(NamedTuple):
 def plan(
     production: Production, challenger: str, *, share: float | None, budget_ms: float = 100.0, canary: bool = False
 ) -> Planned:
-    """See whether a version can be tried beside the champion.
+    """Check whether a version can be tested next to the champion, and plan the experiment.
 
     Args:
-        production: Of the problem.
-        challenger: Its version; it must have passed its proof on staging.
-        share: Of the requests that it answers; None: none, it predicts in the shadow.
-        budget_ms: How long its answer to one row may take.
-        canary: Whether it is a deployment on its way.
+        production: The problem's production.
+        challenger: Version of the challenger; it must have passed its proof on staging.
+        share: Share of requests that it answers, between 0 and 1; None: shadow mode.
+        budget_ms: Time limit for its answer to one row, in milliseconds.
+        canary: Whether the experiment is part of a deployment.
 
     Raises:
-        DriftgateError: If nothing is in production, the version is there already or has no proof, it takes other
-            columns, or another experiment runs.
+        DriftgateError: If nothing is in production, the version is already in production or has no proof, its columns
+            differ from the champion's, or another experiment is running.
     """
     serving = production.serving()
     if serving is None:
-        raise DriftgateError(f"Nothing of {production.name} is in production.", "Deploy a champion first.")
+        raise DriftgateError(f"No version of {production.name} is in production.", "Deploy a champion first.")
     if serving.challenger is not None:
         raise DriftgateError(
-            f"{production.name} {serving.challenger.version} is being tried already.",
+            f"An experiment with {production.name} {serving.challenger.version} is already running.",
             "Stop it: `run.py experiment stop`.",
         )
     proof = staged(production.record(), challenger)
     if proof is None or proof.event == "refused":
         raise DriftgateError(
             f"{production.name} {challenger} has not passed a proof on staging.",
-            f"`run.py deploy --version {challenger}`.",
+            f"Deploy it to staging: `run.py deploy --version {challenger}`.",
         )
     if challenger == serving.version:
         raise DriftgateError(f"{production.name} {challenger} is the champion.", "Name another version.")
@@ -132,7 +133,7 @@ def plan(
     tried = release_in(Channel.named(production.name, found), production.channel)
     if tried.contract != champion.contract:
         raise DriftgateError(
-            f"{production.name} {challenger} takes other columns than {serving.version}.", "Deploy it instead."
+            f"{production.name} {challenger} has other columns than {serving.version}.", "Deploy it instead."
         )
     return Planned(found, serving, champion, tried)
 
@@ -140,39 +141,39 @@ def plan(
 def begin(
     production: Production, planned: Planned, *, who: str, reason: str, follow: abc.Sequence[Follow] = ()
 ) -> None:
-    """Try the challenger from now on, all or none; to be called by whoever is `exclusive`.
+    """Start an experiment, atomically. The caller must hold the lock (`Production.exclusive`).
 
     Args:
-        production: Of the problem.
-        planned: By `plan`; nothing has changed since.
-        who: Starts it.
-        reason: For the record.
-        follow: As of `Production.change`.
+        production: The problem's production.
+        planned: The result of `plan`; nothing may have changed since.
+        who: The user who starts it.
+        reason: The reason for the record.
+        follow: See `Production.change`.
     """
     _change(production, planned.serving, planned.challenger, event="challenged", who=who, reason=reason, follow=follow)
 
 
 def widen(production: Production, planned: Planned, *, share: float, who: str, reason: str) -> None:
-    """Give the challenger of a canary its next share, all or none; to be called by whoever is `exclusive`."""
+    """Give the challenger of a canary its next share, atomically. The caller must hold the lock."""
     challenger = planned.challenger.model_copy(update={"share": share})
     _change(production, planned.serving, challenger, event="stepped", who=who, reason=reason)
 
 
 def end_cut_off_canary(production: Production, *, follow: abc.Sequence[Follow] = ()) -> Challenger | None:
-    """End a canary whose process is gone; to be called by whoever is `exclusive`: so no other process watches it.
+    """End a canary whose process has ended. The caller must hold the lock, so no other process watches the canary.
 
     Returns:
-        The challenger whose canary was ended.
+        The challenger of the canary; None if there was none.
     """
     serving = production.serving()
     left = serving.challenger if serving else None
     if left is None or not left.canary:
         return None
-    return stop(production, who="driftgate", reason="its canary was cut off", follow=follow)
+    return stop(production, who="driftgate", reason="its canary was interrupted", follow=follow)
 
 
 def stop(production: Production, *, who: str, reason: str, follow: abc.Sequence[Follow] = ()) -> Challenger:
-    """End the experiment, all or none; to be called by whoever is `exclusive`.
+    """End the experiment, atomically. The caller must hold the lock.
 
     Raises:
         DriftgateError: If there is none.
@@ -183,7 +184,7 @@ def stop(production: Production, *, who: str, reason: str, follow: abc.Sequence[
 
 
 def stop_if_running(production: Production, challenger: Challenger, *, who: str, reason: str) -> None:
-    """End an experiment or canary, if it had begun; to be called by whoever is `exclusive`."""
+    """End an experiment or canary if it is running. The caller must hold the lock."""
     serving = production.serving()
     if serving and serving.challenger and serving.challenger.id == challenger.id:
         stop(production, who=who, reason=reason)
@@ -193,7 +194,7 @@ def _change(
     production: Production, serving: Channel, challenger: Challenger | None, *, event: Event, who: str, reason: str,
     follow: abc.Sequence[Follow] = (),
 ) -> None:  # fmt: skip
-    """Let the champion serve with another challenger, or with none."""
+    """Replace or remove the challenger next to the champion."""
     tried = challenger or serving.challenger
     assert tried is not None
     entry = Entry(
@@ -216,30 +217,30 @@ def running(production: Production) -> tuple[Channel, Challenger]:
 
 
 def winner(production: Production, standing: ExperimentStatus) -> Release:
-    """The challenger, if the labels say beyond doubt that it is better.
+    """The release of the challenger, if the experiment decided that it is better.
 
     Raises:
-        DriftgateError: If they don't.
+        DriftgateError: If it didn't.
     """
     if standing.decision != "better":
         gain = standing.gain
         raise DriftgateError(
-            f"The experiment is {standing.decision}: the gain lies between {gain.low:+.4f} and {gain.high:+.4f} after "
+            f"The experiment is {standing.decision}: the gain is between {gain.low:+.4f} and {gain.high:+.4f} after "
             f"{gain.labels:,} labels.",
-            "Wait for more labels, or `run.py deploy` it by approval.",
+            "Wait for more labels, or deploy the version with an approval: `run.py deploy`.",
         )
     _, tried = running(production)
     return release_in(Channel.named(production.name, tried), production.channel)
 
 
 def standing(production: Production, log: Path, *, caller_share: float = CALLER_SHARE) -> ExperimentStatus:
-    """Look at the labels so far; as often as one likes.
+    """The state of the experiment from the labels so far. It may be computed at any time and as often as needed.
 
     Args:
-        production: Of the problem.
+        production: The problem's production.
         log: Folder of the prediction log.
-        caller_share: Of the labels that count, at most, from one network address. To be chosen before the experiment
-            begins: an interval is no longer valid once its user picked it among several.
+        caller_share: Largest share of the counted labels from one network address. Choose it before the experiment starts:
+            the interval isn't valid if you choose it after you have seen several.
 
     Raises:
         DriftgateError: If no experiment is running, or there is no log.
@@ -272,25 +273,25 @@ def standing(production: Production, log: Path, *, caller_share: float = CALLER_
 
 
 def _start_of(production: Production, tried: Challenger) -> Entry:
-    """The entry that began the experiment.
+    """The entry that started the experiment.
 
     Raises:
-        DriftgateError: If the record has none: labels can't be dated then.
+        DriftgateError: If the record has none; then it is unknown which labels count.
     """
     for entry in reversed(production.record()):
         recorded = entry.challenger.id if entry.challenger else tried.id
         if entry.event == "challenged" and (entry.version, recorded) == (tried.version, tried.id):
             return entry
     raise DriftgateError(
-        f"{production.name} {tried.version} is tried in production, but the record has no start of this experiment.",
-        "End it with `run.py experiment stop`, and start it again.",
+        f"{production.name} {tried.version} is a challenger in production, but the record has no start of this experiment.",
+        "End it with `run.py experiment stop`, then start it again.",
     )
 
 
 def power_analysis(champion: Release, challenger: Release, *, share: float | None) -> dict[str, int | None]:
-    """How many labels it takes to find each of `GAINS`, from the spread that both show on the champion's golden rows.
+    """How many labels are needed to detect each of `GAINS`, simulated with both models on the champion's golden rows.
 
-    Labels are drawn from the champion's probabilities: what they would be if it were calibrated.
+    Labels are drawn from the champion's probabilities, as if it were perfectly calibrated.
     """
     import numpy as np
 
@@ -317,9 +318,9 @@ def _answered(log: Path, *, since: dt.datetime, name: str) -> pd.DataFrame:
 
 
 def _read(log: Path, *, since: dt.datetime, kind: str) -> pd.DataFrame:
-    """The log without its features, which are most of it, and with the first label of each row.
+    """The log without its features, which are most of its size, and with the first label of each row.
 
-    A label that is told again must not change what was looked at already.
+    A label that is sent again must not change earlier results.
     """
     import pandas as pd
 
@@ -337,19 +338,20 @@ def _by_arm(rows: pd.DataFrame, unit: str) -> dict[str, int]:
 def _gain(
     labels: pd.DataFrame, values: Callable[[pd.DataFrame], np.ndarray], *, bound: float, caller_share: float
 ) -> dict[str, Any]:
-    """The gain of those labels that count, and how the cap on one caller's share has changed it.
+    """The gain from the counted labels, and the effect of the limit on one caller's share.
 
     Args:
-        labels: The first of each draw, in the order in which they came.
-        values: Of some of them.
-        bound: Of the values.
-        caller_share: Of one network address, at most; 1: no cap.
+        labels: The first label of each draw, in order of arrival.
+        values: Computes the values of the confidence sequence from some of these labels.
+        bound: Bound of the absolute values.
+        caller_share: Largest share of one network address; 1: no limit.
     """
     peers = labels["peer"].fillna(UNKNOWN)
     counts = counted(peers, share=caller_share)
     labels, peers = labels[counts], peers[counts]
     number = peers.value_counts()
-    # So many can reach the cap. Without one of them, the values are made anew: each depends on those before it.
+    # At most this many addresses can reach the limit. Without one of them, all values are computed again, because each
+    # value depends on those before it.
     heaviest: list[str] = number.index[: math.ceil(1 / caller_share)].tolist() if caller_share < 1 else []
     parts = [labels, *(labels[peers != peer] for peer in heaviest)]
     return {
@@ -367,9 +369,9 @@ def _split_values(labels: pd.DataFrame, share: float, positive: str) -> np.ndarr
 
 
 def _first_of_draws(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The first label of each caller or request, in the order in which they came; and how many rows have a label.
+    """The first label of each caller or request, in order of arrival; and how many rows have a label.
 
-    Rows of one caller share an arm, and are alike: as many others would say more, so all of them count once.
+    Rows of one caller are in the same arm and are similar to each other, so only one of them counts.
     """
     labelled = rows[rows["label"].notna()].sort_values("labelled_at", kind="stable")
     return labelled.drop_duplicates("draw"), len(labelled)
@@ -390,7 +392,7 @@ def _shadow_values(labels: pd.DataFrame, positive: str) -> np.ndarray:
 
 
 def _share(counts: dict[str, int], share: float) -> dict[str, Any]:
-    """The challenger's share of the draws, its interval, and whether it can be the one that was asked for."""
+    """The challenger's share of the draws, its interval, and whether it is consistent with the configured share."""
     from scipy import stats
 
     total = sum(counts.values())

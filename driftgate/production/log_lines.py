@@ -1,4 +1,4 @@
-"""What a line of the prediction log must be. A line that is anything else is a bad line: readers leave it out and count it."""
+"""The format of the lines of the prediction log. Any other line is a bad line: readers leave it out and count it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic_core import from_json
 
 from driftgate.production.prediction_log import LABELS, MOST_LINE_BYTES
 
-MOST_TIME = 9_214_646_400_000  # the start of 2262 in milliseconds; the times of pandas end in that year
-MOST_INTEGER = 2**63  # of the 64-bit integers of pandas and Arrow
+MOST_TIME = 9_214_646_400_000  # the start of 2262 in milliseconds; pandas timestamps end in that year
+MOST_INTEGER = 2**63  # limit of the 64-bit integers of pandas and Arrow
 MOST_NAME = 200
 PIECE_BYTES = 2**20
 REQUEST = re.compile(r"[0-9a-f]{11}-[0-9a-f]{16}")
@@ -25,14 +25,14 @@ QUICK_LABEL = re.compile(rb'\{"at": ?\d{1,15}, ?"prediction_id": ?"([0-9a-f]{11}
 
 
 class BadLine(ValueError):
-    """A line that the log can't hold; the message says what is wrong with it, and repeats none of it."""
+    """A line that breaks the format; the message says what is wrong and doesn't repeat its content."""
 
 
 class PredictionLine(NamedTuple):
     """One request: its n probabilities, and n values of each column.
 
-    `at` is in milliseconds since 1970, UTC. `caller` is a pseudonym, where an experiment assigned by caller; `peer`
-    is one of the network address, while an experiment runs.
+    `at` is in milliseconds since 1970, UTC. `caller` is a pseudonym, if an experiment assigned by caller; `peer` is a
+    pseudonym of the network address, if an experiment was running.
     """
 
     at: int
@@ -56,14 +56,14 @@ class LabelLine(NamedTuple):
 
 
 def whole_lines(segment: Path, *, size: int) -> Iterator[bytes | None]:
-    """Read the lines of a segment that were written whole, in memory bounded by one line.
+    """Read the complete lines of a segment, with only one line in memory.
 
     Args:
         segment: A regular file.
-        size: How many of its bytes to read. A last line without an end was never answered, or is being written.
+        size: How many of its bytes to read. A last line without a line break was never answered, or is being written.
 
     Yields:
-        Each line with its end; None for one that is longer than any line of the log.
+        Each line with its line break; None for a line longer than `MOST_LINE_BYTES`.
     """
     with segment.open("rb") as file:
         left = size
@@ -80,19 +80,19 @@ def whole_lines(segment: Path, *, size: int) -> Iterator[bytes | None]:
 
 
 def parse_prediction(line: bytes | None) -> PredictionLine:
-    """Read a line of predictions, of the service or of a challenger in the shadow.
+    """Read a line of predictions, of the service or of a challenger in shadow mode.
 
     Raises:
-        BadLine: If it is no such line.
+        BadLine: If it is not such a line.
     """
     found = _object(line)
     request = found.get("request")
     if not isinstance(request, str) or not REQUEST.fullmatch(request):
-        raise BadLine("its request is no id")
+        raise BadLine("its request is not a valid id")
     at = _time(found)
     quick = QUICK_PREDICTION.match(line or b"")
     if at != int(request[:11], 16) or (quick and at != int(quick[1])):
-        raise BadLine("its time is not that of its request")
+        raise BadLine("its time differs from the time in its request id")
     probability = found.get("probability")
     if not isinstance(probability, list) or not probability or not all(map(_is_probability, probability)):
         raise BadLine("its probabilities are not numbers from 0 to 1")
@@ -109,22 +109,22 @@ def parse_label(line: bytes | None) -> LabelLine:
     """Read a line of labels.
 
     Raises:
-        BadLine: If it is no such line.
+        BadLine: If it is not such a line.
     """
     found = _object(line)
     name, label = found.get("prediction_id"), found.get("label")
     if not isinstance(name, str) or not ROW.fullmatch(name):
-        raise BadLine("its prediction_id is no id")
+        raise BadLine("its prediction_id is not a valid id")
     quick = QUICK_LABEL.match(line or b"")
     if quick and quick[1].decode() != name[:11]:
         raise BadLine("it has two prediction_ids")
     if not isinstance(label, str) or len(label) > MOST_NAME:
-        raise BadLine("its label is no class name")
+        raise BadLine("its label is not a class name")
     return LabelLine(at=_time(found), predicted_at=int(name[:11], 16), prediction_id=name, label=label)
 
 
 def time_of(line: bytes | None, kind: str) -> int | None:
-    """When a line's rows were predicted, in milliseconds since 1970; None for most bad lines, which have no such time."""
+    """When the rows of a line were predicted, in milliseconds since 1970; None for most bad lines."""
     if line is None:
         return None
     if kind == LABELS:
@@ -147,23 +147,23 @@ def _object(line: bytes | None) -> dict[str, Any]:
     try:
         found = from_json(line, allow_inf_nan=False)
     except ValueError:
-        raise BadLine("it is no JSON") from None
+        raise BadLine("it is not JSON") from None
     if not isinstance(found, dict):
-        raise BadLine("it is no JSON object")
+        raise BadLine("it is not a JSON object")
     return found
 
 
 def _time(found: dict[str, Any]) -> int:
     at = found.get("at")
     if type(at) is not int or not 0 <= at < MOST_TIME:
-        raise BadLine("its time is no number of milliseconds before the year 2262")
+        raise BadLine("its time is not a number of milliseconds before the year 2262")
     return at
 
 
 def _name(found: dict[str, Any], key: str) -> str:
     value = found.get(key)
     if not isinstance(value, str) or not 1 <= len(value) <= MOST_NAME or not value.isprintable():
-        raise BadLine(f"its {key} is no name")
+        raise BadLine(f"its {key} is not a name")
     return value
 
 
@@ -173,12 +173,12 @@ def _is_probability(value: Any) -> bool:
 
 def _columns(columns: Any, *, rows: int) -> dict[str, list[Any]]:
     if not isinstance(columns, dict):
-        raise BadLine("its columns are no object")
+        raise BadLine("its columns are not a JSON object")
     for name, values in columns.items():
         if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
-            raise BadLine("a column has no name that can be printed")
+            raise BadLine("a column has no printable name")
         if not isinstance(values, list) or len(values) != rows:
-            raise BadLine("a column has not one value for each probability")
+            raise BadLine("a column doesn't have one value per probability")
         kinds = set(map(type, values))
         if not kinds <= SCALARS:
             raise BadLine("a value is a list or an object")

@@ -1,7 +1,8 @@
-"""Finding the lines of a time in a prediction log: by what the lines say, never by a file's name or its date.
+"""Find the lines of a time range in a prediction log by their content, not by the name or date of a file.
 
-Clocks are set wrong and set right again, and files are copied. So each segment is read once for the times of its lines,
-and these are kept in an index beside the segments, which holds for a segment as long as its size and its date stay.
+Clocks may be wrong and corrected later, and files may be copied. So each segment is read once for the times of its lines.
+An index next to the segments keeps these times; it is valid for a segment while its size and modification time don't
+change.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ Line = TypeVar("Line", PredictionLine, LabelLine)
 
 
 class Segment(NamedTuple):
-    """A segment as it was when the reading began: so many bytes, and the times of the lines in them.
+    """A segment as it was when the reading began: its size in bytes, and the times of its lines.
 
-    A span is a first and a last time, in milliseconds since 1970. There is no line outside of the spans.
+    A span is a first and a last time, in milliseconds since 1970. No line is outside the spans.
     """
 
     path: Path
@@ -51,12 +52,12 @@ class Segment(NamedTuple):
     spans: tuple[Span, ...]
 
     def meets(self, start: int, stop: int) -> bool:
-        """Whether a line may lie in a time; `stop` is the moment after its last one."""
+        """Whether a line may be in a time range, in milliseconds since 1970; `stop` is exclusive."""
         return any(low < stop and high >= start for low, high in self.spans)
 
 
 class IndexEntry(BaseModel):
-    """What was found in a segment of this size and date."""
+    """The times in a segment of this size and modification time."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,12 +75,12 @@ class Index(BaseModel):
 
 
 class LogReader:
-    """One reading of a prediction log. What the service writes meanwhile is left for the next one.
+    """One reading of a prediction log. Lines that the service writes meanwhile are not included.
 
-    Bad lines and files that can't be read are left out, counted, and logged as warnings.
+    Bad lines and unreadable files are left out, counted, and logged as warnings.
 
     Args:
-        folder: Of the log.
+        folder: Folder of the log.
 
     Raises:
         DriftgateError: If there is no such folder, or it can't be read.
@@ -105,15 +106,15 @@ class LogReader:
         return self._segments[kind]
 
     def spans(self, kind: str) -> list[Span]:
-        """The times of all lines of a kind, in order; spans that meet or overlap are one."""
+        """The times of all lines of a kind, in order; adjacent and overlapping spans are merged."""
         return _merged(sorted(span for segment in self.segments(kind) for span in segment.spans), gap=1)
 
     def predictions(self, start: int, stop: int, kind: str = PREDICTIONS) -> Iterator[tuple[Path, PredictionLine]]:
-        """The predictions of a time, and the segment of each.
+        """The predictions of a time range, and the segment of each.
 
         Args:
-            start: First millisecond.
-            stop: The one after the last.
+            start: First millisecond since 1970, inclusive.
+            stop: Last millisecond, exclusive.
             kind: `PREDICTIONS` or `SHADOW`.
         """
         for segment in self.segments(kind):
@@ -123,7 +124,7 @@ class LogReader:
                         yield segment.path, line
 
     def labels(self, start: int, stop: int) -> Iterator[LabelLine]:
-        """The labels of predictions of a time, whenever they were sent."""
+        """The labels of the predictions of a time range; the labels may have been sent at any time."""
         for segment in self.segments(LABELS):
             if segment.meets(start, stop):
                 for line in self._parsed(segment, parse_label):
@@ -131,12 +132,12 @@ class LogReader:
                         yield line
 
     def distinct(self, lines: Iterable[tuple[Path, PredictionLine]]) -> Iterator[PredictionLine]:
-        """Leave out what repeats a request, as where a segment was copied; to be called once for each line."""
+        """Leave out repeated requests, for example from a copied segment. Call it only once for each line."""
         known: set[str] = set()
         for path, line in lines:
             if line.request in known:
                 if not self._repeated[path.name]:
-                    log.warning("%s: it repeats predictions that are in the log already; they are left out", path.name)
+                    log.warning("%s repeats predictions that are already in the log; they are left out", path.name)
                 self._repeated[path.name] += 1
             else:
                 known.add(line.request)
@@ -154,7 +155,7 @@ class LogReader:
         except OSError as error:
             self._leave_out(segment.path, error.strerror or type(error).__name__)
         if bad and segment.path.name not in self._bad:
-            log.warning("%s: %s left out, the first is %s", segment.path.name, _lines(bad), first)
+            log.warning("%s: %s left out; the first is %s", segment.path.name, _lines(bad), first)
         if bad:
             self._bad[segment.path.name] = bad  # a segment may be read for more than one window
 
@@ -164,7 +165,7 @@ class LogReader:
             try:
                 state = path.stat()
                 if not stat.S_ISREG(state.st_mode):
-                    self._leave_out(path, "it is no regular file")
+                    self._leave_out(path, "it is not a regular file")
                     continue
                 known = index.segments.get(path.name)
                 if known is None or (known.size, known.modified_ns) != (state.st_size, state.st_mtime_ns):
@@ -178,7 +179,7 @@ class LogReader:
                 continue
             segment = Segment(path, known.size, known.spans)
             if not segment.spans:
-                # No line of it has a time, so it belongs to none: what is in it is counted here.
+                # No line has a time, so no time range includes the segment: count its bad lines here.
                 lines: Iterator[PredictionLine | LabelLine]
                 lines = (
                     self._parsed(segment, parse_label) if kind == LABELS else self._parsed(segment, parse_prediction)
@@ -199,14 +200,15 @@ def require_log(folder: Path) -> None:
     """Raise a DriftgateError if there is no such folder, or it can't be read."""
     if not folder.is_dir():
         raise DriftgateError(
-            f"There is no prediction log {folder}.", "Name the folder of DRIFTGATE_LOG with --log, or set it."
+            f"There is no prediction log {folder}.",
+            "Set DRIFTGATE_LOG to the folder of the log, or name it with --log.",
         )
     try:
         os.scandir(folder).close()
     except OSError as error:
         raise DriftgateError(
             f"The prediction log {folder} can't be read: {error.strerror}.",
-            "Run this as the user of the service, or give yourself the right to read the folder.",
+            "Run the command as the user of the service, or give yourself read permission.",
         ) from error
 
 
@@ -215,7 +217,7 @@ def _lines(number: int) -> str:
 
 
 def _spans(times: Iterable[int | None]) -> tuple[Span, ...]:
-    """The times in few spans: hours in a row are one, and beyond `MOST_SPANS` those that lie closest are joined."""
+    """The times as a few spans: consecutive hours are one span, and the closest spans are merged beyond `MOST_SPANS`."""
     hours: dict[int, Span] = {}
     for time in times:
         if time is not None:
@@ -229,7 +231,7 @@ def _spans(times: Iterable[int | None]) -> tuple[Span, ...]:
 
 
 def _merged(spans: list[Span], *, gap: int) -> list[Span]:
-    """Join sorted spans that lie no more than a gap apart."""
+    """Merge sorted spans that are no more than a gap apart."""
     found: list[Span] = []
     for low, high in spans:
         if found and low - found[-1][1] <= gap:
@@ -247,7 +249,7 @@ def _read_index(folder: Path) -> Index:
 
 
 def _write_index(folder: Path, index: Index) -> None:
-    """Keep the index, if the folder can be written; without it, the next reading takes longer, and finds the same."""
+    """Write the index if the folder is writable; without it, the next reading is slower and finds the same lines."""
     kept = Index(segments={name: entry for name, entry in index.segments.items() if (folder / name).exists()})
     draft = folder / f"{INDEX}-{os.getpid()}"
     with contextlib.suppress(OSError):

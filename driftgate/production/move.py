@@ -1,10 +1,10 @@
-"""Changing what production serves, all or none.
+"""Atomic changes of what production serves.
 
-Services follow the channel's document: replacing it is the one moment at which production changes. Every change (a
-deployment, a rollback, the start, step or end of an experiment or a canary) takes the same way. First the intent is
-written: the new document and the record's next entry. Then the document is replaced, then the entry is appended, then
-the registry is updated. The next command finds the intent that a crash left. It finishes the change if the document was
-replaced, and forgets it otherwise. So a rollback needs no registry: production changes first.
+Services follow the channel's document, so production changes when the document is replaced. Every change (a deployment, a
+rollback, the start, step or end of an experiment or a canary) has the same steps. First the intent is written: the new
+document and the next entry of the record. Then the document is replaced, the entry is appended, and the registry is
+updated. If a crash interrupts the change, the next command finds the intent. It finishes the change if the document was
+replaced, and discards the intent otherwise. A rollback doesn't need the registry, because production changes first.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from driftgate.workspace import Workspace
 log = logging.getLogger("driftgate.deploy")
 
 Follow = Callable[[Entry], None]
-DRAFTS = (".*.part", ".production.json-*", ".staging.json-*")  # what a killed command leaves of a file it was writing
+DRAFTS = (".*.part", ".production.json-*", ".staging.json-*")  # partly written files of killed commands
 
 
 class Busy(DriftgateError):
-    """Another command changes the problem's production at this moment."""
+    """Another command is changing the problem's production."""
 
 
 class Intent(BaseModel):
-    """What a change is about to do."""
+    """The change that a command is about to make."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,8 +49,8 @@ class Production:
     """A problem's channels, its deployment record, and every change of production.
 
     Args:
-        name: Of the problem.
-        workspace: Where all of it is.
+        name: Name of the problem.
+        workspace: The workspace that has the channels.
     """
 
     def __init__(self, name: str, *, workspace: Workspace) -> None:
@@ -61,7 +61,7 @@ class Production:
 
     @contextmanager
     def exclusive(self, *, wait: float = 0.0) -> Iterator[None]:
-        """Hold the problem's lock; the system releases it when the process dies. Drafts of killed commands are removed.
+        """Hold the problem's lock, and remove drafts of killed commands. The system releases the lock if the process dies.
 
         Args:
             wait: Seconds to wait while another command holds it.
@@ -85,72 +85,72 @@ class Production:
                 lock.acquire(timeout=0)
             except Timeout:
                 if wait:
-                    log.info("another deployment of %s is under way: waiting up to %.0f s", self.name, wait)
+                    log.info("another deployment of %s is running: waiting up to %.0f s", self.name, wait)
                 lock.acquire(timeout=wait)
         except Timeout as error:
             raise Busy(
-                f"Another deployment of {self.name} is under way.",
-                "Wait until it ends, or give --wait; `run.py releases` shows what serves.",
+                f"Another deployment of {self.name} is running.",
+                "Wait until it ends, or use --wait; `run.py releases` shows what is in production.",
             ) from error
         except OSError as error:
             raise DriftgateError(
                 f"The folder {self._folder} can't be locked: {error.strerror}.",
-                "Give yourself the right to write there, and free space if its disk is full.",
+                "Check your write permission and the free space.",
             ) from error
         return lock
 
     def _remove_drafts(self) -> None:
-        # Only who holds the lock writes here: whatever draft there is belongs to a command that is gone.
+        # Only the holder of the lock writes here, so every draft belongs to a command that has ended.
         for path in [path for pattern in DRAFTS for path in self._folder.glob(pattern)]:
             with contextlib.suppress(OSError):
                 path.unlink()
-                log.warning("removed %s, which a command that was cut off had left", path)
+                log.warning("removed %s, which an interrupted command had left", path)
 
     def record(self) -> list[Entry]:
         """Every entry of the deployment record, the oldest first."""
         return read_record(self.record_path)
 
     def serving(self) -> Channel | None:
-        """What production serves by its channel; None where nothing is, or the document can't be understood."""
+        """The channel of production; None if there is none, or its document is invalid."""
         return _channel(self.channel)
 
     def on_staging(self) -> Channel | None:
-        """What staging serves by its channel."""
+        """The channel of staging; None if there is none, or its document is invalid."""
         return _channel(self.staging)
 
     def unfinished(self) -> Intent | None:
-        """A change that is under way, or that a crash or an unreachable registry left behind; it is only read."""
+        """A change that is running, or that a crash or an unreachable registry left unfinished."""
         try:
             return Intent.model_validate_json(self._intent.read_bytes())
         except (OSError, ValidationError):
             return None
 
     def cut_off(self) -> bool:
-        """Whether there may be something to recover: an intent, or a canary whose command may be gone."""
+        """Whether there may be something to recover: an intent, or a canary whose command may have ended."""
         serving = self.serving()
         return self.unfinished() is not None or bool(serving and serving.challenger and serving.challenger.canary)
 
     def recover(self, follow: Sequence[Follow]) -> Entry | None:
-        """Finish or forget what was left behind; to be called by whoever is `exclusive`.
+        """Finish or discard an interrupted change. The caller must hold the lock (`exclusive`).
 
         Returns:
-            The entry of a change that was finished now.
+            The entry of the change that was finished; None if there was none.
         """
         intent = self.settle()
         if intent is None:
             return None
-        log.warning(
-            "finishing a change of %s that was cut off: %s %s", self.name, intent.entry.event, intent.entry.version
-        )
+        log.warning("finishing an interrupted change of %s: %s %s", self.name, intent.entry.event, intent.entry.version)
         self._follow_up(intent.entry, follow)
         return intent.entry
 
     def settle(self) -> Intent | None:
-        """Make the record explain the channel, without any registry; to be called by whoever is `exclusive`.
+        """Record an interrupted change that replaced the document, or discard it; this doesn't need the registry.
+
+        The caller must hold the lock (`exclusive`).
 
         Returns:
-            The change whose document had been replaced: its entry is in the record now. One that had not begun is
-            forgotten.
+            The change that had replaced the document; its entry is now in the record. None if there was none, or if it had
+            not replaced the document.
         """
         intent = self.unfinished()
         if intent is not None and self.serving() == intent.to:
@@ -162,7 +162,7 @@ class Production:
             return None
         except OSError as error:
             raise DriftgateError(f"{self._intent} can't be removed: {error.strerror}.", "Remove it.") from error
-        log.warning("an unfinished change of %s is forgotten: it had not begun", self.name)
+        log.warning("discarded an interrupted change of %s: it had not changed production", self.name)
         return None
 
     def move(self, release: Release, entry: Entry, *, follow: Sequence[Follow]) -> None:
@@ -170,18 +170,19 @@ class Production:
         self.change(Channel.of(release), entry, follow=follow)
 
     def change(self, to: Channel, entry: Entry, *, follow: Sequence[Follow] = ()) -> None:
-        """Replace production's channel and record it, all or none; to be called by whoever is `exclusive`.
+        """Replace production's channel and record the change, atomically. The caller must hold the lock (`exclusive`).
 
-        What a change before left unfinished is recorded first.
+        An interrupted change from before is recorded first.
 
         Args:
             to: The new document.
-            entry: What the record will say.
-            follow: What comes after, each done again by the next command if it fails or is cut off: it must bear that.
+            entry: The entry for the record.
+            follow: Functions to call afterwards. If one fails or is interrupted, the next command calls it again, so they
+                must be idempotent.
 
         Raises:
-            DriftgateError: If the record was damaged or the channel can't be replaced: production is as before. Or if
-                what follows failed: production has changed, and the next command finishes the rest.
+            DriftgateError: If the record is damaged or the channel can't be replaced; then production is unchanged. Or if a
+                function in `follow` failed; then production has changed, and the next command finishes the rest.
         """
         self.settle()
         record = inspect_record(self.record_path)
@@ -197,15 +198,15 @@ class Production:
             raise DriftgateError(
                 f"The production channel of {self.name} {'may not last' if changed else 'was not replaced'}: "
                 f"{error.strerror}.",
-                "Mend the disk, then `run.py releases` finishes it." if changed
-                else "Production serves what it did; free space or give yourself the right to write, and try again.",
+                "Repair the disk, then `run.py releases` finishes the change." if changed
+                else "Production is unchanged. Check your write permission and the free space, then try again.",
             ) from error  # fmt: skip
         try:
             append(self.record_path, entry)
         except DriftgateError as error:
             raise DriftgateError(
-                f"Production of {self.name} has changed, but its record doesn't say so yet: {error.cause}",
-                f"{error.remedy} Then `run.py releases` finishes it.",
+                f"Production of {self.name} has changed, but the change is not in the record yet: {error.cause}",
+                f"{error.remedy} Then `run.py releases` finishes the change.",
             ) from error
         self._follow_up(entry, follow)
 
@@ -215,27 +216,27 @@ class Production:
                 step(entry)
             except Exception as error:
                 raise DriftgateError(
-                    f"Production serves {self.name} {entry.version}, but the registry doesn't say so yet: {error}",
-                    "`run.py releases` finishes it as soon as the registry can be reached.",
+                    f"Production serves {self.name} {entry.version}, but the registry is not updated yet: {error}",
+                    "Run `run.py releases` when the registry can be reached; it finishes the change.",
                 ) from error
-        with contextlib.suppress(OSError):  # what stays is done again by the next command, which changes nothing
+        with contextlib.suppress(OSError):  # else the next command repeats the steps, which changes nothing
             self._intent.unlink()
 
     def rollback_target(self, to: str | None) -> Release:
-        """The release that a rollback goes to; verified against the hash it had in production.
+        """The release that a rollback would restore, verified with the hash that it had in production.
 
         Args:
-            to: A version; None: the one that served before.
+            to: A version; None: the version that was in production before the present one.
 
         Raises:
-            DriftgateError: If there is none, it was never in production, or its files are not those of then.
+            DriftgateError: If there is none, it was never in production, or its files were altered since.
         """
         history = production_history(self.record())
         served = self.serving()
         if to is None:
             behind = _stack(history)
             if served and behind and behind[-1].manifest_sha256 == served.manifest_sha256:
-                behind.pop()  # else production serves what the record doesn't explain: back to what it does
+                behind.pop()  # else production serves an unrecorded release: go back to the recorded one
             wanted = behind[-1] if behind else None
         else:
             wanted = next((entry for entry in reversed(history) if entry.version == to), None)
@@ -246,22 +247,22 @@ class Production:
             elif to:
                 cause = f"{self.name} {to} was never in production."
             else:
-                cause = f"No version of {self.name} was in production before the one that is."
-            raise DriftgateError(cause, f"Versions to go back to: {', '.join(others) or 'none'}; choose with --to.")
+                cause = f"No version of {self.name} was in production before the present one."
+            raise DriftgateError(cause, f"Choose a version with --to: {', '.join(others) or 'there is none'}.")
         release = release_in(Channel.named(self.name, wanted), self.channel)
-        release.scorer()  # its golden rows, to the last bit
+        release.scorer()  # verifies the golden rows bit by bit
         return release
 
 
 def _stack(history: list[Entry]) -> list[Entry]:
-    """What lies behind each version: a deployment goes on top, a rollback takes off what is above its version."""
+    """The versions to roll back through: a deployment pushes its version, a rollback pops all above its version."""
     stack: list[Entry] = []
     for entry in history:
         if entry.event == "rollback" and entry.version in [below.version for below in stack]:
             while stack[-1].version != entry.version:
                 stack.pop()
         elif stack and stack[-1].version == entry.version:
-            stack[-1] = entry  # moved to where it was: nothing more lies behind it
+            stack[-1] = entry  # deployed again: it doesn't count twice
         else:
             stack.append(entry)
     return stack

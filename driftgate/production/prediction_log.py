@@ -1,9 +1,9 @@
-"""The prediction log: what was answered is written here before the answer leaves.
+"""The prediction log: every prediction is written here before the service sends the answer.
 
-A folder of segments, its owner's alone. A segment is a file of JSON lines that one process alone appends to, and holds locked while it
-lives: `predictions-…jsonl` a line a request, `labels-…jsonl` a line a label, `shadow-…jsonl` a line for what a challenger
-would have said. A write is in the hands of the kernel before
-it returns, so a killed process loses nothing; a machine that loses power may lose the last seconds.
+The log is a folder of segments that only its owner can read. A segment is a file of JSON lines. Only one process appends to
+it, and locks it as long as the process runs. `predictions-…jsonl` has one line per request, `labels-…jsonl` one line per
+label, and `shadow-…jsonl` one line per request that a challenger predicted in shadow mode. The kernel has each line before
+the write returns, so a killed process loses nothing. If the machine loses power, the last seconds may be lost.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pathlib import Path
 PREDICTIONS, SHADOW, LABELS = "predictions", "shadow", "labels"
 NAME = re.compile(r"[a-z]+-\d{8}T\d{12}-\d+\.jsonl")
 SEGMENT_BYTES = 64 * 2**20
-MOST_LINE_BYTES = 64 * 2**20  # of one request; a reader holds a line in memory
+MOST_LINE_BYTES = 64 * 2**20  # of one request; readers load a whole line into memory
 SEGMENT_SECONDS = 3600.0
 
 
 class SegmentWriter:
-    """Appends lines to segments of its own, and begins a new one by size and by age.
+    """Appends lines to its own segments, and starts a new segment when the present one is too large or too old.
 
     Args:
-        folder: Is made if it isn't there, for its owner alone.
+        folder: Folder of the log; it is created for its owner only if it doesn't exist.
         kind: `PREDICTIONS`, `SHADOW` or `LABELS`.
-        segment_bytes: A segment that has grown beyond this is left.
-        segment_seconds: So is one older than this.
+        segment_bytes: Size in bytes from which a new segment is started.
+        segment_seconds: Age in seconds from which a new segment is started.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class SegmentWriter:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def append(self, line: bytes) -> None:
-        """Write a line, without its end.
+        """Write a line, given without its line break.
 
         Raises:
-            OSError: If it isn't written whole, as on a full disk; then nothing of it is left. Or if it is longer than
-                `MOST_LINE_BYTES`.
+            OSError: If it can't be written completely, for example because the disk is full; then no part of it is left.
+                Or if it is longer than `MOST_LINE_BYTES`.
         """
         if len(line) >= MOST_LINE_BYTES:
             raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
@@ -61,12 +61,12 @@ class SegmentWriter:
             try:
                 os.ftruncate(self._file, self._size)
             except OSError:
-                self.close()  # what came after a piece that stays would be lost with it
+                self.close()  # a line after an incomplete one in the same segment would be unreadable
             raise
         self._size += written
 
     def close(self) -> None:
-        """End the segment; the next line begins another."""
+        """Close the segment; the next line starts a new one."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -76,7 +76,7 @@ class SegmentWriter:
             self._file < 0
             or self._size >= self._segment_bytes
             or time.monotonic() - self._begun >= self._segment_seconds
-            or os.fstat(self._file).st_nlink == 0  # somebody deleted it: what is written there is lost
+            or os.fstat(self._file).st_nlink == 0  # the file was deleted: further lines would be lost
         )
 
     def _begin(self) -> None:
@@ -84,7 +84,7 @@ class SegmentWriter:
         name = f"{self._kind}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
         file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)  # another process that starts may look at it for a moment
+            fcntl.flock(file, fcntl.LOCK_EX)  # another process that starts may lock it for a moment
         except OSError:
             os.close(file)
             os.unlink(self._folder / name)
@@ -99,15 +99,15 @@ def segments(folder: Path, kind: str) -> list[Path]:
 
 
 def candidates(folder: Path, kind: str) -> list[Path]:
-    """Whatever is named like a segment of a kind, by name: it may be a folder or a pipe."""
+    """All paths that are named like a segment of a kind, by name; one may be a folder or a pipe."""
     return sorted(path for path in folder.glob(f"{kind}-*.jsonl") if NAME.fullmatch(path.name))
 
 
 def repair(folder: Path) -> list[Path]:
-    """Cut what is left of an unfinished line from segments whose process is gone. Such a line was never answered.
+    """Remove incomplete last lines from segments whose process has ended. Their requests were never answered.
 
     Returns:
-        The segments that were cut.
+        The segments that were changed.
     """
     cut = []
     for segment in [path for kind in (PREDICTIONS, SHADOW, LABELS) for path in segments(folder, kind)]:
@@ -117,7 +117,7 @@ def repair(folder: Path) -> list[Path]:
                 if _cut_torn_line(file.fileno()):
                     cut.append(segment)
         except OSError:
-            continue  # held by a live process, or not ours to write: a reader leaves a torn line out anyway
+            continue  # locked by a running process, or not writable: readers skip an incomplete line anyway
     return cut
 
 

@@ -1,7 +1,7 @@
-"""Read the prediction log: one table, predictions joined with labels by id, in memory bounded by a window.
+"""Read the prediction log as a table of predictions with their labels, with only one time window in memory.
 
-A prediction's id begins with the time of its answer in milliseconds, so the labels of a window are told from others
-without looking anything up.
+The id of a prediction begins with the time of its answer in milliseconds, so the window of a label is known without a
+lookup.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ BUCKETS, BUCKET_BYTES = 256, 16 * 2**20
 
 
 class Counts(BaseModel):
-    """How many predictions there are, how many of them have a label, and how many each model's version made.
+    """How many predictions there are, how many of them have a label, and how many each version of each model made.
 
-    `bad_lines` were left out, and so were `unreadable_files`, which are named like the log's.
+    `bad_lines` and `unreadable_files` are the numbers of lines and files of the log that were left out.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,20 +71,20 @@ def read_predictions(
     kind: str = PREDICTIONS,
     reader: LogReader | None = None,
 ) -> pd.DataFrame:
-    """Read the predictions of a time, in order of time.
+    """Read the predictions of a time range, in order of time.
 
     Args:
-        folder: Of the log.
-        since: The first moment, UTC; None: the beginning.
-        until: The moment after the last one, UTC; None: the end.
-        label: Which label counts where there are several, by the time they were told.
-        kind: What was answered, or what a challenger in the shadow would have said (`prediction_log.SHADOW`).
-        reader: Of the folder; counts what is left out.
+        folder: Folder of the log.
+        since: Start of the range, UTC, inclusive; None: the first prediction.
+        until: End of the range, UTC, exclusive; None: the last prediction.
+        label: Which label counts if a prediction has several, by the time at which they were sent.
+        kind: `PREDICTIONS` of the service, or those of a challenger in shadow mode (`prediction_log.SHADOW`).
+        reader: Reader of the folder; it counts what is left out.
 
     Returns:
-        A row each: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `caller` (a pseudonym, where an
-        experiment assigned by caller), `peer` (one of the network address, while an experiment ran), `probability`, `label` and `labelled_at` (missing where there is none yet), and a
-        column for each feature.
+        One row per prediction: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `caller` (a pseudonym,
+        if an experiment assigned by caller), `peer` (a pseudonym of the network address, if an experiment was running),
+        `probability`, `label` and `labelled_at` (missing if there is no label yet), and a column for each feature.
 
     Raises:
         DriftgateError: If there is no such folder.
@@ -105,7 +105,7 @@ def windows(
     kind: str = PREDICTIONS,
     reader: LogReader | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """The same, a table for each window that holds predictions: no more than one is in memory.
+    """The same as `read_predictions`, as one table per window that has predictions; only one is in memory at a time.
 
     Raises:
         DriftgateError: If there is no such folder.
@@ -131,7 +131,7 @@ def _bounds(spans: list[Span], *, since: dt.datetime | None, until: dt.datetime 
     """The first millisecond to read, and the one after the last."""
     if not spans:
         return 0, 0
-    # Windows begin at the start of an hour, so that they are the same ones whenever somebody looks.
+    # Windows begin at the start of an hour, so that every call uses the same windows.
     start, end = spans[0][0] // HOUR * HOUR, spans[-1][1] + 1
     return (
         start if since is None else max(start, _milliseconds(since)),
@@ -140,7 +140,7 @@ def _bounds(spans: list[Span], *, since: dt.datetime | None, until: dt.datetime 
 
 
 def _numbers(spans: list[Span], start: int, end: int, *, width: int) -> Iterator[int]:
-    """The windows that may hold a line, by number: a clock that was decades off makes no empty windows between."""
+    """The numbers of the windows that may have a line. Empty windows are skipped: a wrong clock may be off by decades."""
     done = -1
     for low, high in spans:
         if low < end and high >= start:
@@ -150,7 +150,7 @@ def _numbers(spans: list[Span], start: int, end: int, *, width: int) -> Iterator
 
 
 def count_predictions(folder: Path, *, since: dt.datetime | None = None, until: dt.datetime | None = None) -> Counts:
-    """Count the predictions of a time.
+    """Count the predictions of a time range.
 
     Raises:
         DriftgateError: If there is no such folder.
@@ -171,17 +171,17 @@ def count_predictions(folder: Path, *, since: dt.datetime | None = None, until: 
 def write_predictions(
     folder: Path, out: Path, *, since: dt.datetime | None, until: dt.datetime | None, label: Which
 ) -> Written:
-    """Write the table to a parquet or CSV file, window after window.
+    """Write the table to a Parquet or CSV file, one window after the other.
 
     Raises:
-        DriftgateError: If there is no such folder, the file is there already, or has another ending.
+        DriftgateError: If there is no such folder, the file exists already, or has another extension.
     """
     from pyarrow import csv, parquet
 
     if out.suffix not in (".parquet", ".csv"):
-        raise DriftgateError(f"{out} is neither parquet nor CSV.", "Name a .parquet or .csv file.")
+        raise DriftgateError(f"{out} is neither Parquet nor CSV.", "Name a .parquet or .csv file.")
     if out.exists():
-        raise DriftgateError(f"{out} is there already.", "Name another file, or remove it.")
+        raise DriftgateError(f"{out} exists already.", "Name another file, or remove it.")
     reader = LogReader(folder)
     schema = _schema(_kinds(reader, since=since, until=until))
     draft = out.with_name(f".{out.name}.part")
@@ -199,11 +199,11 @@ def write_predictions(
 
 
 def features_of_log(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """The features among the columns of a table, by their own names.
+    """The feature columns of a table, with their original names.
 
     Args:
-        table: Of this module.
-        names: Of the features; those that it lacks are left out.
+        table: A table from `read_predictions`.
+        names: Names of the features; those that the table lacks are left out.
     """
     kept = {_column(name): name for name in names}
     found: pd.DataFrame = table[[name for name in kept if name in table]].rename(columns=kept)
@@ -213,7 +213,7 @@ def features_of_log(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 
 
 def _of_one_type(values: pd.Series[Any]) -> pd.Series[Any]:
-    """A column whose values are all texts, or all numbers: a file takes no other, and the contract tells what is wrong."""
+    """A column with all values converted to text, or all to numbers, as files require; the contract check reports faults."""
     import pandas as pd
 
     kinds = set(values.dropna().map(type)) if values.dtype == object else set()
@@ -221,12 +221,12 @@ def _of_one_type(values: pd.Series[Any]) -> pd.Series[Any]:
         return values
     if str not in kinds:
         return pd.to_numeric(values)
-    log.warning("column %s holds texts and numbers: all are read as texts", values.name)
+    log.warning("column %s has both text and numbers: all values are read as text", values.name)
     return values.map(str, na_action="ignore")
 
 
 def _column(feature: str) -> str:
-    """The name of a feature's column: another one where ours has it, and no other feature's."""
+    """The column name of a feature: unique, and different from the names of the log's own columns."""
     bare = feature
     while bare.startswith(PREFIX):
         bare = bare.removeprefix(PREFIX)
@@ -234,7 +234,7 @@ def _column(feature: str) -> str:
 
 
 def _kinds(reader: LogReader, *, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, type]:
-    """Every feature of the time, and whether it is text, boolean or a number: releases may differ in them."""
+    """Every feature of the time range, and its type: text, boolean or number. Releases may have different features."""
     found: dict[str, set[type]] = {}
     for _, line in reader.predictions(*_bounds(reader.spans(PREDICTIONS), since=since, until=until)):
         for name, values in line.columns.items():
@@ -270,7 +270,7 @@ def _arrow(table: pd.DataFrame, schema: Any) -> Any:
     for field in schema:
         values = table[field.name]
         if field.type == pa.string():
-            # What is a text in one release may have been a number in another.
+            # A feature may be text in one release and a number in another.
             table[field.name] = values.map(str, na_action="ignore")
         elif field.type == pa.float64():
             table[field.name] = pd.to_numeric(values).astype(float)
@@ -280,7 +280,7 @@ def _arrow(table: pd.DataFrame, schema: Any) -> Any:
 
 
 class _Labels:
-    """Labels, sorted into files by the window of their prediction, so that a window's are found without the others."""
+    """Labels, sorted into one file per window of their predictions, so that a window's labels can be read alone."""
 
     def __init__(self, folder: Path, *, width: int) -> None:
         self._folder, self._width = folder, width
@@ -304,7 +304,7 @@ class _Labels:
         buckets.clear()
 
     def of(self, start: int, stop: int, *, which: Which) -> dict[str, tuple[str, int]]:
-        """Label and time of telling, by the prediction's id."""
+        """The label and the time at which it was sent, by the id of the prediction."""
         found: dict[str, tuple[str, int]] = {}
         for number in range(start // self._width, stop // self._width + 1):
             path = self._folder / str(number)
@@ -329,19 +329,19 @@ def _table(lines: Iterable[PredictionLine], labels: Mapping[str, tuple[str, int]
     for line in lines:
         number = len(line.probability)
         ids = [f"{line.request}-{at}" for at in range(number)]
-        told = [labels.get(name, (None, None)) for name in ids]
+        labelled = [labels.get(name, (None, None)) for name in ids]
         constant = {
             "at": line.at, "model": line.model, "version": line.version, "arm": line.arm, "caller": line.caller,
             "peer": line.peer,
         }  # fmt: skip
         values: dict[str, list[Any]] = {
-            "prediction_id": ids, "probability": line.probability, "label": [label for label, _ in told],
-            "labelled_at": [at for _, at in told], **{key: [value] * number for key, value in constant.items()},
+            "prediction_id": ids, "probability": line.probability, "label": [label for label, _ in labelled],
+            "labelled_at": [at for _, at in labelled], **{key: [value] * number for key, value in constant.items()},
         }  # fmt: skip
         for name in OURS:
             columns[name] += values[name]
         for name, found in line.columns.items():
-            # A release that came later may take more columns, or fewer.
+            # Later releases may have more or fewer columns.
             if name not in features:
                 features[name] = [None] * rows
             features[name].extend(found)
@@ -350,7 +350,7 @@ def _table(lines: Iterable[PredictionLine], labels: Mapping[str, tuple[str, int]
             features[name] += [None] * number
     table = pd.DataFrame({**columns, **{_column(name): values for name, values in features.items()}})
     for name in ("at", "labelled_at"):
-        # Not `to_datetime`: its cache mixes up moments of a nullable integer column in which many repeat.
+        # Not `to_datetime`: its cache returns wrong times for a nullable integer column with many repeated values.
         table[name] = np.array(columns[name], dtype="datetime64[ms]").astype("datetime64[ns]")
     return table.sort_values("at", kind="stable", ignore_index=True)
 

@@ -23,7 +23,7 @@ class Range(BaseModel):
     categories: frozenset[str] = frozenset()
 
     def outside(self, value: Any) -> bool:
-        """Whether a value lies outside; a missing value doesn't."""
+        """Whether a value is outside the range; a missing value never is."""
         if value is None:
             return False
         if isinstance(value, str):

@@ -1,8 +1,8 @@
-"""The deployment record: who moved which version where, when, why, and on which verdict. Lines are only appended.
+"""The deployment record: who deployed which version where, when, why, and with which verdict. Lines are only appended.
 
-Each line carries the hash of the line before, so that a line that was changed or removed is found. The hash of the last
-line, the head, is kept outside the record (in `head.json` beside it, in the production channel and in MLflow), so that a
-changed or missing end is found too. Order is that of the lines, not of the clock, which may be set back.
+Each line contains the hash of the line before it, so changed and removed lines are detected. The hash of the last line,
+the head, is also kept outside the record (in `head.json` next to it, in the production channel and in MLflow), so a changed
+or missing end is detected too. The order is that of the lines, not of their times, because a clock may be set back.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ IN_PRODUCTION: tuple[Event, ...] = ("production", "rollback")
 TRIED: tuple[Event, ...] = ("challenged", "stepped")
 BEGINNING = "0" * 64
 HEAD = "head.json"
-RESTORE = "Restore the record from a backup; nothing is deployed on a record that was changed."
+RESTORE = "Restore the record from a backup; Driftgate doesn't deploy while the record is damaged."
 
 
 class Entry(BaseModel):
     """One event of a deployment.
 
-    `staged` passed the proof on staging, `refused` did not. `production` and `rollback` moved production there from
-    `previous`; `reason` is the approval's. `challenged` began an experiment or a canary, `stepped` gave a canary its next
-    share, `unchallenged` ended either; `challenger` is what the channel said from then on. `runs` are the ids of the
-    deployment's runs in MLflow and ZenML. `before` is the sha256 of the line before.
+    `staged` passed the proof on staging, `refused` did not. `production` and `rollback` moved production from `previous` to
+    `version`; `reason` is the reason of the approval. `challenged` started an experiment or a canary, `stepped` gave a
+    canary its next share, `unchallenged` ended either; `challenger` is the challenger in the channel after the event.
+    `runs` are the ids of the deployment's runs in MLflow and ZenML. `before` is the sha256 of the line before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,12 +56,12 @@ class Entry(BaseModel):
     before: str = BEGINNING
 
     def line(self) -> bytes:
-        """The entry as it stands in the record, without the line's end."""
+        """The entry as a line of the record, without the line break."""
         return json.dumps(self.model_dump(mode="json"), ensure_ascii=False).encode()
 
 
 class Head(BaseModel):
-    """What `head.json` says: how many entries the record had at a time, and the hash of its last line."""
+    """The content of `head.json`: how many entries the record had at a time, and the hash of its last line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,13 +72,13 @@ class Head(BaseModel):
 
 @dataclass(frozen=True)
 class Record:
-    """What could be read of a record.
+    """The readable part of a record.
 
     Attributes:
-        entries: The oldest first; those before the damage where there is any.
+        entries: The entries, the oldest first; if the record is damaged, those before the damage.
         hashes: The sha256 of each entry's line.
-        head: What `head.json` says; None where there is none.
-        damage: What is wrong with the record; None: nothing.
+        head: The content of `head.json`; None if it doesn't exist.
+        damage: What is wrong with the record; None if nothing is.
     """
 
     entries: list[Entry]
@@ -93,7 +93,7 @@ class Record:
 
     @property
     def key(self) -> str | None:
-        """What names this record among others: the first characters of its first line's hash."""
+        """The name of this record among others: the first characters of the hash of its first line."""
         return self.hashes[0][:12] if self.hashes else None
 
     def continued_by(self, entry: Entry) -> Entry:
@@ -102,9 +102,9 @@ class Record:
 
 
 def inspect_record(path: Path) -> Record:
-    """Read as much of a record as follows from its beginning, and say what is wrong with the rest.
+    """Read a record up to its first damaged line, and report the damage.
 
-    The head is read first: a line that is appended meanwhile is no damage.
+    The head is read first, so that a line appended meanwhile is not reported as damage.
     """
     head: Head | None = None
     try:
@@ -120,17 +120,17 @@ def inspect_record(path: Path) -> Record:
     if damage is None and head and head.sha256 not in hashes:
         damage = DriftgateError(
             f"The end of the record {path} was changed or removed: {HEAD} says that it had {_number(head.entries)} on "
-            f"{head.at:%Y-%m-%d %H:%M} UTC; now {_number(len(entries))} can be read, and that last one is not among them.",
+            f"{head.at:%Y-%m-%d %H:%M} UTC; now {_number(len(entries))} can be read, and the last one of then is missing.",
             f"Restore the record from a backup; if there is none, keep a copy and delete {path.with_name(HEAD)}.",
         )
     return Record(entries, hashes, head, damage)
 
 
 def read_record(path: Path) -> list[Entry]:
-    """Every entry, the oldest first; none where there is no record yet.
+    """Every entry, the oldest first; empty if there is no record yet.
 
     Raises:
-        DriftgateError: If the record was damaged: a line can't be understood, doesn't follow the line before, or is missing.
+        DriftgateError: If the record is damaged: a line is invalid, doesn't follow the line before it, or is missing.
     """
     record = inspect_record(path)
     if record.damage:
@@ -139,15 +139,15 @@ def read_record(path: Path) -> list[Entry]:
 
 
 def append(path: Path, entry: Entry) -> Entry:
-    """Add an entry, durably; one that is there already is left as it is. To be called by whoever holds the lock.
+    """Append an entry durably; an entry that is already in the record is not changed. The caller must hold the lock.
 
-    The line is written before the head: what is cut off in between leaves a head that the record still contains.
+    The line is written before the head. If the command is interrupted between them, the record still contains the head.
 
     Returns:
-        The entry as it stands in the record.
+        The entry as it is in the record.
 
     Raises:
-        DriftgateError: If the record was damaged, or can't be written.
+        DriftgateError: If the record is damaged, or can't be written.
     """
     record = inspect_record(path)
     if record.damage:
@@ -164,7 +164,7 @@ def append(path: Path, entry: Entry) -> Entry:
     except OSError as error:
         raise DriftgateError(
             f"The record {path} can't be written: {error.strerror}.",
-            "Free space or give yourself the right to write it.",
+            "Check your write permission and the free space.",
         ) from error
     return known or entry
 
@@ -186,18 +186,18 @@ def _number(entries: int) -> str:
 def _read_lines(path: Path, content: bytes) -> tuple[list[Entry], list[str], DriftgateError | None]:
     entries: list[Entry] = []
     hashes: list[str] = []
-    # A last line without its end was torn by a crash: what it said was not done.
+    # A last line without a line break was interrupted by a crash; its change was not made.
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         if line.endswith(b"\r"):
-            cause = f"Line {number} of {path} ends as on Windows (CRLF): a program has rewritten the record."
-            return entries, hashes, DriftgateError(cause, "Restore the record from a backup, or its line ends (LF).")
+            cause = f"Line {number} of {path} has a Windows line ending (CRLF): a program has rewritten the record."
+            return entries, hashes, DriftgateError(cause, "Restore the record from a backup, or its line endings (LF).")
         try:
             entry = Entry.model_validate_json(line)
         except ValidationError as error:
             cause = f"Line {number} of {path} can't be read: {first_line(error)}."
             return entries, hashes, DriftgateError(cause, RESTORE)
         if entry.before != (hashes[-1] if hashes else BEGINNING):
-            cause = f"Line {number} of {path} doesn't follow the line before it: one of both was changed, or lines are missing."  # fmt: skip
+            cause = f"Line {number} of {path} doesn't follow the line before it: one of the two was changed, or lines are missing."  # fmt: skip
             return entries, hashes, DriftgateError(cause, RESTORE)
         entries.append(entry)
         hashes.append(hashlib.sha256(line).hexdigest())
@@ -218,7 +218,7 @@ def _read_head(record: Path) -> Head | None:
 
 
 def _write_line(path: Path, line: bytes) -> None:
-    """Put a line behind the last whole one, durably; a line that a crash has torn is overwritten."""
+    """Write a line durably after the last complete one; an incomplete line left by a crash is overwritten."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -226,7 +226,7 @@ def _write_line(path: Path, line: bytes) -> None:
         size = path.read_bytes().rfind(b"\n") + 1
         os.ftruncate(file, size)
         rest = line + b"\n"
-        while rest:  # a disk that is nearly full takes a part, and says so at the next call
+        while rest:  # on a nearly full disk, a write may be partial; the next one raises the error
             written = os.pwrite(file, rest, size)
             rest, size = rest[written:], size + written
         os.fsync(file)

@@ -62,7 +62,7 @@ class Lineage(_Frozen):
 
 
 class Card(_Frozen):
-    """The model card. `metrics` hold value, low and high of each metric; `verdict` is the verdict of the gate, as JSON."""
+    """The model card. `metrics` has value, low and high of each metric; `verdict` is the verdict of the gate, as JSON."""
 
     name: str
     version: str
@@ -133,14 +133,14 @@ def write_release(
         folder: Must not exist.
         model: The ONNX model.
         contract: Its columns.
-        card: What it is.
-        ranges: What each column held at training.
+        card: The model card.
+        ranges: The range of each column in the training data.
         profile: The reference profile, as JSON.
-        sbom: The bill of materials, as CycloneDX.
-        rows: Golden rows; their probabilities are taken from the model now.
+        sbom: The software bill of materials, as CycloneDX.
+        rows: Golden rows; their probabilities are computed with the model now.
 
     Raises:
-        DriftgateError: If the release exists, or can't be written; then nothing is left behind.
+        DriftgateError: If the release exists, or can't be written; then no part of it is left.
     """
     if folder.exists():
         raise DriftgateError(
@@ -171,7 +171,7 @@ def write_release(
             shutil.rmtree(draft, ignore_errors=True)
         raise DriftgateError(
             f"The release {folder} can't be written: {error.strerror}.",
-            "Nothing was left behind; fix that and run again.",
+            "No part of it was left. Check your write permission and the free space, then run again.",
         ) from error
     return read_release(folder)
 
@@ -180,11 +180,11 @@ def read_release(folder: Path, *, manifest_sha256: str | None = None) -> Release
     """Read a release; each file is compared with its hash in the manifest before it is used.
 
     Args:
-        folder: Of the release.
+        folder: Folder of the release.
         manifest_sha256: The expected sha256 of the manifest; None: not checked.
 
     Raises:
-        DriftgateError: If a file is missing, was altered, or was written by another version.
+        DriftgateError: If a file is missing, was altered, or was written by another version of Driftgate.
     """
     remedy = "Copy the release again from where it was made, or train again."
     try:
@@ -192,12 +192,12 @@ def read_release(folder: Path, *, manifest_sha256: str | None = None) -> Release
         if manifest_sha256 not in (None, hashlib.sha256(manifest).hexdigest()):
             raise DriftgateError(f"The manifest of {folder} is not the one that was deployed.", remedy)
         hashes = json.loads(manifest)["sha256"]
-        # The manifest tells whether there is a bill of materials, and whoever deploys knows the manifest by its hash:
-        # a release without one can be rolled back to, and none can lose the one it has.
+        # The manifest says whether there is a software bill of materials, and deployments pin the hash of the manifest. So
+        # older releases without it can still be rolled back to, and a release that has one can't lose it unnoticed.
         names = (*FILES, SBOM) if SBOM in hashes else FILES
         contents = {name: (folder / name).read_bytes() for name in names}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DriftgateError(f"{folder} is no whole release: {error}.", remedy) from error
+        raise DriftgateError(f"{folder} is not a complete release: {error}.", remedy) from error
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != hashes.get(name):
             raise DriftgateError(f"{folder / name} was altered: its sha256 is not that of {MANIFEST}.", remedy)
@@ -228,7 +228,7 @@ def manifest_hash(folder: Path) -> str:
         return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     except OSError as error:
         raise DriftgateError(
-            f"{folder} is no release: {MANIFEST} can't be read, {error.strerror}.", "Name the folder of a release."
+            f"{folder} is not a release: {MANIFEST} can't be read: {error.strerror}.", "Name the folder of a release."
         ) from error
 
 

@@ -1,10 +1,10 @@
-"""A test that may be looked at after every label: a confidence sequence for the gain of a challenger.
+"""A sequential test: a confidence sequence for the gain of a challenger, which may be read after every label.
 
-The interval holds at all times at once with the stated confidence, so that stopping when one likes the look of it does
-no harm. It is the predictable plug-in empirical-Bernstein confidence sequence of Waudby-Smith and Ramdas (*Estimating
-means of bounded random variables by betting*, JRSS B 2024, theorem 2). It needs values with known bounds that have
-one mean, each whatever came before it, and no other assumption about their distribution: so of values that are alike, such
-as those of one caller, only the first may count.
+The interval is valid at all times at once with the stated confidence, so it stays valid if you stop because of what you
+see. It is the predictable plug-in empirical-Bernstein confidence sequence of Waudby-Smith and Ramdas (*Estimating means of
+bounded random variables by betting*, JRSS B 2024, theorem 2). It assumes values with known bounds and the same conditional
+mean given all earlier values, and nothing else about their distribution. So of similar values, such as those of one
+caller, only the first may count.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_BET = 0.5
-FREE = 10  # values of one caller that count in any case: too few to decide anything, whatever they are
-DRAWS = 20_000_000  # of the power analysis: about two seconds
+FREE = 10  # values of one caller that always count: too few to decide anything
+DRAWS = 20_000_000  # random draws of the power analysis: about two seconds
 
 
 class Sequence(BaseModel):
-    """The interval after the last value, the intersection of all before; and the mean."""
+    """The interval after the last value, which is the intersection of all earlier ones; and the mean."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class Sequence(BaseModel):
 
     @property
     def decision(self) -> str:
-        """`better`, `worse`, or `undecided`: whether 0 lies outside."""
+        """`better` or `worse` if 0 is outside the interval, else `undecided`."""
         return "better" if self.low > 0 else "worse" if self.high < 0 else "undecided"
 
 
@@ -44,9 +44,9 @@ def confidence_sequence(values: np.ndarray, *, bound: float, alpha: float) -> tu
     """The interval of the mean after each value.
 
     Args:
-        values: Of shape (n,), each between -bound and bound, in the order in which they came.
-        bound: Known beforehand.
-        alpha: The chance that the mean is ever outside.
+        values: Values of shape (n,), each between -bound and bound, in order of arrival.
+        bound: The bound, which must not depend on the values.
+        alpha: The probability that the mean is ever outside.
 
     Returns:
         Lower and upper ends, each float64 of shape (n,).
@@ -57,7 +57,7 @@ def confidence_sequence(values: np.ndarray, *, bound: float, alpha: float) -> tu
     times = np.arange(1, len(x) + 1)
     means = (0.5 + np.cumsum(x)) / (times + 1)
     spread = (0.25 + np.cumsum((x - means) ** 2)) / (times + 1)
-    # What is bet on a value may depend on those before it alone.
+    # The bet on a value may only depend on earlier values.
     mean_before, spread_before = np.concatenate([[0.5], means[:-1]]), np.concatenate([[0.25], spread[:-1]])
     bet = np.minimum(np.sqrt(2 * math.log(2 / alpha) / (spread_before * times * np.log1p(times))), LARGEST_BET)
     cost = (x - mean_before) ** 2 * (-np.log1p(-bet) - bet)
@@ -80,14 +80,14 @@ def summarize(values: np.ndarray, *, bound: float, alpha: float) -> Sequence:
 def counted(callers: Iterable[Hashable], *, share: float) -> np.ndarray:
     """Which values count, so that no caller has more than a share of them.
 
-    A value counts if its caller then has no more than `share` of all values that count, or no more than `FREE` of them.
-    That is decided before the value is seen: by whose it is, and by how many count already. A value that is left out is
-    one on which nothing is bet. A bet may depend on whatever came before, so the confidence sequence of those that count
-    stays valid. Where callers differ, its mean is the mean over those that count.
+    A value counts if its caller then has no more than `share` of all counted values, or no more than `FREE` of them. This
+    depends only on the caller and on how many values count already, not on the value itself. Leaving a value out is a bet
+    of 0 on it. A bet may depend on everything before it, so the confidence sequence of the counted values stays valid. If
+    callers differ, its mean is the mean over the counted values.
 
     Args:
-        callers: Of each value, in the order in which they came.
-        share: Above 0; 1: all count.
+        callers: The caller of each value, in order of arrival.
+        share: Largest share of one caller, above 0; 1: all values count.
 
     Returns:
         bool of shape (n,).
@@ -105,11 +105,11 @@ def counted(callers: Iterable[Hashable], *, share: float) -> np.ndarray:
 
 
 def widest(sequences: Iterable[Sequence]) -> Sequence:
-    """The first of some intervals, made as wide as all of them together: it holds whenever the first one does.
+    """The first of some intervals, widened to cover all of them: it contains the mean whenever the first one does.
 
     Args:
-        sequences: That of all values, and those without the values of one caller each. So 0 lies outside only where no
-            single caller has brought that about.
+        sequences: The sequence of all values, and the sequences without the values of one caller each. So 0 is outside
+            only if that doesn't depend on a single caller.
     """
     first, *others = sequences
     low = min([first.low, *(other.low for other in others)])
@@ -118,11 +118,11 @@ def widest(sequences: Iterable[Sequence]) -> Sequence:
 
 
 def paired_gains(champion: np.ndarray, challenger: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """By how much the challenger's squared error is smaller, where both predicted the same row; between -1 and 1.
+    """How much smaller the challenger's squared error is, if both predicted the same rows; between -1 and 1.
 
     Args:
         champion: Probabilities of the positive class, of shape (n,).
-        challenger: Likewise.
+        challenger: Probabilities of the positive class, of shape (n,).
         labels: 0 or 1, of shape (n,).
     """
     gains: np.ndarray = (champion - labels) ** 2 - (challenger - labels) ** 2
@@ -130,14 +130,15 @@ def paired_gains(champion: np.ndarray, challenger: np.ndarray, labels: np.ndarra
 
 
 def split_gains(losses: np.ndarray, challenged: np.ndarray, *, share: float) -> np.ndarray:
-    """The same where each row was predicted by one of them, drawn with a known share: weighted by the inverse of it.
+    """The same gain if each row was predicted by only one of them, drawn with a known share: inverse-probability weights.
 
-    The mean loss so far is taken off first, which changes no mean, and takes away most of the noise of the draw.
+    The mean of the earlier losses is subtracted first. That doesn't change the mean, and removes most of the noise of the
+    assignment.
 
     Args:
-        losses: Squared errors of whichever predicted, of shape (n,), in the order in which they came.
-        challenged: Whether it was the challenger, of shape (n,).
-        share: Of the challenger.
+        losses: Squared errors of the model that predicted each row, of shape (n,), in order of arrival.
+        challenged: Whether the challenger predicted the row, bool of shape (n,).
+        share: Share of the challenger, between 0 and 1.
 
     Returns:
         float64 of shape (n,), each within `split_bound(share)`.
@@ -151,7 +152,7 @@ def split_gains(losses: np.ndarray, challenged: np.ndarray, *, share: float) -> 
 
 
 def split_bound(share: float) -> float:
-    """How large a value of `split_gains` can be."""
+    """The largest absolute value of `split_gains`."""
     return max(1 / share, 1 / (1 - share))
 
 
@@ -165,19 +166,21 @@ def labels_needed(
     most: int = 200_000,
     seed: int = 0,
 ) -> int | None:
-    """How many labels it takes until a gain is found with the given power, by simulation.
+    """How many labels are needed to detect a gain with the given power, by simulation.
+
+    A hundred runs find the order of magnitude, up to 2,000 runs the number.
 
     Args:
-        gain: The difference in mean squared error that one wants to find.
-        values: What values look like, of shape (n,); they are moved until their mean is the gain, and drawn again.
-        bound: As of `confidence_sequence`.
-        alpha: Likewise.
-        power: The chance to have found it by then.
-        most: Where to give up.
-        seed: Of the simulation: a hundred runs to find the order of magnitude, up to 2,000 to find the number.
+        gain: The difference in mean squared error to detect.
+        values: Typical values, of shape (n,); they are shifted so that their mean is the gain, and resampled.
+        bound: See `confidence_sequence`.
+        alpha: See `confidence_sequence`.
+        power: The probability to have detected the gain by then.
+        most: The largest number of labels to try.
+        seed: Seed of the simulation.
 
     Returns:
-        None where `most` labels aren't enough.
+        The number of labels; None if `most` labels aren't enough.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a model is worth on the holdout: metrics with intervals, slices, and the champion on the same rows."""
+"""Evaluate a model on the holdout: metrics with intervals, slices, and the champion on the same rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Estimate(_Frozen):
 
 
 class Slice(_Frozen):
-    """The metric of the rows that share one value of one column; `metric` is None where it can't be computed."""
+    """The metric on the rows with one value of one column; `metric` is None if it can't be computed."""
 
     column: str
     value: str
@@ -38,7 +38,7 @@ class Slice(_Frozen):
 
 
 class Comparison(_Frozen):
-    """Candidate against champion on the same rows.
+    """The comparison of candidate and champion on the same rows.
 
     `gain` is the candidate's advantage in `metric`, positive when it is better, with a paired bootstrap interval.
     `seen_rows` counts the holdout rows that the champion was trained on.
@@ -81,15 +81,15 @@ def evaluate(
     threshold: float,
     champion: ChampionScores | None = None,
 ) -> Evaluation:
-    """Judge probabilities against labels.
+    """Compute the metrics of probabilities, with bootstrap intervals, slices and the comparison with the champion.
 
     Args:
         labels: 0 or 1, of shape (n,).
-        probability: Of the positive class, of shape (n,).
+        probability: Probability of the positive class, of shape (n,).
         frame: The same rows with their columns, for the slices.
         problem: Gives the slices, the confidence and the number of resamples.
-        threshold: A row counts as positive from here on.
-        champion: Its scores on the same rows, if there is one.
+        threshold: Rows with at least this probability are predicted positive.
+        champion: The champion's scores on the same rows, if there is a champion.
     """
     import numpy as np
 
@@ -137,12 +137,12 @@ def bootstrap_metrics(
     """Every metric with its bootstrap percentile interval.
 
     Args:
-        labels: 0 or 1, of shape (n,), both present.
-        probability: Of the positive class, of shape (n,).
-        threshold: A row counts as positive from here on.
-        resamples: How many.
-        confidence: Of the interval.
-        seed: Of the resampling.
+        labels: 0 or 1, of shape (n,); both must occur.
+        probability: Probability of the positive class, of shape (n,).
+        threshold: Rows with at least this probability are predicted positive.
+        resamples: Number of bootstrap resamples.
+        confidence: Confidence of the intervals, between 0 and 1.
+        seed: Seed of the resampling.
     """
     scored = Scored(labels, probability, threshold=threshold)
     draws = [scored.metrics(weights) for weights in _resamples(len(labels), count=resamples, seed=seed)]

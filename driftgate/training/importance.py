@@ -20,7 +20,7 @@ REPEATS = 3
 
 
 class Importance(BaseModel):
-    """What shuffling a column does: `loss` of the tuning metric, its `spread`, and `effect` on the probability."""
+    """The effect of shuffling a column: mean `loss` of the tuning metric, its `spread`, and `effect` on the probability."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,14 +32,14 @@ class Importance(BaseModel):
 def importances(
     model: Any, features: pd.DataFrame, labels: np.ndarray, problem: Problem, *, threshold: float
 ) -> dict[str, Importance]:
-    """Permutation importance (Breiman 2001): what is lost, and moved, when one column is shuffled.
+    """Permutation importance (Breiman 2001): loss of the metric and change of the probability if one column is shuffled.
 
     Args:
         model: The fitted pipeline.
         features: Holdout rows; a seeded sample of `SAMPLE_ROWS` of them is used.
         labels: 0 or 1, of shape (n,).
         problem: Gives the metric and the seed.
-        threshold: Of the decision.
+        threshold: Decision threshold of the model.
 
     Returns:
         For each column, the most important first: mean loss of the metric and its standard deviation over the repeats,

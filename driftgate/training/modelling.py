@@ -1,8 +1,8 @@
-"""The candidates: scikit-learn pipelines with their preprocessing inside, so that training and serving can't differ.
+"""The candidate models: scikit-learn pipelines that include the preprocessing, so that training and serving can't differ.
 
-Each converts to ONNX; what stands here and what doesn't follows from that. Trees get no scaler, since float32 rounding
-would move rows across a split. Missing numbers are imputed where the family can't take them. Categories are target
-encoded (Micci-Barreca 2001; cross-fitted as in scikit-learn's `TargetEncoder`): one column each, whatever their number.
+Only components that convert to ONNX are used. Trees get no scaler, because float32 rounding would move rows across a split.
+Missing numbers are imputed for families that don't accept them. Categories are target encoded (Micci-Barreca 2001;
+cross-fitted by scikit-learn's `TargetEncoder`), which gives one column per feature, however many categories it has.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def build_model(problem: Problem, *, family: str, settings: Settings, calibrated
     """An unfitted pipeline from contract columns to class probabilities.
 
     Args:
-        problem: Gives the columns and the seed.
+        problem: Gives the columns, the calibration and the seed.
         family: One of `FAMILY_NAMES`.
         settings: Keyword arguments of the family's scikit-learn estimator.
-        calibrated: Put a sigmoid (Platt 1999) on top, fitted on out-of-fold scores of `calibration.folds` blocks of the
-            training rows.
+        calibrated: Add a sigmoid (Platt 1999), fitted on out-of-fold scores of `calibration.folds` blocks of the training
+            rows.
     """
     from sklearn.pipeline import Pipeline
 
@@ -44,14 +44,14 @@ def build_model(problem: Problem, *, family: str, settings: Settings, calibrated
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import KFold
 
-        # Contiguous blocks: neighbours in time, which share their weather, are never on both sides.
+        # Contiguous blocks: rows close in time, which are similar, are never in both training and test rows.
         parts = KFold(problem.calibration.folds, shuffle=problem.data.timestamp is None, **_seed_if_shuffled(problem))
         estimator = CalibratedClassifierCV(estimator, method="sigmoid", cv=parts, ensemble=problem.calibration.ensemble)
     return Pipeline([("columns", _columns(problem, family)), ("model", estimator)])
 
 
 def suggest(trial: optuna.Trial, candidate: Candidate) -> Settings:
-    """One draw from a candidate's search space, with its fixed settings."""
+    """Draw settings from a candidate's search space, and add its fixed settings."""
     settings: Settings = dict(candidate.fixed)
     for key, space in candidate.search.items():
         if not isinstance(space, Range):
@@ -64,7 +64,7 @@ def suggest(trial: optuna.Trial, candidate: Candidate) -> Settings:
 
 
 def fit(model: Pipeline, features: Any, labels: np.ndarray) -> Pipeline:
-    """Fit and leave the model on one thread: a sum's order, and so its last bit, stays the same."""
+    """Fit the model on one thread and leave it set to one: sums then have a fixed order, and so the same last bit."""
     single_threaded(model)
     with one_thread():
         model.fit(features, labels)
@@ -78,7 +78,7 @@ def positive_probability(model: Pipeline, features: Any) -> np.ndarray:
 
 
 def single_threaded(model: Any) -> None:
-    """Set `n_jobs=1` on an estimator and all fitted ones within it."""
+    """Set `n_jobs=1` on an estimator and on all fitted estimators inside it."""
     pending, seen = [model], set()
     while pending:
         part = pending.pop()

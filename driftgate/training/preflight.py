@@ -1,4 +1,4 @@
-"""What can't be trained, found before a pipeline starts: from the dates and labels alone, where the file has columns."""
+"""Checks before a pipeline starts that the data can be trained on. They read only dates and labels from a Parquet file."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-LEAST_ROWS = 50  # fewer say nothing of a model: its interval would span everything
-SCARCE = 50  # of a class; with more, random parts have both classes for sure
+LEAST_ROWS = 50  # with fewer, the confidence intervals of a model's metrics are too wide to decide anything
+SCARCE = 50  # rows of a class; with more, random parts surely have both classes
 SHOWN_CLASSES = 5
 
 
 def require_trainable(problem: Problem, *, as_of: dt.date | None, workspace: Workspace) -> None:
-    """See that the rows before `as_of` can be split, and a model be trained and calibrated on each part.
+    """Check that the rows before `as_of` can be split, and that a model can be trained and calibrated on each part.
 
-    Of a Parquet file only the timestamp and the target are read.
+    Only the timestamp and the target are read from a Parquet file.
 
     Args:
-        problem: What to train.
-        as_of: As of `read_rows`.
-        workspace: Where the data's lock is.
+        problem: The problem to train.
+        as_of: See `read_rows`.
+        workspace: The workspace; DVC's scratch files go there.
 
     Raises:
-        DriftgateError: If they can't; names counts, and what to change.
+        DriftgateError: If they can't. The error gives the counts and says what to change.
     """
     ensure_data(problem, workspace=workspace)
     file = open_table(problem.data_path, problem=problem)
@@ -59,20 +59,20 @@ def _require_two_classes(frame: pd.DataFrame, problem: Problem) -> None:
     listed = ", ".join(f"{value!r} ({number:,} rows)" for value, number in list(counts.items())[:SHOWN_CLASSES])
     if not len(counts):
         raise DriftgateError(
-            f"No row has a value in {name!r}, the target.", "Name the column of labels in target.column."
+            f"The target {name!r} has no value in any row.", "Set target.column to the column that has the labels."
         )
     if positive not in counts.index.tolist():
         raise DriftgateError(
-            f"The positive class {positive!r} never occurs in {name!r}, which holds {listed}.",
+            f"The positive class {positive!r} never occurs in {name!r}. Its values are {listed}.",
             "Set target.positive to one of its values, written with the same type.",
         )
     if len(counts) != 2:
-        what = "one class only" if len(counts) == 1 else f"{len(counts)} classes, not two"
+        what = "only one class" if len(counts) == 1 else f"{len(counts)} classes, not two"
         raise DriftgateError(
-            f"The target {name!r} holds {what}: {listed}.",
+            f"The target {name!r} has {what}: {listed}.",
             "Choose rows of both classes."
             if len(counts) == 1
-            else "Make a column of two values out of it: one class, and all others.",
+            else "Turn it into a column with two values: one class against all others.",
         )
 
 
@@ -81,12 +81,12 @@ def _require_rows(frame: pd.DataFrame, problem: Problem) -> None:
         when = " dated before as-of" if problem.data.timestamp else ""
         raise DriftgateError(
             f"{problem.data_path.name} has {len(frame):,} rows with a label{when}; at least {LEAST_ROWS} are needed.",
-            "Give more rows.",
+            "Add more rows.",
         )
 
 
 def _require_random_parts(labels: np.ndarray, problem: Problem, rule: RandomSplit) -> None:
-    """Arithmetic only, so that it takes no time: how many rows of the rarer class each part gets."""
+    """Compute how many rows of the rarer class each part gets, without splitting the rows."""
     import math
 
     rarer, name = _rarer(labels, problem)
@@ -98,15 +98,15 @@ def _require_random_parts(labels: np.ndarray, problem: Problem, rule: RandomSpli
     if rest < needed or rarer * rule.holdout < 1:
         calibrated = problem.calibration.method != "none"
         raise DriftgateError(
-            f"Of {len(labels):,} rows only {rarer:,} are {name!r}: after the holdout of {rule.holdout:.0%}, {rest:,} are "
-            f"left for {rule.folds} folds{f', each calibrated in {problem.calibration.folds} parts' * calibrated}, which "
+            f"Only {rarer:,} of {len(labels):,} rows are {name!r}. After the holdout of {rule.holdout:.0%}, {rest:,} are "
+            f"left, but {rule.folds} folds{f', each calibrated in {problem.calibration.folds} parts,' * calibrated} "
             f"need {needed:,}.",
-            f"Give more rows of {name!r}, or set fewer split.folds{' and calibration.method: none' * calibrated}.",
+            f"Add more rows of {name!r}, or reduce split.folds{' and set calibration.method: none' * calibrated}.",
         )
 
 
 def _require_calibration(labels: np.ndarray, problem: Problem, where: str) -> None:
-    """See that each part of the calibration trains on both classes; the parts are those of `build_model`."""
+    """Check that each part of the calibration trains on both classes; the parts are those of `build_model`."""
     if problem.calibration.method == "none":
         return
     import numpy as np
@@ -120,14 +120,14 @@ def _require_calibration(labels: np.ndarray, problem: Problem, where: str) -> No
         return
     neighbours = " blocks of neighbouring rows" if problem.data.timestamp else " parts"
     raise DriftgateError(
-        f"Calibration can't split {where}: of {len(labels):,} rows only {rarer:,} are {name!r}, not enough for "
-        f"{problem.calibration.folds}{neighbours} that each leave both classes to the others.",
-        f"Give more rows of {name!r}, or set fewer calibration.folds or calibration.method: none.",
+        f"Calibration can't split {where}: only {rarer:,} of {len(labels):,} rows are {name!r}. That is too few for "
+        f"{problem.calibration.folds}{neighbours} such that the rows outside each of them have both classes.",
+        f"Add more rows of {name!r}, reduce calibration.folds, or set calibration.method: none.",
     )
 
 
 def _number_of(part: np.ndarray, labels: np.ndarray) -> int:
-    """How many rows of a part are of the class that is rarer in all."""
+    """How many rows of a part have the class that is rarer among all labels."""
     ones = int(labels.sum())
     return int((part == (ones <= len(labels) - ones)).sum())
 

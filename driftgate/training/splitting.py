@@ -1,4 +1,4 @@
-"""What a model is trained, validated and judged on: by time where there is a timestamp, else at random."""
+"""Splits of the rows for training, validation and holdout: by time or at random, as the problem file says."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Fold:
 
 
 def split(frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the rows into those a model is developed on and the holdout, which is read once.
+    """Split the rows into development rows and the holdout, which only the final evaluation reads.
 
     Args:
-        frame: All rows before `as_of`, in order of time where there is a timestamp.
-        problem: Its `split` says how.
+        frame: All rows before `as_of`, in order of time if there is a timestamp.
+        problem: Gives the rule in `split`.
         as_of: The end of the holdout, for a split by time.
 
     Returns:
         Development rows and holdout rows, each with a fresh index.
 
     Raises:
-        DriftgateError: If either part is empty or holds one class only.
+        DriftgateError: If either part is empty or has only one class.
     """
     if isinstance(problem.split, TimeSplit):
         import pandas as pd
@@ -57,13 +57,13 @@ def split(frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None) -
 
 
 def folds(development: pd.DataFrame, problem: Problem) -> list[Fold]:
-    """The folds of cross-validation on the development rows; the last one is the validation.
+    """The folds of cross-validation on the development rows; the last fold is the validation fold.
 
-    By time, they are expanding blocks: each tests a block as long as the validation and trains on all before it.
-    At random, they are stratified.
+    With a split by time, folds are expanding blocks: each tests on a block as long as the validation span and trains on
+    all rows before it. With a random split, folds are stratified.
 
     Raises:
-        DriftgateError: If no fold has both classes on both sides.
+        DriftgateError: If no fold has both classes in training and in test rows.
     """
     found = (
         _expanding_blocks(development, problem, problem.split)
@@ -76,7 +76,7 @@ def folds(development: pd.DataFrame, problem: Problem) -> list[Fold]:
         raise DriftgateError(
             f"The {rows:,} rows before the holdout ({ones:,} {names[0]!r}, {rows - ones:,} {names[1]!r}) are too few for "
             "one fold with both classes in training and validation.",
-            "Give more rows, or change the spans or folds under split in the problem file.",
+            "Add more rows, or change the spans or folds under split in the problem file.",
         )
     return found
 
@@ -126,13 +126,13 @@ def _random_holdout(labels: np.ndarray, *, share: float, seed: int) -> np.ndarra
 def _require_both_classes(labels: np.ndarray, what: str, problem: Problem) -> None:
     if _classes(labels) < 2:
         names = problem.target.positive_name, problem.target.negative_name
-        only = f"{len(labels):,} rows, of one class only: {names[0] if labels.any() else names[1]!r}"
+        only = f"{len(labels):,} rows, all of one class: {names[0] if labels.any() else names[1]!r}"
         timed = isinstance(problem.split, TimeSplit)
         raise DriftgateError(
             f"{what}: {only if len(labels) else 'no rows'}.",
             "Choose another --as-of, or other spans under split in the problem file."
             if timed
-            else "Give more rows of both classes, or another split.holdout in the problem file.",
+            else "Add more rows of both classes, or change split.holdout in the problem file.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Choosing a candidate: Optuna draws settings, folds judge them, the best of all families wins."""
+"""Tune the candidates: Optuna draws settings, the folds score them, and the best setting of all families wins."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("driftgate.tune")
 
-RANDOM_TRIALS = 10  # drawn at random, before the sampler learns from what came of others
-BATCH = 4  # trials drawn at once from then on; fixed, so that they don't depend on the number of processes
+RANDOM_TRIALS = 10  # drawn at random, before the sampler learns from the scores of earlier trials
+BATCH = 4  # trials drawn at once after that; fixed, so that they don't depend on the number of processes
 
 
 class Trial(BaseModel):
-    """One setting of one family, its score on the tuning folds, and what it cost."""
+    """One setting of one family, its mean score on the tuning folds, and its training time in seconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,7 +61,7 @@ class FoldScore(BaseModel):
 class Tuned(BaseModel):
     """The winner, every trial, and the winner's cross-validation.
 
-    `cut` names the families whose trials the time limit ended early: then the run doesn't repeat exactly.
+    `cut` names the families whose search the time limit interrupted; such a run can't be repeated exactly.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,14 +88,14 @@ class Tuned(BaseModel):
 
 
 def tune(development: pd.DataFrame, problem: Problem) -> Tuned:
-    """Try each family's trials, and cross-validate the best.
+    """Run the trials of each family, and cross-validate the best one.
 
-    The number of trials is fixed and the sampler seeded, so that runs repeat; the time limit is a safety net. Trials run
-    in parallel processes: which settings are tried doesn't depend on how many.
+    The number of trials is fixed and the sampler is seeded, so runs are repeatable; the time limit is a safety net. Trials
+    run in parallel processes; the settings that are tried don't depend on the number of processes.
 
     Args:
         development: The rows before the holdout.
-        problem: Its `tuning` gives families, spaces, trials, metric and time limit.
+        problem: Gives families, search spaces, trials, metric and time limit in `tuning`.
     """
     features, labels = features_of(development, problem.contract), labels_of(development, problem)
     parts = folds(development, problem)
@@ -103,17 +103,17 @@ def tune(development: pd.DataFrame, problem: Problem) -> Tuned:
     deadline = time.monotonic() + problem.tuning.time_limit_seconds
     searches = [_Search(candidate, problem) for candidate in problem.tuning.candidates]
     while any(search.remaining for search in searches):
-        asked = [drawn for search in searches for drawn in search.ask()]
-        _score_trials(asked, problem, features, labels, tuning_parts, deadline=deadline)
+        drawn = [trial for search in searches for trial in search.ask()]
+        _score_trials(drawn, problem, features, labels, tuning_parts, deadline=deadline)
         if time.monotonic() > deadline:
             break
     for search in searches:
         if search.cut:
             name = FAMILY_NAMES[search.candidate.family]
-            log.warning("time limit reached: %s cut after %d trials", name, len(search.done))
+            log.warning("time limit reached: the search of %s stopped after %d trials", name, len(search.done))
     sign = -1.0 if problem.tuning.metric in LOWER_IS_BETTER else 1.0
-    trials = [drawn for search in searches for drawn in search.done]
-    best = max(trials, key=lambda drawn: sign * drawn.trial.score)
+    trials = [done for search in searches for done in search.done]
+    best = max(trials, key=lambda done: sign * done.trial.score)
     family, settings = best.trial.family, best.trial.settings
     log.info("best: %s, %s %.4f; cross-validating", FAMILY_NAMES[family], problem.tuning.metric, best.trial.score)
     known = {score.fold: score for score in best.scores}
@@ -126,15 +126,15 @@ def tune(development: pd.DataFrame, problem: Problem) -> Tuned:
         settings=settings,
         metric=problem.tuning.metric,
         score=best.trial.score,
-        trials=tuple(drawn.trial for drawn in trials),
+        trials=tuple(done.trial for done in trials),
         cross_validation=tuple(known[part.name] for part in parts),
         cut=tuple(search.candidate.family for search in searches if search.cut),
     )
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A trial that the sampler has drawn; whether it runs even after the time limit."""
+class _Drawn:
+    """A trial that the sampler has drawn; `always` makes it run even after the time limit."""
 
     search: _Search
     trial: optuna.Trial
@@ -149,10 +149,10 @@ class _Done:
 
 
 class _Search:
-    """The search of one family: what was asked of the sampler, and what each trial came to.
+    """The search of one family: its sampler, and the finished trials.
 
-    Trials are asked for in batches of a fixed size. The sampler draws the first `RANDOM_TRIALS` at random, whatever came
-    of others, so that they are one batch; from then on it learns between batches.
+    Trials are drawn in batches of a fixed size. The first batch has `RANDOM_TRIALS` random trials, which don't depend on
+    other scores; after that, the sampler learns between batches.
     """
 
     def __init__(self, candidate: Candidate, problem: Problem) -> None:
@@ -172,25 +172,25 @@ class _Search:
         """Whether the time limit ended the search early."""
         return len(self.done) < self.candidate.trials
 
-    def ask(self) -> list[_Asked]:
+    def ask(self) -> list[_Drawn]:
         """Draw the next batch."""
         first = self.remaining == self.candidate.trials
         number = min(self.remaining, RANDOM_TRIALS if first else BATCH)
         self.remaining -= number
-        asked = []
+        batch = []
         for at in range(number):
             trial = self._study.ask()
-            asked.append(_Asked(self, trial, suggest(trial, self.candidate), always=first and at == 0))
-        return asked
+            batch.append(_Drawn(self, trial, suggest(trial, self.candidate), always=first and at == 0))
+        return batch
 
-    def tell(self, asked: _Asked, scores: list[FoldScore], *, metric: str, seconds: float) -> None:
-        """Keep what a trial came to, and let the sampler learn from it."""
+    def tell(self, drawn: _Drawn, scores: list[FoldScore], *, metric: str, seconds: float) -> None:
+        """Record the scores of a trial, and pass the mean to the sampler."""
         mean = sum(score.metrics[metric] for score in scores) / len(scores)
-        self._study.tell(asked.trial, mean)
+        self._study.tell(drawn.trial, mean)
         trial = Trial(
             family=self.candidate.family,
-            number=asked.trial.number,
-            settings=asked.settings,
+            number=drawn.trial.number,
+            settings=drawn.settings,
             score=mean,
             seconds=round(seconds, 2),
         )
@@ -216,7 +216,7 @@ def _sampler(seed: int) -> Any:
 
 
 def _score_trials(
-    asked: list[_Asked],
+    drawn: list[_Drawn],
     problem: Problem,
     features: pd.DataFrame,
     labels: np.ndarray,
@@ -224,14 +224,14 @@ def _score_trials(
     *,
     deadline: float,
 ) -> None:
-    """Score each trial on every fold, and tell its search; a trial that starts after the deadline is left out."""
+    """Score each trial on every fold, and pass the scores to its search; trials that start after the deadline don't run."""
     calls = [
         (problem, one.search.candidate.family, one.settings, features, labels, part, None if one.always else deadline)
-        for one in asked
+        for one in drawn
         for part in parts
     ]
     results = run_tasks(_score, calls, work=features.size * len(calls))
-    for one in asked:
+    for one in drawn:
         found = [next(results) for _ in parts]
         scores = [score for score, _ in found if score is not None]
         if len(scores) == len(parts):
@@ -248,7 +248,7 @@ def _score(
     part: Fold,
     deadline: float | None,
 ) -> tuple[FoldScore | None, float]:
-    """The score of one fold, and the seconds that it took; None where the deadline has passed."""
+    """The score of one fold, and the time that it took in seconds; None if the deadline has passed."""
     started = time.monotonic()
     if deadline is not None and started > deadline:
         return None, 0.0
@@ -264,7 +264,7 @@ def _score(
 
 
 class Trained(BaseModel):
-    """How the model that ships was made: its decision threshold, and whether a sigmoid calibrates it."""
+    """How the final model was trained: its family, settings and decision threshold, and whether a sigmoid calibrates it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -280,15 +280,15 @@ def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple
     """Choose calibration and threshold on the validation fold, then refit on all development rows.
 
     Returns:
-        The fitted scikit-learn pipeline, how it was made, and what models made alike said of rows they had not seen:
-        `prediction` and `label` of each fold's test rows, and the timestamp where there is one.
+        The fitted scikit-learn pipeline; how it was trained; and the out-of-fold predictions of the same model: columns
+        `prediction` and `label` for each fold's test rows, and the timestamp if there is one.
     """
     features, labels = features_of(development, problem.contract), labels_of(development, problem)
     parts = folds(development, problem)
     truth = labels[parts[-1].test]
     choices = {"auto": (False, True), "sigmoid": (True,), "none": (False,)}[problem.calibration.method]
     wanted: list[tuple[Fold | None, bool]] = [(parts[-1], choice) for choice in choices]
-    if len(choices) == 1:  # nothing to wait for: all fits at once
+    if len(choices) == 1:  # there is no choice to wait for, so all fits run at once
         wanted += [(part, choices[0]) for part in (*parts[:-1], None)]
     found = _fit_each(wanted, problem, tuned, features, labels)
     losses = {key: point_metrics(truth, found[parts[-1].name, key], threshold=0.5)["log_loss"] for key in choices}
@@ -323,12 +323,12 @@ def _fit_each(
     features: pd.DataFrame,
     labels: np.ndarray,
 ) -> dict[tuple[str | None, bool], Any]:
-    """Fit the winner once for each fold, or all rows (None), calibrated or not.
+    """Fit the winner once for each fold, or for all rows (None), calibrated or not.
 
     Returns:
-        By the fold's name and whether calibrated: the probabilities of its test rows; of all rows: the fitted model.
+        By name of the fold and whether calibrated: the probabilities of its test rows, or the fitted model for all rows.
     """
-    # The largest first: the processes then end at about the same time.
+    # The largest fits start first, so that the processes end at about the same time.
     ordered = sorted(wanted, key=lambda one: -len(labels if one[0] is None else one[0].train))
     calls = [(problem, tuned, calibrated, features, labels, part) for part, calibrated in ordered]
     fits = sum(problem.calibration.folds + 1 if calibrated else 1 for _, calibrated in ordered)
@@ -350,24 +350,24 @@ def _fit(
 
 
 def _out_of_fold(
-    development: pd.DataFrame, problem: Problem, labels: np.ndarray, parts: list[Fold], said: list[np.ndarray]
+    development: pd.DataFrame, problem: Problem, labels: np.ndarray, parts: list[Fold], probabilities: list[np.ndarray]
 ) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
     rows = np.concatenate([part.test for part in parts])
-    columns = {PREDICTION: np.concatenate(said), LABEL: labels[rows]}
+    columns = {PREDICTION: np.concatenate(probabilities), LABEL: labels[rows]}
     if problem.data.timestamp:
         columns[problem.data.timestamp] = development[problem.data.timestamp].to_numpy()[rows]
     return pd.DataFrame(columns)
 
 
 def best_f1_threshold(labels: np.ndarray, probability: np.ndarray) -> float:
-    """The threshold of the best F1, half way between two neighbouring scores, so that rounding can't cross it.
+    """The threshold with the best F1, half way between two neighbouring scores, so that rounding can't cross it.
 
     Args:
         labels: 0 or 1, of shape (n,).
-        probability: Of the positive class, of shape (n,).
+        probability: Probability of the positive class, of shape (n,).
     """
     import numpy as np
 

@@ -1,8 +1,8 @@
-"""Fits in parallel processes, one thread each.
+"""Fits in parallel processes with one thread each.
 
-Threads within one fit wait for each other at every step of a tree, so that one busy process beside them makes the fit
-several times slower. A fit on one thread has nobody to wait for, and its sums have one order: the number of processes
-changes how long a training takes, and not one byte of the model.
+The threads of one fit wait for each other at every step of a tree, so one other busy process makes the fit several times
+slower. A fit on one thread doesn't wait, and adds numbers in a fixed order. So the number of processes changes the training
+time, but no byte of the model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SETTING = "DRIFTGATE_PROCESSES"
 SMALL = 5_000_000
 IDLE_SECONDS = 60
 WATCH_SECONDS = 0.5
-_ready_until = 0.0  # by the monotonic clock: the workers of the last call are there still
+_ready_until = 0.0  # monotonic time until which the workers of the last call still run
 KILLED = (
     "A worker process of the training was killed, most often because the memory was full.",
     f"Set {SETTING}=1 to train in one process, or give the machine more memory.",
@@ -55,14 +55,14 @@ def processes() -> int:
 
 
 def run_tasks(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *, work: float) -> Iterator[Any]:
-    """Call a function with each of the arguments, in worker processes where the work is worth their start.
+    """Call a function with each of the arguments, in worker processes if there is enough work to start them.
 
-    The workers stay for the next call. They end with this process, however it ends.
+    The workers stay for the next call. They end when this process ends, even if it is killed.
 
     Args:
-        task: A function of a module. It runs on one thread.
-        arguments: For each call.
-        work: Rows × columns × fits of all calls; where workers are up already, small work goes to them too.
+        task: A function at module level. It runs on one thread.
+        arguments: The arguments of each call.
+        work: Rows × columns × fits of all calls. If workers are already running, they get small work too.
 
     Yields:
         What the calls returned, in the order of `arguments`.
@@ -82,10 +82,10 @@ def run_tasks(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *,
 
 
 def start_workers(*, work: float) -> None:
-    """Let the workers start and import in the background, where `run_tasks` will need them; returns at once.
+    """Start the workers and their imports in the background if `run_tasks` will need them; returns at once.
 
     Args:
-        work: Rows × columns × fits to come.
+        work: Rows × columns × fits of the calls to come.
     """
     global _starting
     number = processes()
@@ -98,12 +98,12 @@ _starting: threading.Thread | None = None
 
 
 def _start(number: int) -> None:
-    with contextlib.suppress(Exception):  # the first tasks will say what is wrong
+    with contextlib.suppress(Exception):  # the first tasks will raise the same error
         list(_in_workers(_import, [()] * number, number))
 
 
 def _import() -> None:
-    """Import what fits need, and stay a moment, so that each worker gets one of these calls."""
+    """Import what fits need, then wait a moment, so that each worker gets one of these calls."""
     import sklearn.calibration
     import sklearn.compose
     import sklearn.ensemble
@@ -118,7 +118,7 @@ def _in_workers(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], 
 
     calls = [delayed(_in_worker)(os.getpid(), task, *given) for given in arguments]
     try:
-        # Always asked for as many workers, so that joblib hands out the same pool each time.
+        # Always request the same number of workers, so that joblib reuses its pool.
         with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE_SECONDS):
             yield from Parallel(n_jobs=number, return_as="generator", batch_size=1)(calls)
     except BrokenProcessPool as error:
@@ -127,7 +127,7 @@ def _in_workers(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold OpenMP and BLAS to one thread in this block."""
+    """Limit OpenMP and BLAS to one thread in this block."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
@@ -149,7 +149,7 @@ _WATCH = "driftgate-parent-watch"
 
 
 def _end_with(parent: int) -> None:
-    """End this process once its parent is gone: a killed parent can't stop its workers itself."""
+    """End this process when its parent has ended: a killed parent can't stop its workers."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os._exit(1)

@@ -31,7 +31,7 @@ INSTEAD = {  # pattern: what to write
 }
 PHRASE = re.compile("|".join(rf"\b{pattern}\b" for pattern in INSTEAD), re.IGNORECASE)
 # Packages whose texts are checked. Add a package here once its texts are rewritten.
-PACKAGES = ("benchmarks", "bentos", "cli", "docs", "operations", "pipelines", "stacks", "steps")
+PACKAGES = ("benchmarks", "bentos", "cli", "docs", "driftgate", "operations", "pipelines", "stacks", "steps")
 # Made from help texts and docstrings, which are checked in the code.
 GENERATED = {"docs/reference/cli.md", "docs/reference/results.md"}
 COMMENTED = (".ci/*", ".github/*.py", ".github/**/*.yml", "configs/*.yaml", "stacks/*.yaml", "pyproject.toml")

@@ -61,7 +61,7 @@ def test_a_version_of_a_stage_is_added_pushed_lost_pulled_and_left_again(copy: C
     assert copy.run("data", "add", str(tmp_path / "new.parquet"), code=3)["verdict"] == "block"
 
     refused = copy.run("data", "use", "HEAD", code=1)["error"]
-    assert "named by no commit" in refused["cause"]
+    assert "No commit records" in refused["cause"]
     commit(copy.root, "data: more rows")
     dvc(copy.root, "remote", "add", "--default", "store", str(tmp_path / "store"))
     assert copy.run("data", "push")["pushed"] == [added["md5"]]

@@ -154,7 +154,7 @@ def test_of_two_at_once_the_second_is_told(house: House) -> None:
     assert any("starting ZenML" in line for line in first.stderr)
     second = house.run("deploy", "--version", "2")
     assert second.code == 1
-    assert "Another deployment of rules is under way" in second.document["error"]["cause"]
+    assert "Another deployment of rules is running" in second.document["error"]["cause"]
     told, _ = first.communicate(timeout=300)
     assert first.returncode == 0
     assert json.loads(told)["version"] == "1"
@@ -167,7 +167,7 @@ def test_production_goes_back_while_the_registry_is_down(house: House) -> None:
     down = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     ran = run_cli("rollback", *RULES, "--to", other, "--reason", "x", "--json", home=house.home, **down)
     assert ran.code == 1
-    assert "the registry doesn't say so yet" in ran.document["error"]["cause"]
+    assert "the registry is not updated yet" in ran.document["error"]["cause"]
     deadline = time.monotonic() + 10
     while house.serves() != other:
         assert time.monotonic() < deadline
@@ -198,7 +198,7 @@ def test_a_canary_that_was_killed_is_undone_by_the_next_command(house: House) ->
     child.wait()
     told = house.run("releases").document
     assert (told["experiment"], told["version"]) == (None, before)
-    assert told["record"][0]["reason"] == "its canary was cut off"
+    assert told["record"][0]["reason"] == "its canary was interrupted"
     while house.served.get("/readyz")["experiment"]:
         assert time.monotonic() < deadline
 
@@ -312,7 +312,7 @@ def test_an_experiment_that_was_cut_off_is_recorded_by_the_next_command(house: H
     killed_before_the_record(house, "experiment", "start", "--challenger", other, "--share", "0.5", "--reason", "half")
     assert production.record() == before
     [told] = run_cli("status", "--json", home=house.home).document["channels"]["rules"]["warnings"]
-    assert f"under way or was interrupted: challenged {other}" in told
+    assert f"is running or was interrupted: challenged {other}" in told
     looked = house.run("experiment", "status", *log)
     assert (looked.code, looked.document["share"], looked.document["warnings"]) == (0, 0.5, []), looked.out + looked.err
     assert [(entry.event, entry.version, entry.reason) for entry in production.record()[len(before) :]] == [

@@ -184,7 +184,7 @@ ERRORS: dict[str, tuple[list[str], str]] = {
     "upside down": (["--since", "2022-02-08"], "is empty"),
     "a folder": (["--current", "."], "is a folder"),
     "trained on": (["--since", "2021-12-01"], "was trained on the days before"),
-    "future": (["--until", "2200-01-01"], "lies in the future"),
+    "future": (["--until", "2200-01-01"], "is in the future"),
 }
 
 
@@ -243,7 +243,7 @@ def test_predictions_are_counted_and_written(log_folder: Path, tmp_path: Path) -
     assert "labelled     500 (71.4%)" in shown.out
     assert counts["bad_lines"] == len(BAD) + len(BAD_LABELS)
     assert f"bad lines    {counts['bad_lines']}, left out" in shown.out
-    assert "the first is line 1: it is no JSON" in shown.err
+    assert "the first is line 1: it is not JSON" in shown.err
     out = tmp_path / "all.parquet"
     written = run_cli("predictions", "--log", str(log_folder), "--out", str(out), home=tmp_path)
     assert written.code == 0, written.err

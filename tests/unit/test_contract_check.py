@@ -37,7 +37,7 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str, int]] 
     "numbers as text": (lambda f: f.assign(f1=f.f1.astype(str)), "f1", "must be a number, not text", 1000),
     "missing column": (lambda f: f.drop(columns="f3"), "f3", "no such column", 0),
     "duplicate id": (lambda f: f.assign(row_id=["same"] * 2 + list(f.row_id[2:])), "row_id", "must be unique", 2),
-    "one class": (lambda f: f.assign(target=1), "target", "one class only", 0),
+    "one class": (lambda f: f.assign(target=1), "target", "only one class", 0),
     "other class": (lambda f: f.assign(target="no"), "target", "never occurs", 0),
     "three classes": (lambda f: f.assign(target=np.arange(1000) % 3), "target", "3 classes", 0),
     "missing target": (_set("target", np.nan, 6), "target", "must not be missing", 6),

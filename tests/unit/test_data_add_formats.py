@@ -96,7 +96,7 @@ def test_value_that_does_not_fit_the_type_of_the_table_is_refused(tmp_path: Path
     place = _parquet(tmp_path, types={"visits": pa.int8()})
     place.new.write_text(HEADER + line(id="n1", visits="300"))
     before = place.data.read_bytes()
-    with pytest.raises(DriftgateError, match="don't fit the columns of the data"):
+    with pytest.raises(DriftgateError, match="can't be converted to the column types of the data"):
         place.add(place.new)
     assert place.data.read_bytes() == before
 
@@ -147,7 +147,7 @@ def test_ids_are_compared_across_formats(tmp_path: Path) -> None:
     place.new.write_text(HEADER + line(id="3"))
     told = place.add(place.new)
     assert told["verdict"] == "block"
-    assert "is in the data already" in str(told["checks"])
+    assert "is already in the data" in str(told["checks"])
 
 
 def test_rows_without_a_timestamp_are_not_added(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def test_the_power_analysis_comes_with_the_start(contested: Production) -> None:
 def test_only_a_proved_version_beside_a_champion_and_one_at_a_time(
     contested: Production, releases: dict[str, Release], tmp_path: Path
 ) -> None:
-    with pytest.raises(DriftgateError, match="Nothing of other is in production"):
+    with pytest.raises(DriftgateError, match="No version of other is in production"):
         experiments.plan(Production("other", workspace=Workspace(tmp_path)), "2", share=None)
     with pytest.raises(DriftgateError, match="has not passed a proof"):
         experiments.plan(contested, "9", share=None)
@@ -226,7 +226,7 @@ def test_only_a_proved_version_beside_a_champion_and_one_at_a_time(
     with pytest.raises(DriftgateError, match="is the champion"):
         experiments.plan(contested, "1", share=None)
     begin(contested)
-    with pytest.raises(DriftgateError, match="being tried already"):
+    with pytest.raises(DriftgateError, match="is already running"):
         begin(contested)
 
 

@@ -41,7 +41,10 @@ with production.exclusive():
 
 @pytest.mark.parametrize(
     ("more", "told"),
-    [(50, "has changed, but its record doesn't say so yet: The record"), (None, "was not replaced: File too large")],
+    [
+        (50, "has changed, but the change is not in the record yet: The record"),
+        (None, "was not replaced: File too large"),
+    ],
     ids=["for the record", "for the intent"],
 )
 def test_a_disk_that_is_full_leaves_all_or_none(
@@ -71,7 +74,7 @@ def test_a_channel_that_can_not_be_replaced_leaves_production(
 ) -> None:
     serving = contested.serving()
     contested.channel.with_name(".production.json.part").mkdir()
-    with pytest.raises(DriftgateError, match=r"was not replaced: Is a directory\. Production serves what it did"):
+    with pytest.raises(DriftgateError, match=r"was not replaced: Is a directory\. Production is unchanged"):
         move(contested, releases["2"])
     assert contested.serving() == serving
     contested.channel.with_name(".production.json.part").rmdir()
@@ -153,7 +156,7 @@ def test_drafts_of_killed_commands_are_removed_by_the_next_one(
     assert holder.stdin
     holder.stdout.readline()
     (folder / drafts[0]).write_text("in use")  # what the command that holds the lock writes meanwhile
-    with pytest.raises(DriftgateError, match="under way"), contested.exclusive():
+    with pytest.raises(DriftgateError, match="is running"), contested.exclusive():
         pass
     assert (folder / drafts[0]).exists()
     holder.communicate(b"\n")

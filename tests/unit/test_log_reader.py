@@ -44,7 +44,7 @@ def test_a_bad_line_is_left_out_and_counted_by_every_reader(
     assert (counts.predictions, counts.labelled, counts.bad_lines) == (2, 1, 1)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
-    assert told[0].startswith(f"{path.name}: 1 bad line is left out, the first is line 2: ")
+    assert told[0].startswith(f"{path.name}: 1 bad line is left out; the first is line 2: ")
     assert read_predictions(folder)["x"].tolist() == [0, 0]
     assert len(read_predictions(folder, kind=SHADOW)) == 1
     for ending in ("parquet", "csv"):
@@ -102,7 +102,7 @@ def test_a_column_of_texts_and_numbers_can_be_kept_and_checked(
     segment(tmp_path, PREDICTIONS, lines)
     found = features_of_log(read_predictions(tmp_path), problem.contract.features)
     found.to_parquet(tmp_path / "rows.parquet")
-    assert "column f1 holds texts and numbers" in caplog.text
+    assert "column f1 has both text and numbers" in caplog.text
     broken = {(fault.column, fault.rule) for fault in find_batch_violations(found, problem)}
     assert {("f1", "must be a number, not text"), ("f5", "must be a whole number")} <= broken
 
@@ -121,7 +121,7 @@ def test_a_copied_segment_counts_once(tmp_path: Path, caplog: pytest.LogCaptureF
     copy.write_bytes(path.read_bytes())
     counts = count_predictions(tmp_path)
     assert (counts.predictions, counts.bad_lines) == (5, 5)
-    assert f"{copy.name}: it repeats predictions" in caplog.text
+    assert f"{copy.name} repeats predictions" in caplog.text
 
 
 def test_what_is_named_like_a_segment_and_is_none_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +136,7 @@ def test_what_is_named_like_a_segment_and_is_none_is_left_out(tmp_path: Path, ca
     counts = count_predictions(tmp_path)
     assert (counts.predictions, counts.unreadable_files) == (1, 5)
     assert counts.bad_lines >= 1
-    assert f"{name.format(2)} can't be read and is left out: it is no regular file" in caplog.text
+    assert f"{name.format(2)} can't be read and is left out: it is not a regular file" in caplog.text
 
 
 AS_ANOTHER = """

@@ -198,7 +198,7 @@ def test_the_table_goes_to_a_file_window_after_window(ending: str, tmp_path: Pat
     assert write_predictions(tmp_path / "log", out, since=None, until=None, label="last").rows == 6
     found = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
     assert found["label"].dropna().tolist() == ["a"]
-    with pytest.raises(DriftgateError, match="there already"):
+    with pytest.raises(DriftgateError, match="exists already"):
         write_predictions(tmp_path / "log", out, since=None, until=None, label="last")
 
 

@@ -48,21 +48,21 @@ def every(step: int) -> Callable[[int], object]:
 
 
 FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], dt.date, str]] = {
-    "one class": (orders(lambda _: 1), {}, AS_OF, r"one class only: 1 \(600 rows\)"),
+    "one class": (orders(lambda _: 1), {}, AS_OF, r"only one class: 1 \(600 rows\)"),
     "three classes": (orders(lambda number: number % 3), {}, AS_OF, "3 classes, not two"),
     "positive that never occurs": (orders(lambda number: 2 + number % 2), {}, AS_OF, "1 never occurs in 'bought'"),
     "positive of another type": (orders(lambda number: str(number % 2)), {}, AS_OF, r"never occurs .* '0' \(300 rows\)"),
-    "no label": (orders(lambda _: None), {}, AS_OF, "No row has a value in 'bought'"),
+    "no label": (orders(lambda _: None), {}, AS_OF, "The target 'bought' has no value in any row"),
     "few rows": (orders(every(2), 40), {}, AS_OF, "has 40 rows with a label dated before as-of; at least 50"),
     "all after as-of": (orders(every(2)), {}, dt.date(2023, 1, 1), "600 are dated later"),
     "holdout without rows": (orders(every(2)), {}, dt.date(2025, 1, 1), "The holdout from .*: no rows"),
     "holdout of one class": (orders(lambda number: int(number % 2 == 0 and number < 400)), {}, AS_OF, "The holdout .* 'negative'"),
     "one class before": (orders(lambda number: int(number >= 550)), {}, AS_OF, "The rows before the holdout: .* one class"),
     "validation of one class": (orders(lambda number: int(number < 200 or number > 520)), {}, AS_OF, "too few for one fold"),
-    "positives in one block": (orders(lambda number: int(number < 60 or (number > 370 and number % 2 == 0))), {}, AS_OF, "Calibration can't split .* 60 are 'positive'"),
-    "few positives at random": (orders(every(150)), {"split": RANDOM}, AS_OF, "only 4 are 'positive': .* 3 are left for 3 folds"),
+    "positives in one block": (orders(lambda number: int(number < 60 or (number > 370 and number % 2 == 0))), {}, AS_OF, "Calibration can't split .* 60 of 364 rows are 'positive'"),
+    "few positives at random": (orders(every(150)), {"split": RANDOM}, AS_OF, "Only 4 of 600 rows are 'positive'. .* 3 are left, but 3 folds"),
     "fewer rows of a class than folds": (
-        orders(every(100)), {"split": {**RANDOM, "folds": 10}}, AS_OF, "only 6 are 'positive'",
+        orders(every(100)), {"split": {**RANDOM, "folds": 10}}, AS_OF, "Only 6 of 600 rows are 'positive'",
     ),
 }  # fmt: skip
 
@@ -115,5 +115,5 @@ def test_few_positives_are_told_without_starting_zenml(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(config), str(tmp_path / "told")],
         cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
-    assert "only 4 are 'positive'" in done.stderr, done.stderr
+    assert "Only 4 of 600 rows are 'positive'" in done.stderr, done.stderr
     assert (tmp_path / "told").read_text().split() == ["1", "False", "False"]

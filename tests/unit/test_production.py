@@ -34,7 +34,7 @@ def test_the_way_back_goes_down_one_deployment_at_a_time(production: Production,
     assert production.rollback_target(None).card.version == "1"
     assert production.rollback_target("3").card.version == "3"
     move(production, releases["1"], "rollback")
-    with pytest.raises(DriftgateError, match="before the one that is"):
+    with pytest.raises(DriftgateError, match="before the present one"):
         production.rollback_target(None)
 
 
@@ -85,7 +85,7 @@ def test_one_can_wait_for_another_deployment(production: Production) -> None:
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        with pytest.raises(DriftgateError, match="under way"), production.exclusive():
+        with pytest.raises(DriftgateError, match="is running"), production.exclusive():
             pass
         with production.exclusive(wait=60):
             assert holder.poll() is not None or holder.wait(5) == 0
@@ -120,7 +120,7 @@ def test_never_to_files_that_were_altered(production: Production, tmp_path: Path
     with pytest.raises(DriftgateError, match="altered"):
         production.rollback_target(None)
     (old.folder / "manifest.json").unlink()
-    with pytest.raises(DriftgateError, match="no whole release"):
+    with pytest.raises(DriftgateError, match="not a complete release"):
         production.rollback_target(None)
 
 
@@ -145,7 +145,7 @@ def test_an_unreachable_registry_leaves_a_move_to_finish(production: Production,
         raise ConnectionError("no route")
 
     move(production, releases["1"])
-    with pytest.raises(DriftgateError, match="registry doesn't say so yet"):
+    with pytest.raises(DriftgateError, match="registry is not updated yet"):
         move(production, releases["2"], follow=[unreachable])
     assert serves(production) == "2"
     assert releases_result(production).unfinished == "2"
@@ -169,7 +169,7 @@ def test_two_deployments_at_once_the_second_is_told(production: Production) -> N
     thread.start()
     entered.wait(20)
     try:
-        with pytest.raises(DriftgateError, match="under way"), production.exclusive():
+        with pytest.raises(DriftgateError, match="is running"), production.exclusive():
             pass
     finally:
         leave.set()

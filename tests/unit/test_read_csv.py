@@ -54,7 +54,7 @@ def test_words_for_missing_values_are_declared(place: str, tmp_path: Path) -> No
 VALUES = {
     "thousands": ("amount", '"1,234.5"', "is not a number"),
     "decimal comma": ("amount", '"1,5"', "is not a number"),
-    "too large": ("amount", "1e400", "is beyond any float64"),
+    "too large": ("amount", "1e400", "is too large for a float64"),
     "hexadecimal": ("amount", "0x10", "is not a number"),
     "other digits": ("amount", "١٢", "is not a number"),
     "underscore": ("amount", "1_000", "is not a number"),
@@ -72,15 +72,15 @@ VALUES = {
     "day first": ("at", "31/01/2024", "does not say which part is the day"),
     "either first": ("at", "01/02/2024 10:00", "does not say which part is the day"),
     "dots": ("at", "1.2.24", "does not say which part is the day"),
-    "no such day": ("at", "2024-02-30", "names a day or a time that doesn't exist"),
-    "no such hour": ("at", "2024-02-03 25:00", "names a day or a time that doesn't exist"),
-    "after midnight": ("at", "2024-02-03 24:01", "names a day or a time that doesn't exist"),
-    "no such year": ("at", "0000-01-31", "names a day or a time that doesn't exist"),
-    "no such second": ("at", "2024-02-03 23:59:60", "names a day or a time that doesn't exist"),
-    "no such offset": ("at", "2024-02-03T10:00+25:00", "names a day or a time that doesn't exist"),
-    "digits": ("at", "20240203", "is not a date of ISO 8601"),
-    "date in words": ("at", "3 Feb 2024", "is not a date of ISO 8601"),
-    "date in other digits": ("at", "٢٠٢٤-٠١-٠١", "is not a date of ISO 8601"),
+    "no such day": ("at", "2024-02-30", "is a day or a time that doesn't exist"),
+    "no such hour": ("at", "2024-02-03 25:00", "is a day or a time that doesn't exist"),
+    "after midnight": ("at", "2024-02-03 24:01", "is a day or a time that doesn't exist"),
+    "no such year": ("at", "0000-01-31", "is a day or a time that doesn't exist"),
+    "no such second": ("at", "2024-02-03 23:59:60", "is a day or a time that doesn't exist"),
+    "no such offset": ("at", "2024-02-03T10:00+25:00", "is a day or a time that doesn't exist"),
+    "digits": ("at", "20240203", "is not a date in ISO 8601"),
+    "date in words": ("at", "3 Feb 2024", "is not a date in ISO 8601"),
+    "date in other digits": ("at", "٢٠٢٤-٠١-٠١", "is not a date in ISO 8601"),
     "label": ("bought", "yes", "is not a whole number"),
 }
 
@@ -101,8 +101,8 @@ def test_ambiguous_date_names_the_setting(tmp_path: Path) -> None:
     for data in ({"date_format": "%d/%m/%Y %H:%M"}, {"csv": {"date_format": "%d/%m/%Y %H:%M"}}):
         found = _read(tmp_path, content, **data)["at"].tolist()
         assert found == [pd.Timestamp("2024-01-31 10:00"), pd.Timestamp("2024-02-01 10:00")]
-    assert "doesn't fit data.date_format" in _refused(tmp_path, content, date_format="%m/%d/%Y %H:%M").cause
-    assert "doesn't fit" in _refused(tmp_path, HEADER + line(at="٣١/٠١/2024"), date_format="%d/%m/%Y").cause
+    assert "doesn't match data.date_format" in _refused(tmp_path, content, date_format="%m/%d/%Y %H:%M").cause
+    assert "doesn't match" in _refused(tmp_path, HEADER + line(at="٣١/٠١/2024"), date_format="%d/%m/%Y").cause
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -111,19 +111,19 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 
 
 STRUCTURE: dict[str, tuple[str | bytes, str]] = {
-    "field more": (HEADER + line() + line(amount="1,234.5"), "line 3 has 8 fields, the header has 7"),
-    "field less": (HEADER + line() + "b,2024-01-01\n" + line(), "line 3 has 2 fields, the header has 7"),
+    "field more": (HEADER + line() + line(amount="1,234.5"), "line 3 has 8 fields, but the header has 7"),
+    "field less": (HEADER + line() + "b,2024-01-01\n" + line(), "line 3 has 2 fields, but the header has 7"),
     "blank line": (HEADER + line() + "\n" + line(), "line 3 is blank"),
     "field more after a line break in quotes": (
         HEADER + line(country='"D\nE"') + line(amount="1,2"), "line 4 has 8 fields",
     ),
-    "quote never closed": (HEADER + line() + line(country='"DE') + line(), "line 3: a quote is opened and never closed"),
-    "text after a quote": (HEADER + line(country='"D"E'), "line 2: a closing quote is followed by other characters"),
-    "quote within": (HEADER + line() + line(country='D"E'), "line 3: there is a quote within a field"),
-    "NUL": (HEADER + line() + line(country="D\0E"), "line 3 holds a NUL character"),
+    "quote never closed": (HEADER + line() + line(country='"DE') + line(), "line 3: a quote is opened but never closed"),
+    "text after a quote": (HEADER + line(country='"D"E'), "line 2: there are other characters after a closing quote"),
+    "quote within": (HEADER + line() + line(country='D"E'), "line 3: there is a quote inside an unquoted field"),
+    "NUL": (HEADER + line() + line(country="D\0E"), "line 3 has a NUL character"),
     "encoding": (HEADER.encode() + line(country="Zürich").encode("cp1252"), "line 2, byte 65 (0xfc) is not utf-8"),
     "utf-16": ((HEADER + line()).encode("utf-16"), "byte 0 (0xff) is not utf-8"),
-    "duplicate column": ("id," + HEADER + "a," + line(), "more than one column of the name 'id'"),
+    "duplicate column": ("id," + HEADER + "a," + line(), "more than one column named 'id'"),
     "empty": ("", "is empty"),
     "blank": ("\n\n", "is empty"),
     "gzip": (b"\x1f\x8b\x08\0rest", "its content is gzip"),

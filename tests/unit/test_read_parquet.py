@@ -190,7 +190,7 @@ def test_duplicate_columns_are_refused_by_name(tmp_path: Path) -> None:
     problem = _write(path, {})
     table = pq.read_table(path)
     pq.write_table(pa.table([*table.columns, table.column("amount")], names=[*table.column_names, "amount"]), path)
-    with pytest.raises(DriftgateError, match="more than one column of the name 'amount'"):
+    with pytest.raises(DriftgateError, match="more than one column named 'amount'"):
         read_rows(problem, md5="", as_of=None)
 
 

@@ -174,7 +174,10 @@ def test_a_challenger_of_an_older_version_is_explained(contested: Production, re
 
 
 RECORDS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "crlf": (lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n")), r"ends as on Windows \(CRLF\)"),
+    "crlf": (
+        lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n")),
+        r"has a Windows line ending \(CRLF\)",
+    ),
     "blank line": (lambda path: path.write_bytes(path.read_bytes() + b"\n"), "Line 3 of .* can't be read"),
     "noise": (lambda path: path.write_bytes(b"\xff\xfe\n"), "Line 1 of .* can't be read"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: Is a directory"),
@@ -205,8 +208,8 @@ def test_line_ends_of_windows_can_be_taken_back(contested: Production) -> None:
 
 
 CHANNELS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "says nothing that can be followed"),
-    "cut": (lambda path: path.write_bytes(path.read_bytes()[:40]), "says nothing that can be followed"),
+    "empty": (lambda path: path.write_bytes(b""), "is not a valid channel document"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:40]), "is not a valid channel document"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: Is a directory"),
 }
 
@@ -247,7 +250,10 @@ def test_a_channel_that_the_record_does_not_explain_is_told(
         (Channel.of(releases["3"]), "doesn't explain that production serves rules 3 (production.json, written 20"),
         (running.model_copy(update={"challenger": tried}), "but not that it answers 50% of the requests"),
         (running.model_copy(update={"challenger": other}), "but not that it predicts in the shadow"),
-        (running.model_copy(update={"challenger": None}), "is tried in production, but the channel has no challenger"),
+        (
+            running.model_copy(update={"challenger": None}),
+            "is a challenger in production, but the channel has no challenger",
+        ),
         (running.model_copy(update={"manifest_sha256": "0" * 64}), "serves rules 1"),
     ):
         write_channel(contested.channel, document)
@@ -306,7 +312,7 @@ def test_a_reader_meets_no_fault_while_another_command_changes_production(
         while child.poll() is None:
             state = all_states(workspace_of(contested))["rules"].model_dump(mode="json")
             looks += 1
-            wrong += [state.get("error"), *(told for told in state["warnings"] if "under way" not in told)]
+            wrong += [state.get("error"), *(told for told in state["warnings"] if "is running" not in told)]
     assert child.returncode == 0
     assert looks > 10
     assert [found for found in wrong if found] == []

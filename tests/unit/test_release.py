@@ -72,7 +72,7 @@ def test_altered_file_is_refused(name: str, tmp_path: Path, problem: Problem) ->
 def test_missing_file_is_refused(name: str, tmp_path: Path, problem: Problem) -> None:
     make(tmp_path / "1", problem)
     (tmp_path / "1" / name).unlink()
-    with pytest.raises(DriftgateError, match="no whole release"):
+    with pytest.raises(DriftgateError, match="not a complete release"):
         read_release(tmp_path / "1")
 
 

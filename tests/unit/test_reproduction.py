@@ -126,7 +126,7 @@ def test_data_comes_from_its_place_the_cache_or_the_remote(release: Release, pla
         for md5 in (place.first, place.second):
             data = obtain_data(_trained_on(md5, release, place.problem), place.problem, Place(tmp_path), **told)
             assert (data.parent, md5_of(data)) == (tmp_path, md5)
-    with pytest.raises(DriftgateError, match=r"are nowhere: the remote .* doesn't have them"):
+    with pytest.raises(DriftgateError, match=r"can't be found: the remote .* doesn't have it"):
         obtain_data(_trained_on("0" * 32, release, place.problem), place.problem, Place(tmp_path), **told)
 
 

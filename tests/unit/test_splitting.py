@@ -57,5 +57,5 @@ def test_empty_holdout_is_told(flights: Problem, half_year: pd.DataFrame) -> Non
 
 def test_holdout_of_one_class_is_told(flights: Problem, half_year: pd.DataFrame) -> None:
     half_year.loc[half_year.scheduled_at >= "2013-07-01", "disrupted"] = 0
-    with pytest.raises(DriftgateError, match="one class only"):
+    with pytest.raises(DriftgateError, match="all of one class"):
         split(half_year, flights, as_of=AS_OF)

@@ -36,7 +36,7 @@ def test_rows_dated_later_are_not_read(ending: str, dated: pd.DataFrame, problem
 def test_future_as_of_is_told(dated: pd.DataFrame, problem: Problem, tmp_path: Path) -> None:
     dated.to_parquet(tmp_path / "rows.parquet")
     later = dt.date.today() + dt.timedelta(days=2)
-    with pytest.raises(DriftgateError, match="lies in the future"):
+    with pytest.raises(DriftgateError, match="is in the future"):
         read_rows(_of(problem, tmp_path / "rows.parquet", timestamp="at"), md5="0", as_of=later)
 
 
@@ -51,7 +51,7 @@ def test_unreadable_file_is_told(name: str, content: bytes, problem: Problem, tm
 def test_wrong_target_names_the_columns(rows: pd.DataFrame, problem: Problem, tmp_path: Path) -> None:
     rows.drop(columns="target").to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(
-        DriftgateError, match=r"no column 'target', which target.column names\. Its columns are: row_id"
+        DriftgateError, match=r"no column 'target', which is set as target.column\. Its columns are: row_id"
     ):
         read_rows(_of(problem, tmp_path / "rows.parquet"), md5="0", as_of=None)
 
