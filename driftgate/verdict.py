@@ -62,12 +62,12 @@ class Check(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    severity: Severity
-    observed: float | int | str | None
-    limit: float | int | str | None
-    passed: bool
-    why: str
+    name: str = Field(description="Name of the check, such as `drift.wx_temp`.")
+    severity: Severity = Field(description="What a failure leads to: `block` or `warn`.")
+    observed: float | int | str | None = Field(description="Measured value; null where nothing could be measured.")
+    limit: float | int | str | None = Field(description="Limit of the value; null where there is none.")
+    passed: bool = Field(description="Whether the value is within the limit.")
+    why: str = Field(description="What was measured and compared, in words.")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
