@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import common, remote_option, run
+from cli.options import PATH, common, remote_option, run
 
 if TYPE_CHECKING:
     from driftgate.config import Problem
@@ -88,7 +88,7 @@ def data_use(revision: str, force: bool, remote: str | None, **options: Any) -> 
     epilog="\b\nExamples:\n  python run.py data add january.parquet\n  python run.py data add whole.parquet --replace\n\n"
     "\b\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the rows break the contract, 130 stopped by Ctrl-C.",
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option("--replace", is_flag=True, help="Replace the table with this file; don't append its rows.")
 @common
 def data_add(file: Path, replace: bool, **options: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import DAY, common, day_of, run
+from cli.options import DAY, PATH, common, day_of, run
 
 if TYPE_CHECKING:
     from driftgate.config import Problem
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     "  python run.py drift --current new.parquet --json\n\n"
     "\b\nExit codes: 0 no severe drift, 1 error, 2 wrong usage, 3 blocked by the gate, 130 stopped by Ctrl-C."
 )
-@click.option("--current", type=click.Path(path_type=Path), help="Check the rows of this Parquet or CSV file.")
+@click.option("--current", type=PATH, help="Check the rows of this Parquet or CSV file.")
 @click.option(
-    "--log", "log_folder", type=click.Path(path_type=Path),
+    "--log", "log_folder", type=PATH,
     help="Check a window of this prediction log; its days are in UTC.",
 )  # fmt: skip
 @click.option("--since", type=DAY, help="First day of the window.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import common, run, who_option
+from cli.options import PATH, common, run, who_option
 
 if TYPE_CHECKING:
     from driftgate.config import Problem
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--shadow", is_flag=True, help="The challenger predicts every request for comparison, but answers none.")
 @click.option("--reason", default="", help="Reason; it is written to the deployment record.")
-@click.option(
-    "--log", "folder", envvar="DRIFTGATE_LOG", type=click.Path(path_type=Path), help="Folder of the prediction log."
-)
+@click.option("--log", "folder", envvar="DRIFTGATE_LOG", type=PATH, help="Folder of the prediction log.")
 @who_option
 @common
 def experiment(

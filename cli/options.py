@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
+
+class _Path(click.Path):
+    """A path that was given: an empty one, as of a variable that isn't set, would name the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("The path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (see run.py schema).")
 
 
@@ -33,11 +45,11 @@ def common(command: Any) -> Any:
         click.option("--debug", is_flag=True, help="Show the logs of libraries, and tracebacks."),
         json_option,
         click.option(
-            "--evidence", type=click.Path(path_type=Path),
+            "--evidence", type=PATH,
             help="Write summary.md, document.json, facts.txt, report, release and bento to this folder.",
         ),
         click.option(
-            "--config", type=click.Path(path_type=Path),
+            "--config", type=PATH,
             default=PROJECT / "configs" / "flights.yaml",
             help="The problem file; by default configs/flights.yaml.",
         ),

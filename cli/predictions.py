@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.exit_codes import DONE, ERROR
-from cli.options import DAY, json_option
+from cli.options import DAY, PATH, json_option
 
 if TYPE_CHECKING:
     from driftgate.production.predictions import Which
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "  python run.py predictions --since 2026-11-01 --until 2026-11-08 --out week.parquet"
 )
 @click.option(
-    "--log", "folder", envvar="DRIFTGATE_LOG", type=click.Path(path_type=Path),
+    "--log", "folder", envvar="DRIFTGATE_LOG", type=PATH,
     help="Folder of the log; by default the folder predictions in the workspace.",
 )  # fmt: skip
 @click.option("--since", type=DAY, help="First day, in UTC.")
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--label", type=click.Choice(["first", "last"]), default="last", show_default=True,
     help="Which label counts where a row has several.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), help="Write the table to this Parquet or CSV file.")
+@click.option("--out", type=PATH, help="Write the table to this Parquet or CSV file.")
 @json_option
 def predictions(
     folder: Path | None, since: dt.datetime | None, until: dt.datetime | None, label: Which, out: Path | None,

@@ -92,8 +92,10 @@ def _read_record(path: Path) -> RunRecord | UnreadableRun:
     from driftgate.results.status import RunRecord, UnreadableRun
 
     try:
+        if path.exists() and not path.is_file():  # to read a pipe would wait for its writer
+            return UnreadableRun(file=str(path), error="it is no file")
         return RunRecord.model_validate({"kind": path.name.split("-", 1)[0], **json.loads(path.read_bytes())})
     except OSError as error:
         return UnreadableRun(file=str(path), error=f"it can't be read: {error.strerror}")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         return UnreadableRun(file=str(path), error=f"it is not the record of a run: {first_line(error)}")

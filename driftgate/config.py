@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -62,6 +63,8 @@ class Texts(_Frozen):
     def _names_a_day(cls, value: str | None) -> str | None:
         day = dt.datetime(2013, 11, 25, tzinfo=dt.UTC)
         if value is not None:
+            if "%Z" in re.findall("%.", value):
+                raise ValueError("names of time zones are ambiguous: set time_zone, or write offsets and use %z")
             try:
                 found = dt.datetime.strptime(day.strftime(value), value)
             except ValueError as error:

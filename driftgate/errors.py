@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 
 class DriftgateError(Exception):
     """An error with its cause and its remedy, one sentence each.
@@ -26,5 +28,9 @@ class GateBlocked(Exception):
 
 def first_line(error: Exception) -> str:
     """The first line of an error message, or the error's type if it has no message."""
+    if isinstance(error, ValidationError):  # the first line of its message only counts the faults
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        return f"{place}: {fault['msg']}".removeprefix(": ").splitlines()[0].rstrip(".")
     message = str(error).strip()
     return message.splitlines()[0].rstrip(".") if message else type(error).__name__

@@ -27,6 +27,7 @@ from driftgate.data.table import (
     read_columns,
     read_rows,
     read_typed,
+    shown_name,
 )
 from driftgate.data.violations import Violation, contract_verdict
 from driftgate.errors import DriftgateError, first_line
@@ -117,7 +118,8 @@ def _append(data: Path, file: Path, draft: Path, problem: Problem) -> None:
     new = [name for name in added.names if name in old.names or not PANDAS_INDEX.fullmatch(name)]
     missing, unknown = [name for name in old.names if name not in new], [name for name in new if name not in old.names]
     if missing or unknown:
-        faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"also has {', '.join(unknown)}"] * bool(unknown)
+        lacks, extra = (", ".join(map(shown_name, names)) for names in (missing, unknown))
+        faults = [f"lacks {lacks}"] * bool(missing) + [f"also has {extra}"] * bool(unknown)
         raise DriftgateError(
             f"The columns of {show_path(file)} differ from those of the data: it {' and '.join(faults)}.",
             header_hint(added.names)

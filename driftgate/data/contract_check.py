@@ -237,7 +237,8 @@ def _constant_columns(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
             continue
         first = frame[name].iloc[0]
         if bool((frame[name] == first).all()):
-            rule = f"has the same value, {first!r}, in every row: the model learns nothing from it"
+            value = first.item() if hasattr(first, "item") else first  # numpy would show its type too
+            rule = f"has the same value, {value!r}, in every row: the model learns nothing from it"
             found.append(
                 Violation(column=name, rule=rule, rows=0, examples=(), name=f"constant.{name}", severity="warn")
             )

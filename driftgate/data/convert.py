@@ -124,6 +124,10 @@ def beyond_integers(values: Any, rule: Rule) -> list[Fault]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_decimal(values.type):
+        if values.type.precision - values.type.scale < len(str(MAXIMUM_INTEGER)):
+            return []
+        values = values.cast(pa.decimal256(76, values.type.scale)) if values.type.scale <= 60 else values
     beyond = pc.greater(values, pa.scalar(MAXIMUM_INTEGER, values.type))
     if not pa.types.is_unsigned_integer(values.type):
         beyond = pc.or_(beyond, pc.less(values, pa.scalar(-MAXIMUM_INTEGER, values.type)))

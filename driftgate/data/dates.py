@@ -86,15 +86,17 @@ def _iso(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.ndarr
     written = pc.binary_join_element_wise(part["day"], clock, " ")
     moments = _cast(pc.binary_join_element_wise(written, fraction, "."))
     midnight = (moments == moments.dt.normalize()).to_numpy()
-    moments[(moments.dt.year < 1).to_numpy()] = pd.NaT  # there is no year 0
     late = pc.fill_null(end_of_day, False).to_numpy(zero_copy_only=False)
-    moments[late] += pd.Timedelta(days=1)
+    moments[late] += pd.Timedelta(days=1).as_unit("us")  # nanoseconds end in 2262
     moments[late & ~midnight] = pd.NaT
     zone = pd.Series(part["zone"].to_pandas(), dtype=object).fillna("")
     aware = (zone != "").to_numpy()
     if aware.any():
         offsets = pd.to_timedelta(zone.map({text: _minutes(text) for text in zone.unique()}), unit="min")
-        moments[aware] = local_time((moments - offsets)[aware], texts).astype("datetime64[us]")
+        moments[aware] = local_time((moments - offsets.astype("timedelta64[us]"))[aware], texts).astype(
+            "datetime64[us]"
+        )
+    moments[~moments.dt.year.between(1, 9999).to_numpy()] = pd.NaT  # the years of a calendar; there is no year 0
     return moments, aware
 
 
@@ -127,7 +129,7 @@ def _declared(unlike: pd.Series[Any], texts: Texts) -> tuple[pd.Series[Any], np.
     import pandas as pd
 
     form = str(texts.date_format)
-    aware = "%z" in form
+    aware = "%z" in re.findall("%.", form)  # not the z behind a %%
     found = pd.Series(pd.to_datetime(unlike, format=form, errors="coerce", utc=aware))
     moments = (found.dt.tz_localize(None) if aware else found).astype("datetime64[us]")
     for at in np.flatnonzero(moments.isna().to_numpy()).tolist():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from driftgate.config import Csv
 from driftgate.contract import normal_text
 from driftgate.data.faults import refuse_duplicates, require_file, shown
-from driftgate.errors import DriftgateError
+from driftgate.errors import DriftgateError, first_line
 from driftgate.workspace import show_path
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class CsvFile:
         self._text = _decoded(path, how.encoding)
         self._lines: list[int] | None = None
         self._physical: list[str] | None = None
+        self._line_by_line = False  # each row is one line
         reader = self._reader()
         header = self._next(reader)
         if not header or not any(header):
@@ -94,6 +95,7 @@ class CsvFile:
             )  # fmt: skip
         except pa.ArrowInvalid:
             return None
+        self._line_by_line = True
         return {name: table.column(str(at)) for name, at in places.items()}
 
     def rows(self) -> Iterator[list[str]]:
@@ -107,6 +109,8 @@ class CsvFile:
 
     def line_of(self, row: int) -> str:
         """The line on which a row begins, such as `line 7`. Rows are counted from 0, lines from 1."""
+        if self._line_by_line:
+            return f"line {row + 2:,}"
         if self._lines is None:
             self._lines, reader = [], self._reader()
             before = 0
@@ -224,6 +228,11 @@ def _decoded(path: Path, encoding: str) -> str:
         remedy = f"Set data.csv.encoding to the file's encoding, such as {mark or 'cp1252'}, or save the file as UTF-8."
         raise DriftgateError(
             f"{show_path(path)}, line {line:,}, byte {start:,} (0x{content[start]:02x}) is not {encoding}.", remedy
+        ) from error
+    except UnicodeError as error:  # of encodings that are no encodings of files, such as punycode
+        raise DriftgateError(
+            f"{show_path(path)} can't be read as {encoding}: {first_line(error)}.",
+            "Set data.csv.encoding to the file's encoding, such as utf-8 or cp1252.",
         ) from error
     if "\0" in text:
         at = text.index("\0")

@@ -148,6 +148,8 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
     if rule.kind == "timestamp":
         return _local_stamps(values, rule), []
     if types.is_decimal(kind):
+        if rule.kind == "integer" and (faults := beyond_integers(values, rule)):
+            return values, faults  # as floats they would be rounded unseen
         values = values.cast(pa.string()) if rule.kind == "identifier" else values.cast(pa.float64())
     elif types.is_float16(kind):
         values = values.cast(pa.float32())

@@ -83,6 +83,12 @@ def find_inconsistencies(production: Production, observed: Observed) -> list[str
             f"The record says that production serves {_since(name, expected)}, but {production.channel} is missing. Restore it: "
             f"`run.py rollback --to {expected.version} --reason …`."
         ]
+    if serving.record_head is not None and observed.entries and serving.record_head not in observed.hashes:
+        # Before what else may be missing: to record anew what serves would hide it.
+        return [
+            f"The end of the record was changed or removed: {written}, names an entry that the record doesn't have. "
+            "Restore the record from a backup."
+        ]
     found = []
     if expected is None or expected.manifest_sha256 != serving.manifest_sha256 or expected.version != serving.version:
         by_record = f"the newest entry says {_since(name, expected)}" if expected else "the record has no deployment"
@@ -96,17 +102,12 @@ def find_inconsistencies(production: Production, observed: Observed) -> list[str
     elif fault := _explain_challenger(name, serving.challenger, observed.entries):
         found.append(f"{fault} ({written}). End it: `run.py experiment stop`." if serving.challenger else
                      f"{fault} ({written}). Start it again: `run.py experiment start`.")  # fmt: skip
-    if serving.record_head is not None and not found:
-        if serving.record_head not in observed.hashes:
-            found.append(
-                f"The end of the record was changed or removed: {written}, names an entry that the record doesn't have. "
-                "Restore the record from a backup."
-            )
-        elif record.head is None and record.entries and observed.unfinished is None:
-            found.append(
-                f"{HEAD} is missing next to the record, so a missing last entry can't be detected. Compare the record with "
-                "a backup; the next deployment writes the file again."
-            )
+    unchecked = record.head is None and record.entries and observed.unfinished is None
+    if serving.record_head is not None and unchecked and not found:
+        found.append(
+            f"{HEAD} is missing next to the record, so a missing last entry can't be detected. Compare the record with "
+            "a backup; the next deployment writes the file again."
+        )
     return found
 
 

@@ -91,6 +91,7 @@ def test_constant_column_warns(rows: pd.DataFrame, problem: Problem, version: Da
     assert [(check.name, check.severity, check.passed) for check in checks] == [
         ("contract", "block", True), ("contract.constant.f1", "warn", False),
     ]  # fmt: skip
+    assert "the same value, 1.5, in every row" in found.rule
     assert Verdict(problem="rules", checks=tuple(checks)).outcome == "warn"
     one_class = find_violations(rows.assign(f1=1.5, target=1), problem, version=version)
     assert Verdict(problem="rules", checks=tuple(contract_checks(one_class, rows=1))).outcome == "block"

@@ -61,6 +61,7 @@ def test_the_index_that_pandas_writes_is_no_column(place: Repository) -> None:
 FAULTS = {
     "column gone": (lambda rows: rows.drop(columns="f1"), "it lacks f1"),
     "column more": (lambda rows: rows.assign(more=1), "it also has more"),
+    "column without a name": (lambda rows: rows.assign(**{"": 1}), "it also has ''"),
     "text": (lambda rows: rows.assign(f1="x"), "can't be converted to the column types"),
     "empty": (lambda rows: rows.head(0), "has no rows"),
 }

@@ -176,6 +176,7 @@ STAMPS = {
     "2024-01-31T18:05:06.123456789": "2024-01-31 18:05:06.123456",
     "2024-01-31T24:00:00": "2024-02-01 00:00",
     "9999-12-31": "9999-12-31 00:00",
+    "9999-12-30T24:00": "9999-12-31 00:00",
 }
 
 
@@ -193,6 +194,37 @@ def test_offsets_become_the_declared_zone(tmp_path: Path) -> None:
     assert utc == ["2024-07-01 12:00:00", "2024-07-01 10:00:00", "2024-01-01 17:00:00"]
     paris = _read(tmp_path, content, time_zone="Europe/Paris")["at"].astype(str).tolist()
     assert paris == ["2024-07-01 14:00:00", "2024-07-01 12:00:00", "2024-01-01 18:00:00"]
+
+
+def test_stamps_with_an_offset_reach_as_far_as_others(tmp_path: Path) -> None:
+    content = HEADER + line(at="9999-12-31T00:00:00Z") + line(at="1600-01-01T00:00:00+01:00")
+    expected = [dt.datetime(9999, 12, 31), dt.datetime(1599, 12, 31, 23)]
+    assert _read(tmp_path, content)["at"].dt.to_pydatetime().tolist() == expected
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T24:00", "9999-12-31T23:59-05:00", "0001-01-01T00:00+05:00"])
+def test_stamps_beyond_the_calendar_are_refused(stamp: str, tmp_path: Path) -> None:
+    assert "that doesn't exist" in _refused(tmp_path, HEADER + line(at=stamp)).cause
+
+
+def test_names_of_time_zones_in_a_format_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="time_zone"):
+        _read(tmp_path, HEADER + line(at="31/01/2024 UTC"), date_format="%d/%m/%Y %Z")
+
+
+def test_percent_sign_in_a_format_is_no_offset(tmp_path: Path) -> None:
+    data = {"date_format": "%d/%m/%Y %%z", "time_zone": "Europe/Paris"}
+    assert _read(tmp_path, HEADER + line(at="31/01/2024 %z"), **data)["at"].astype(str).tolist() == ["2024-01-31"]
+
+
+def test_a_fault_behind_a_very_long_field_is_told_with_its_line(tmp_path: Path) -> None:
+    content = HEADER + line(country="x" * 200_000) + line(amount="x")
+    assert "line 3, column 'amount': 'x' is not a number" in _refused(tmp_path, content).cause
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "undefined"])
+def test_encoding_of_no_file_is_told(encoding: str, tmp_path: Path) -> None:
+    assert f"can't be read as {encoding}" in _refused(tmp_path, HEADER + line(), csv={"encoding": encoding}).cause
 
 
 def test_offset_in_a_declared_format(tmp_path: Path) -> None:

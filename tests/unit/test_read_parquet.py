@@ -63,6 +63,14 @@ def test_whole_number_beyond_a_float_is_refused(value: int, tmp_path: Path) -> N
         _read(tmp_path / "t.parquet", {"visits": column})
 
 
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1])
+@pytest.mark.parametrize("kind", [pa.decimal128(16, 0), pa.decimal128(38, 2), pa.decimal256(60, 0)])
+def test_whole_decimal_beyond_a_float_is_refused(value: int, kind: pa.DataType, tmp_path: Path) -> None:
+    column = pa.array([decimal.Decimal(1), decimal.Decimal(value)], kind)
+    with pytest.raises(DriftgateError, match=r"row 2, column 'visits': .* beyond ±2\^53"):
+        _read(tmp_path / "t.parquet", {"visits": column})
+
+
 TEXTS = [pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary()]
 
 

@@ -95,6 +95,26 @@ def test_the_channel_tells_where_the_head_beside_the_record_was_removed_too(
     assert told.startswith("The end of the record was changed or removed: production.json, written 20")
 
 
+def test_an_end_that_is_gone_with_the_head_is_told_before_what_it_explained(
+    production: Production, releases: dict[str, Release]
+) -> None:
+    """To record anew what serves, as is right for an unknown deployment, would hide it."""
+    move(production, releases["1"])
+    one = production.record_path.read_bytes()
+    move(production, releases["2"])
+    production.record_path.write_bytes(one)
+    head_of(production).unlink()
+    [told] = warnings_of(production)
+    assert told.startswith("The end of the record was changed or removed: production.json, written 20")
+
+
+def test_unreadable_head_is_told_with_the_reason(production: Production, releases: dict[str, Release]) -> None:
+    move(production, releases["1"])
+    head_of(production).write_text('{"entries": 1}')
+    with pytest.raises(DriftgateError, match="sha256: Field required"):
+        production.record()
+
+
 def test_the_registry_tells_where_the_whole_folder_was_set_back(
     contested: Production, releases: dict[str, Release], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

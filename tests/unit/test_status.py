@@ -48,6 +48,8 @@ DAMAGED: dict[str, Callable[[Path], Any]] = {
     "other types": lambda path: path.write_text(json.dumps({**RUN, "finished_at": 12})),
     "no problem": lambda path: path.write_text(json.dumps({**RUN, "problem": None})),
     "noise": lambda path: path.write_bytes(b"\xff\xfe{"),
+    "nested too deep": lambda path: path.write_text('{"a":' * 3000),
+    "pipe": os.mkfifo,
     "folder": lambda path: path.mkdir(),
     "dangling link": lambda path: path.symlink_to("nowhere"),
     "link to itself": lambda path: path.symlink_to(path),
