@@ -162,7 +162,11 @@ class Production:
             return None
         except OSError as error:
             raise DriftgateError(f"{self._intent} can't be removed: {error.strerror}.", "Remove it.") from error
-        log.warning("discarded an interrupted change of %s: it had not changed production", self.name)
+        if intent is None:
+            # Whether it had begun can't be known from it; if it had, the record doesn't explain the channel, and that is reported.
+            log.warning("removed %s: it can't be read; check what serves with `run.py releases`", self._intent)
+        else:
+            log.warning("discarded an interrupted change of %s: it had not changed production", self.name)
         return None
 
     def move(self, release: Release, entry: Entry, *, follow: Sequence[Follow]) -> None:

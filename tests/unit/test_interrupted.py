@@ -177,8 +177,8 @@ with Production("rules", workspace=Workspace(Path(sys.argv[1]))).exclusive():
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff"], ids=["empty", "cut", "noise"])
-def test_an_intent_that_can_not_be_read_is_forgotten_by_who_holds_the_lock(
-    content: bytes, contested: Production
+def test_an_intent_that_can_not_be_read_is_removed_with_a_warning_by_who_holds_the_lock(
+    content: bytes, contested: Production, caplog: pytest.LogCaptureFixture
 ) -> None:
     intent = contested.channel.with_name("intent.json")
     intent.write_bytes(content)
@@ -187,6 +187,7 @@ def test_an_intent_that_can_not_be_read_is_forgotten_by_who_holds_the_lock(
     with contested.exclusive():
         assert contested.recover([]) is None
     assert not intent.exists()
+    assert "it can't be read; check what serves" in caplog.text
 
 
 def test_a_service_stays_as_it_is_where_only_the_record_went_on(
