@@ -186,7 +186,7 @@ def test_a_broken_window_of_the_history_is_refused(world: tuple[Problem, Profile
 
 
 def test_a_season_seen_before_is_ordinary_months_later(world: tuple[Problem, Profile]) -> None:
-    """Nothing is known of the half year since the reference: July is held against the July before, not against December."""
+    """Nothing is known of the half year since the reference: July is compared with the July before, not with December."""
     assert states(check(made("2022-07-08", 7, seed=8), world)) == {}
 
 

@@ -1,4 +1,4 @@
-"""What a batch is held against: long faults, outages, thin and broken windows, batches of every length, wild dates."""
+"""What a batch is compared with: long faults, outages, thin and broken windows, batches of every length, wild dates."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""What is told to be typed next can be typed."""
+"""Commands that a message suggests can be typed as they are."""
 
 import io
 from pathlib import Path
