@@ -34,6 +34,7 @@ from driftgate.production.scoring import Scorer
 from driftgate.training import evaluation, export, leakage, modelling, plots, tuning
 from driftgate.training.importance import importances
 from driftgate.training.splitting import split
+from driftgate.verdict import Verdict
 
 problem = load_problem(Path(sys.argv[1]))
 contract = problem.contract
@@ -83,7 +84,7 @@ with mlflow.start_run() as run:
         gate.latency_check(latency, problem),
         *analysis.checks(problem),
     ]
-    verdict = gate.Verdict(problem=problem.name, checks=tuple(checks))
+    verdict = Verdict(problem=problem.name, checks=tuple(checks))
     tracker.log_verdict(verdict, page.verdict_page(verdict, evaluation=found, plots=pictures))
     number = tracker.register(problem, uri, tags={"verdict": verdict.outcome})
     card = make_card(

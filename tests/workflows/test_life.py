@@ -98,7 +98,7 @@ def test_the_gate_blocks_a_pull_request(repository: Repository) -> None:
     assert [step.outcome for step in train.steps if step.name == "Train and run the gate"] == ["failure"]
     assert "Self-contained" in train.summary
     assert re.search(
-        r"### rules: blocked by the gate\n\n- \*\*block\*\* `performance.accuracy` 0\.9\d+ against 1", train.summary
+        r"### rules: blocked by the gate\n\n- \*\*block\*\* `performance.accuracy` 0\.9\d+, limit ≥ 1", train.summary
     )
     comment = hub.comments()[0]
     assert comment["arguments"][:3] == ["pr", "comment", "7"]
