@@ -106,7 +106,7 @@ def dashboards() -> Iterator[tuple[str, str]]:
     command = [sys.executable, str(PROJECT / "run.py"), "ui", f"--mlflow-port={ports[0]}", f"--zenml-port={ports[1]}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ui:
         try:
-            if not any(line.startswith("Ctrl-C") for line in ui.stdout or ()):
+            if not any("Ctrl-C" in line for line in ui.stdout or ()):
                 raise RuntimeError("`run.py ui` did not start.")
             yield f"http://{HOST}:{ports[0]}", f"http://{HOST}:{ports[1]}"
         finally:
