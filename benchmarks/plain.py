@@ -54,7 +54,7 @@ with mlflow.start_run() as run:
     tracker.log_tuning(tuned)
     model, trained, out_of_fold = tuning.train(development, problem, tuned=tuned)
     features, labels = features_of(holdout, contract), labels_of(holdout, problem)
-    probability = modelling.positive_probability(model, features)
+    probability = modelling.predict_probability(model, features)
     found = evaluation.evaluate(labels, probability, holdout, problem, threshold=trained.threshold)
     importance = importances(model, features, labels, problem, threshold=trained.threshold)
     figures = plots.training_plots(labels, probability, found, problem, importance=importance)

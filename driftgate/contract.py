@@ -131,18 +131,24 @@ class Contract(BaseModel):
         return columns
 
     @property
+    def inputs(self) -> dict[str, Column]:
+        """The inputs of the model, by name. They are computed from the columns of a row; most columns are an input as they are."""
+        return self.columns
+
+    @property
     def features(self) -> list[str]:
-        return list(self.columns)
+        """Names of the model's inputs."""
+        return list(self.inputs)
 
     @property
     def numeric(self) -> list[str]:
-        """Names of the columns that the model takes as float32: numbers, integers and booleans."""
-        return [name for name, column in self.columns.items() if not column.is_category]
+        """Names of the inputs that the model takes as float32."""
+        return [name for name, column in self.inputs.items() if not column.is_category]
 
     @property
     def categorical(self) -> list[str]:
-        """Names of the columns that the model takes as strings."""
-        return [name for name, column in self.columns.items() if column.is_category]
+        """Names of the inputs that the model takes as strings."""
+        return [name for name, column in self.inputs.items() if column.is_category]
 
 
 def request_model(contract: Contract, *, name: str = "Row", example: dict[str, Any] | None = None) -> type[BaseModel]:

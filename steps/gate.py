@@ -20,7 +20,7 @@ from driftgate.training.champion import score_champion
 from driftgate.training.evaluation import Evaluation, evaluate
 from driftgate.training.importance import Importance, importances
 from driftgate.training.leakage import ColumnLeak, column_leaks
-from driftgate.training.modelling import positive_probability
+from driftgate.training.modelling import predict_probability
 from driftgate.training.parity import ParityResult
 from driftgate.training.tuning import Trained
 from driftgate.verdict import Verdict
@@ -40,7 +40,7 @@ def evaluate_model(
     announce("evaluate", f"{len(holdout):,} holdout rows, {problem.gate.bootstrap:,} bootstrap samples")
     workspace = Workspace.current()
     features, labels = features_of(holdout, problem.contract), labels_of(holdout, problem)
-    probability = positive_probability(model, features)
+    probability = predict_probability(model, features)
     release = registry.champion_release(problem.name, workspace=workspace)
     champion = score_champion(holdout, problem, release=release) if release else None
     evaluation = evaluate(labels, probability, holdout, problem, threshold=trained.threshold, champion=champion)

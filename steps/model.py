@@ -12,7 +12,7 @@ from driftgate.config import Problem
 from driftgate.data.table import features_of
 from driftgate.evidence.tracking import Tracker
 from driftgate.training import export, tuning
-from driftgate.training.modelling import positive_probability, seed_everything
+from driftgate.training.modelling import predict_probability, seed_everything
 from driftgate.training.parity import ParityResult
 from driftgate.training.tuning import Trained, Tuned
 from driftgate.workspace import Workspace
@@ -56,7 +56,7 @@ def export_model(
     parity = export.parity(model, onnx, features, contract=contract, threshold=trained.threshold)
     latency = export.single_row_p99_ms(onnx, features, contract=contract)
     example = features.head(5)
-    probability: np.ndarray = positive_probability(model, example)
+    probability: np.ndarray = predict_probability(model, example)
     model_uri = Tracker.of_active_run(workspace=Workspace.current()).log_model(
         export.for_tables(onnx, contract), example, probability
     )

@@ -232,7 +232,7 @@ def _undated(timestamp: str | None, rows: int, *, rule: str) -> list[Violation]:
 def _constant_columns(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
     """Columns with the same value in all rows: a model learns nothing from them, but they do no harm."""
     found = []
-    for name in problem.contract.features:
+    for name in problem.contract.columns:
         if name not in frame or len(frame) < 2 or frame[name].isna().any():
             continue
         first = frame[name].iloc[0]

@@ -47,8 +47,8 @@ def rule_of(name: str, problem: Problem, *, csv: bool) -> Rule:
     if name == problem.data.timestamp:
         return Rule(name, "timestamp", texts, decimal)
     if name == problem.target.column:
-        positive = problem.target.positive
-        kind: Kind = "boolean" if isinstance(positive, bool) else "integer" if isinstance(positive, int) else "category"
+        value = problem.target.value
+        kind: Kind = "boolean" if isinstance(value, bool) else "integer" if isinstance(value, int) else "category"
         return Rule(name, kind, texts, decimal)
     if name in problem.contract.columns:
         return Rule(name, problem.contract.columns[name].type, texts, decimal)

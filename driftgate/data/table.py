@@ -107,9 +107,9 @@ def read_rows(
 def named_columns(problem: Problem) -> list[str]:
     """The columns that a problem names: row id, timestamp, features, target."""
     timestamp = problem.data.timestamp
-    return [
-        problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.features, problem.target.column
-    ]  # fmt: skip
+    group = problem.data.group
+    own = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.columns, problem.target.column]
+    return own if group is None or group in own else [*own, group]
 
 
 def shown_name(name: str) -> str:
@@ -164,9 +164,18 @@ def rows_of(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
 
 
 def labels_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
-    """1 where the target is the positive class, else 0; int8 of shape (n,)."""
-    positive = (frame[problem.target.column] == problem.target.positive).to_numpy()
-    return positive.astype("int8")
+    """The code of each row's class; int8 of shape (n,).
+
+    Two classes: 1 where the target is the positive class, else 0. More: the position in `target.classes`, -1 for a value
+    that is none of them.
+    """
+    values = frame[problem.target.column]
+    if problem.target.classes is None:
+        return (values == problem.target.positive).to_numpy().astype("int8")
+    import pandas as pd
+
+    codes: np.ndarray = pd.Index(problem.target.classes).get_indexer(pd.Index(values))
+    return codes.astype("int8")
 
 
 def moment_of(as_of: dt.date | None, *, time_zone: str | None = None) -> dt.datetime:

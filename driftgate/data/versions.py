@@ -222,7 +222,7 @@ def _find(
 
 def _require_columns(path: Path, data: Path, problem: Problem) -> None:
     """Refuse a file of the cache that is not a version of this data: the cache has other files, too."""
-    wanted = [problem.data.row_id, problem.data.timestamp, problem.target.column, *problem.contract.features]
+    wanted = [problem.data.row_id, problem.data.timestamp, problem.target.column, *problem.contract.columns]
     try:
         there = columns_of(path, problem=problem, kind=data.suffix)
         missing = [name for name in wanted if name and name not in there]

@@ -138,11 +138,11 @@ def find_columns(path: Path, problem: Problem) -> tuple[list[str], list[str]]:
     header = columns_of(path, problem=problem)
     ours = named_columns(problem)
     wanted = [name for name in ours if name in header]
-    if not set(wanted) & set(problem.contract.features):
+    if not set(wanted) & set(problem.contract.columns):
         raise DriftgateError(
             f"{show_path(path)} has no column of the contract; its columns are: "
             f"{', '.join(shown_name(name) for name in header[:10]) or 'none'}.",
-            header_hint(header) or f"Its columns should be {', '.join(problem.contract.features[:10])} …",
+            header_hint(header) or f"Its columns should be {', '.join(list(problem.contract.columns)[:10])} …",
         )
     return wanted, [name for name in header if name not in ours and not name.startswith("__index_level_")]
 
@@ -233,7 +233,7 @@ def read_log(
     found = found[found["model"] == problem.name].reset_index(drop=True)
     other = next((value for value in profile.classes if value != target.positive), None)
     known = {release.card.positive_name: target.positive, release.card.negative_name: other}
-    rows = features_of_log(found, problem.contract.features)
+    rows = features_of_log(found, list(problem.contract.columns))
     rows = rows.assign(**{problem.data.row_id: found["prediction_id"], target.column: found["label"].map(known)})
     if timestamp:
         rows[timestamp] = found["at"]

@@ -121,7 +121,7 @@ def fit_profile(
     day, first, span = _days(newest, timestamp, first=None)
     layouts = {
         name: layout_of(development[name], category=column.is_category)
-        for name, column in problem.contract.columns.items()
+        for name, column in problem.contract.inputs.items()
     }
     target = problem.target.column
     told = newest.assign(**{target: (newest[target] == problem.target.positive).astype(float)})

@@ -165,7 +165,7 @@ class Tracker:
         """Log the rows as an MLflow data set; its digest is DVC's md5 of the file."""
         import mlflow.data
 
-        columns = [*problem.contract.features, problem.target.column]
+        columns = [*problem.contract.columns, problem.target.column]
         # Whole numbers as floats: MLflow's schema allows missing values only in floats.
         shown = frame[columns].astype(dict.fromkeys(problem.contract.numeric, "float64"))
         data_set = mlflow.data.from_pandas(

@@ -33,14 +33,14 @@ class Scorer:
         self._contract = contract
 
     def probability(self, columns: Mapping[str, Any] | pd.DataFrame) -> np.ndarray:
-        """Probability of the positive class.
+        """Probability of the positive class, or of every class if there are three or more.
 
         Args:
             columns: A sequence of n values for each column of the contract, or a DataFrame; missing values are NaN, "" or
                 None.
 
         Returns:
-            float32 of shape (n,).
+            float32 of shape (n,), or (n, classes).
         """
         feed = {}
         for name, column in self._contract.columns.items():
@@ -50,8 +50,8 @@ class Scorer:
                 feed[name] = np.array(texts, dtype=object).reshape(-1, 1)
             else:
                 feed[name] = np.asarray(values, dtype=np.float32).reshape(-1, 1)
-        probability: np.ndarray = self._session.run([self._output], feed)[0][:, 1]
-        return probability
+        probability: np.ndarray = self._session.run([self._output], feed)[0]
+        return probability[:, 1] if probability.shape[1] == 2 else probability
 
     def probability_of_rows(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """The same for a list of rows, each a mapping from column to value, None where it is missing."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from driftgate.contract import Contract
 from driftgate.production.scoring import Scorer
-from driftgate.training.modelling import positive_probability
+from driftgate.training.modelling import predict_probability
 from driftgate.training.parity import ParityResult
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ def to_onnx(model: Any, contract: Contract) -> bytes:
 
     inputs = [
         (name, (StringTensorType if column.is_category else FloatTensorType)([None, 1]))
-        for name, column in contract.columns.items()
+        for name, column in contract.inputs.items()
     ]
     with _whole_number_missing_flags():
         exported = convert(model, initial_types=inputs, options={"zipmap": False}, target_opset=OPSET)
-    _name_inputs(exported.graph, list(contract.columns))
+    _name_inputs(exported.graph, list(contract.inputs))
     exported.graph.doc_string = ""
     # They come in the order of a set, which differs from process to process: the same model must have the same bytes.
     opsets = sorted(exported.opset_import, key=lambda opset: opset.domain)
@@ -75,7 +75,7 @@ def for_tables(onnx: bytes, contract: Contract) -> bytes:
 
     # Names of its own begin as no column's does.
     own = "_"
-    while any(name.startswith(own) for name in contract.columns):
+    while any(name.startswith(own) for name in contract.inputs):
         own += "_"
     inner = f"{own}model_"
     model = compose.add_prefix(load_from_string(onnx), inner)
@@ -83,13 +83,13 @@ def for_tables(onnx: bytes, contract: Contract) -> bytes:
     opsets, ir_version = list(model.opset_import), model.ir_version
     kind = {
         name: TensorProto.STRING if column.is_category else TensorProto.FLOAT
-        for name, column in contract.columns.items()
+        for name, column in contract.inputs.items()
     }
     columns = helper.make_graph(
-        [helper.make_node("Unsqueeze", [name, f"{own}axis"], [f"{own}column_{name}"]) for name in contract.columns],
+        [helper.make_node("Unsqueeze", [name, f"{own}axis"], [f"{own}column_{name}"]) for name in contract.inputs],
         "columns",
-        [helper.make_tensor_value_info(name, kind[name], [None]) for name in contract.columns],
-        [helper.make_tensor_value_info(f"{own}column_{name}", kind[name], [None, 1]) for name in contract.columns],
+        [helper.make_tensor_value_info(name, kind[name], [None]) for name in contract.inputs],
+        [helper.make_tensor_value_info(f"{own}column_{name}", kind[name], [None, 1]) for name in contract.inputs],
         [helper.make_tensor(f"{own}axis", TensorProto.INT64, [1], [1])],
     )
     positive = helper.make_graph(
@@ -102,9 +102,7 @@ def for_tables(onnx: bytes, contract: Contract) -> bytes:
     before, after = (
         helper.make_model(graph, opset_imports=opsets, ir_version=ir_version) for graph in (columns, positive)
     )
-    whole = compose.merge_models(
-        before, model, [(f"{own}column_{name}", f"{inner}{name}") for name in contract.columns]
-    )
+    whole = compose.merge_models(before, model, [(f"{own}column_{name}", f"{inner}{name}") for name in contract.inputs])
     whole = compose.merge_models(whole, after, [(probabilities, f"{own}both")], outputs=["probability"])
     data: bytes = whole.SerializeToString(deterministic=True)
     return data
@@ -114,7 +112,7 @@ def parity(model: Any, onnx: bytes, features: pd.DataFrame, *, contract: Contrac
     """Compare the labels and probabilities of both models on all given rows."""
     import numpy as np
 
-    expected = positive_probability(model, features)
+    expected = predict_probability(model, features)
     found = Scorer(onnx, contract).probability(features)
     return ParityResult(
         rows=len(features),
@@ -128,7 +126,7 @@ def single_row_p99_ms(onnx: bytes, features: pd.DataFrame, *, contract: Contract
     import numpy as np
 
     scorer = Scorer(onnx, contract)
-    rows = [{name: [values[name]] for name in contract.columns} for values in features.head(200).to_dict("records")]
+    rows = [{name: [values[name]] for name in contract.inputs} for values in features.head(200).to_dict("records")]
     durations = []
     for call in range(WARM_UP_CALLS + TIMED_CALLS):
         row = rows[call % len(rows)]

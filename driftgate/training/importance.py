@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import LOWER_IS_BETTER, Problem
 from driftgate.training.metrics import point_metrics
-from driftgate.training.modelling import positive_probability
+from driftgate.training.modelling import predict_probability
 from driftgate.training.workers import run_tasks
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def importances(
     def score(probability: np.ndarray) -> float:
         return sign * point_metrics(truth, probability, threshold=threshold)[metric]
 
-    before = positive_probability(model, rows)
+    before = predict_probability(model, rows)
     base = score(before)
     names = problem.contract.features
     orders = [[draw.permutation(len(rows)) for _ in range(REPEATS)] for _ in names]
@@ -73,4 +73,4 @@ def importances(
 
 def _shuffled(model: Any, rows: pd.DataFrame, name: str, orders: list[np.ndarray]) -> list[np.ndarray]:
     """The probabilities of the rows with one column shuffled, for each order."""
-    return [positive_probability(model, rows.assign(**{name: rows[name].to_numpy()[order]})) for order in orders]
+    return [predict_probability(model, rows.assign(**{name: rows[name].to_numpy()[order]})) for order in orders]

@@ -49,7 +49,7 @@ def column_leaks(
 
     half = np.random.default_rng(seed).random(len(labels)) < 0.5
     leaks = []
-    for name, column in contract.columns.items():
+    for name, column in contract.inputs.items():
         values = features[name]
         missing = (values == "").to_numpy() if column.is_category else values.isna().to_numpy()
         leaks.append(

@@ -71,10 +71,10 @@ def fit(model: Pipeline, features: Any, labels: np.ndarray) -> Pipeline:
     return model
 
 
-def positive_probability(model: Pipeline, features: Any) -> np.ndarray:
-    """Probability of the positive class; float64 of shape (n,)."""
-    probability: np.ndarray = model.predict_proba(features)[:, 1]
-    return probability
+def predict_probability(model: Pipeline, features: Any) -> np.ndarray:
+    """Probability of the positive class, float64 of shape (n,); with three classes or more, of each class: (n, classes)."""
+    probability: np.ndarray = model.predict_proba(features)
+    return probability[:, 1] if probability.shape[1] == 2 else probability
 
 
 def single_threaded(model: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from driftgate.config import Problem, RandomSplit, Span, TimeSplit
+from driftgate.config import GroupSplit, Problem, RandomSplit, Span, TimeSplit
 from driftgate.data.table import labels_of
 from driftgate.errors import DriftgateError
 
@@ -48,7 +48,7 @@ def split(frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None) -
         held = (frame[problem.data.timestamp] >= border).to_numpy()
         where = f"from {border:%Y-%m-%d} to {as_of:%Y-%m-%d}"
     else:
-        held = _random_holdout(labels_of(frame, problem), share=problem.split.holdout, seed=problem.seed)
+        held = _random_holdout(frame, problem, problem.split)
         where = f"of {problem.split.holdout:.0%}"
     development, holdout = frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
     _require_both_classes(labels_of(development, problem), "The rows before the holdout", problem)
@@ -102,24 +102,33 @@ def _expanding_blocks(development: pd.DataFrame, problem: Problem, rule: TimeSpl
     return result[::-1]
 
 
-def _stratified(development: pd.DataFrame, problem: Problem, rule: RandomSplit) -> list[Fold]:
-    from sklearn.model_selection import StratifiedKFold
+def _stratified(development: pd.DataFrame, problem: Problem, rule: RandomSplit | GroupSplit) -> list[Fold]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     labels = labels_of(development, problem)
     if min((labels == 0).sum(), (labels == 1).sum()) < rule.folds:
         return []
-    parts = StratifiedKFold(rule.folds, shuffle=True, random_state=problem.seed).split(labels, labels)
+    groups = development[problem.data.group] if isinstance(rule, GroupSplit) else None
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    parts = kind(rule.folds, shuffle=True, random_state=problem.seed).split(labels, labels, groups)
     return [Fold(name=f"fold {number}", train=train, test=test) for number, (train, test) in enumerate(parts, 1)]
 
 
-def _random_holdout(labels: np.ndarray, *, share: float, seed: int) -> np.ndarray:
+def _random_holdout(frame: pd.DataFrame, problem: Problem, rule: RandomSplit | GroupSplit) -> np.ndarray:
     import numpy as np
-    from sklearn.model_selection import train_test_split
+    from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+    labels = labels_of(frame, problem)
     held = np.zeros(len(labels), dtype=bool)
-    if min((labels == 0).sum(), (labels == 1).sum()) >= 2:
-        _, rows = train_test_split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=seed)
-        held[rows] = True
+    if min((labels == 0).sum(), (labels == 1).sum()) < 2:
+        return held
+    if isinstance(rule, GroupSplit):
+        parts = StratifiedGroupKFold(max(2, round(1 / rule.holdout)), shuffle=True, random_state=problem.seed)
+        _, rows = next(parts.split(labels, labels, frame[problem.data.group]))
+    else:
+        at = np.arange(len(labels))
+        _, rows = train_test_split(at, test_size=rule.holdout, stratify=labels, random_state=problem.seed)
+    held[rows] = True
     return held
 
 

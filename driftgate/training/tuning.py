@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.config import LOWER_IS_BETTER, Candidate, Problem
+from driftgate.config import LOWER_IS_BETTER, Candidate, Costs, Problem
 from driftgate.contract import LABEL, PREDICTION
 from driftgate.data.table import features_of, labels_of
 from driftgate.training.metrics import point_metrics
@@ -20,7 +20,7 @@ from driftgate.training.modelling import (
     Settings,
     build_model,
     fit,
-    positive_probability,
+    predict_probability,
     suggest,
 )
 from driftgate.training.splitting import Fold, folds
@@ -253,7 +253,7 @@ def _score(
     if deadline is not None and started > deadline:
         return None, 0.0
     model = fit(build_model(problem, family=family, settings=settings), features.iloc[part.train], labels[part.train])
-    probability = positive_probability(model, features.iloc[part.test])
+    probability = predict_probability(model, features.iloc[part.test])
     score = FoldScore(
         fold=part.name,
         train_rows=len(part.train),
@@ -297,7 +297,7 @@ def train(development: pd.DataFrame, problem: Problem, *, tuned: Tuned) -> tuple
         rest = [(part, calibrated) for part in (*parts[:-1], None)]
         found |= _fit_each(rest, problem, tuned, features, labels)
     chosen = found[parts[-1].name, calibrated]
-    threshold = best_f1_threshold(truth, chosen) if problem.threshold == "max_f1" else problem.threshold
+    threshold = choose_threshold(truth, chosen, problem)
     log.info(
         "%s, threshold %.3f; refitted on %s rows",
         "calibrated with a sigmoid" if calibrated else "not calibrated",
@@ -346,7 +346,7 @@ def _fit(
     if part is None:
         return fit(model, features, labels)
     fit(model, features.iloc[part.train], labels[part.train])
-    return positive_probability(model, features.iloc[part.test])
+    return predict_probability(model, features.iloc[part.test])
 
 
 def _out_of_fold(
@@ -360,6 +360,40 @@ def _out_of_fold(
     if problem.data.timestamp:
         columns[problem.data.timestamp] = development[problem.data.timestamp].to_numpy()[rows]
     return pd.DataFrame(columns)
+
+
+def choose_threshold(labels: np.ndarray, probability: np.ndarray, problem: Problem) -> float:
+    """The threshold that the problem file asks for; `max_f1` and `min_cost` are chosen on the given rows."""
+    if problem.threshold == "max_f1":
+        return best_f1_threshold(labels, probability)
+    if problem.threshold == "min_cost":
+        assert problem.costs
+        return lowest_cost_threshold(labels, probability, problem.costs)
+    return problem.threshold
+
+
+def lowest_cost_threshold(labels: np.ndarray, probability: np.ndarray, costs: Costs) -> float:
+    """The threshold with the lowest total cost, half way between two neighbouring scores (Elkan 2001).
+
+    Args:
+        labels: 0 or 1, of shape (n,).
+        probability: Probability of the positive class, of shape (n,).
+        costs: The cost of each kind of prediction.
+    """
+    import numpy as np
+
+    order = np.argsort(-probability, kind="stable")
+    score, truth = probability[order], labels[order]
+    # The cost of calling the first k rows positive, less that of calling none.
+    change = np.where(
+        truth == 1, costs.true_positive - costs.false_negative, costs.false_positive - costs.true_negative
+    )
+    total = np.append(0.0, np.cumsum(change))
+    allowed = np.append(True, np.append(score[:-1] != score[1:], True))
+    at = int(np.argmin(np.where(allowed, total, np.inf)))
+    above = score[at - 1] if at else 1.0
+    below = score[at] if at < len(score) else 0.0
+    return float(np.clip((above + below) / 2, 1e-6, 1 - 1e-6))
 
 
 def best_f1_threshold(labels: np.ndarray, probability: np.ndarray) -> float:
