@@ -1,11 +1,11 @@
-"""Build one data set: `python -m driftgate.datasets NAME FILE`."""
+"""Build one data set as a .parquet or .csv file: `python -m driftgate.datasets NAME FILE`."""
 
 import argparse
 from pathlib import Path
 
-from driftgate.datasets import flights, rules
+from driftgate.datasets import flights, orders, rules
 
-BUILDERS = {"flights": flights.build, "rules": rules.build}
+BUILDERS = {"flights": flights.build, "orders": orders.build, "rules": rules.build}
 
 
 def main() -> None:
@@ -16,11 +16,15 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(BUILDERS))
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
-    # Without pandas' own metadata, which names versions, the same rows give the same bytes.
-    table = pa.Table.from_pandas(BUILDERS[arguments.name](), preserve_index=False).replace_schema_metadata(None)
+    frame = BUILDERS[arguments.name]()
     arguments.file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, arguments.file, compression="zstd")
-    print(f"{arguments.file}: {table.num_rows:,} rows, {table.num_columns} columns")
+    if arguments.file.suffix == ".csv":
+        frame.to_csv(arguments.file, index=False)
+    else:
+        # Without pandas' own metadata, which names versions, the same rows give the same bytes.
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(table, arguments.file, compression="zstd")
+    print(f"{arguments.file}: {len(frame):,} rows, {frame.shape[1]} columns")
 
 
 if __name__ == "__main__":
