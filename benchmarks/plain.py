@@ -59,8 +59,8 @@ with mlflow.start_run() as run:
     importance = importances(model, features, labels, problem, threshold=trained.threshold)
     figures = plots.training_plots(labels, probability, found, problem, importance=importance)
     tracker.log_data_set(holdout, problem, version, context="holdout")
-    tracker.log_evaluation(found, figures)
     pictures = {name: plots.png(figure) for name, figure in figures.items()}
+    tracker.log_evaluation(found, pictures)
     onnx = export.to_onnx(model, contract)
     parity = export.parity(model, onnx, features, contract=contract, threshold=trained.threshold)
     latency = export.single_row_p99_ms(onnx, features, contract=contract)

@@ -37,10 +37,10 @@ from bentos.build import build_bento, service_environment
 from bentos.server import free_port
 from driftgate.config import load_problem
 from driftgate.data.present import ensure_data
-from driftgate.data.table import features_of, labels_of, read_rows, rows_of
+from driftgate.data.table import read_rows, rows_of
 from driftgate.evidence import registry
 from driftgate.production.release import Release
-from driftgate.training import modelling
+from driftgate.training import tuning
 from driftgate.training.splitting import split
 from driftgate.workspace import PROJECT, Workspace
 
@@ -225,14 +225,20 @@ def starts(how: dict[str, Any], *, repeats: int, log: Path, workspace: Workspace
 
 
 def same_model(release: Release, folder: Path) -> Path:
-    """Train the release's model again as a scikit-learn pipeline: same family, settings and rows."""
+    """Train the release's model again with scikit-learn: same family, settings, calibration and rows."""
     problem = load_problem(PROJECT / "configs" / f"{release.card.name}.yaml")
     as_of = problem.data.as_of if problem.data.timestamp else None
     frame, version = read_rows(problem, md5=ensure_data(problem, workspace=Workspace.current()), as_of=as_of)
     development, _ = split(frame, problem, as_of=version.as_of)
     card = release.card
-    model = modelling.build_model(problem, family=card.family, settings=card.settings, calibrated=card.calibrated)
-    modelling.fit(model, features_of(development, problem.contract), labels_of(development, problem))
+    average = tuple(tuning.Member.model_validate(member) for member in card.members)
+    tuned = tuning.Tuned(
+        family=card.family, settings=card.settings, average=average, metric="roc_auc", score=0.0, trials=(),
+        cross_validation=(), cut=(),
+    )  # fmt: skip
+    calibration = problem.calibration.model_copy(update={"method": card.calibration or "none"})
+    problem = problem.model_copy(update={"calibration": calibration})
+    model, _, _ = tuning.train(development, problem, tuned=tuned)
     path = folder / "model.pickle"
     path.write_bytes(pickle.dumps(model))
     rows_of(development.head(1), problem.contract)

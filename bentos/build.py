@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from driftgate.errors import DriftgateError
@@ -15,12 +17,10 @@ from driftgate.production.release import MANIFEST, Release
 from driftgate.workspace import PROJECT, Workspace
 
 RUNTIME = ("bentoml", "httptools", "jiter", "numpy", "onnxruntime", "prometheus-client", "pydantic", "uvloop")
-DOMAIN = ("__init__.py", "contract.py", "errors.py", "files.py")
-PRODUCTION = ("__init__.py", "channel.py", "prediction_log.py", "ranges.py", "release.py", "scoring.py")
-PARTS = {"bentos": ("__init__.py", "service.py"), "driftgate": DOMAIN, "driftgate/production": PRODUCTION}
+SERVICE, OURS = Path("bentos/service.py"), ("bentos", "driftgate")
 BENTOFILE = """\
 service: "bentos.service:Service"
-include: ["bentos/*.py", "bentos/api/*.py", "driftgate/*.py", "driftgate/production/*.py", "release/*"]
+include: ["bentos/*.py", "bentos/api/*.py", {folders}, "release/*"]
 python:
   lock_packages: false
   packages: [{packages}]
@@ -70,7 +70,7 @@ def ensure_bento(release: Release, *, workspace: Workspace) -> Path:
     folder = workspace.bentoml / "bentos" / release.card.name / release.card.version
     manifest = folder / "src" / "release" / MANIFEST
     needed = [folder / "bento.yaml", *(folder / "src" / "release" / path.name for path in release.folder.iterdir())]
-    needed += [folder / "src" / name / file for name, files in PARTS.items() for file in files]
+    needed += [folder / "src" / file for file in service_files()]
     if all(path.exists() for path in needed) and manifest.read_bytes() == (release.folder / MANIFEST).read_bytes():
         return folder
     if folder.exists():
@@ -90,15 +90,44 @@ def service_environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
-def _lay_out(context: Path, release: Release) -> None:
-    for folder, names in PARTS.items():
-        (context / folder).mkdir()
+def service_files() -> list[Path]:
+    """The project's files that the service imports, found from its own imports; paths are relative to the project."""
+    found: set[Path] = set()
+    left = [SERVICE, *(path.relative_to(PROJECT) for path in (PROJECT / "bentos" / "api").glob("*.py"))]
+    while left:
+        file = left.pop()
+        if file not in found:
+            found |= {file, *(folder / "__init__.py" for folder in file.parents if folder != Path())}
+            left += _imported(file)
+    return sorted(found)
+
+
+def _imported(file: Path) -> Iterator[Path]:
+    """The project's modules that a file imports; not those that only annotations need."""
+    nodes: list[ast.AST] = [ast.parse((PROJECT / file).read_text(encoding="utf-8"))]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        nodes += ast.iter_child_nodes(node)
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{name}" for name in names)]
         for name in names:
-            shutil.copy(PROJECT / folder / name, context / folder / name)
-    shutil.copytree(
-        PROJECT / "bentos" / "api", context / "bentos" / "api", ignore=shutil.ignore_patterns("__pycache__")
-    )
+            path = Path(*name.split("."))
+            for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+                if path.parts[0] in OURS and (PROJECT / candidate).is_file():
+                    yield candidate
+
+
+def _lay_out(context: Path, release: Release) -> None:
+    files = service_files()
+    for file in files:
+        (context / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / file, context / file)
     shutil.copytree(release.folder, context / "release")
     # Indirect requirements are pinned too. A container built later gets the tested versions, as listed in the SBOM.
     packages = ", ".join(f'"{package.pin}"' for package in closure(RUNTIME))
-    (context / "bentofile.yaml").write_text(BENTOFILE.format(packages=packages))
+    folders = sorted({file.parent.as_posix() for file in files if file.parts[0] == "driftgate"})
+    content = BENTOFILE.format(packages=packages, folders=", ".join(f'"{folder}/*.py"' for folder in folders))
+    (context / "bentofile.yaml").write_text(content)

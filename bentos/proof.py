@@ -13,7 +13,7 @@ from typing import Any
 
 from bentos.server import DIRECT, Served
 from driftgate.production.prediction_log import PREDICTIONS, segments
-from driftgate.production.proof import Proof
+from driftgate.production.proof import Proof, answered_probability
 from driftgate.production.release import Release
 
 CALLERS, LOAD_SECONDS, TIMED_CALLS, WARM_UP_CALLS = 4, 2.0, 300, 30
@@ -56,8 +56,8 @@ def golden_answers(served: Served, release: Release) -> list[dict[str, Any]]:
 
 def differing(answers: list[dict[str, Any]], release: Release) -> int:
     """Count the golden answers that differ from the probabilities at training, even in the last bit."""
-    pairs = zip(release.golden.probability, answers, strict=True)
-    return sum(was != answer["probability"] for was, answer in pairs)
+    classes = release.card.classes
+    return release.golden.differing([answered_probability(answer, classes) for answer in answers])
 
 
 def _probes(served: Served, row: dict[str, object]) -> dict[str, bool]:

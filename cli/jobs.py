@@ -55,7 +55,7 @@ def run_job(
         errors.write("stopped\n")
         return INTERRUPTED
     except Exception as error:
-        known = error if isinstance(error, DriftgateError) else _unexpected(error, log_file)
+        known = error if isinstance(error, DriftgateError) else unexpected(error, log_file)
         if debug:
             traceback.print_exception(error, file=errors)
         failure = error_result(known, config)
@@ -87,7 +87,7 @@ def error_result(error: DriftgateError, config: Path | None = None) -> ErrorResu
     return ErrorResult(error=ErrorDetails(cause=error.cause, remedy=remedy))
 
 
-def _unexpected(error: Exception, log_file: Path) -> DriftgateError:
+def unexpected(error: Exception, log_file: Path) -> DriftgateError:
     text = " ".join(str(error).split()) or type(error).__name__
     return DriftgateError(
         f"{type(error).__name__}: {text[:300].rstrip('.')}.",

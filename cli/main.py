@@ -14,6 +14,7 @@ from cli.data import data
 from cli.drift import drift
 from cli.exit_codes import ERROR, INTERRUPTED
 from cli.experiment import experiment
+from cli.init import init
 from cli.options import common
 from cli.predictions import predictions
 from cli.production import deploy, prove, releases, rollback
@@ -24,6 +25,7 @@ EXAMPLES = """
 \b
 Examples:
   python run.py                                  trains on the flights
+  python run.py init orders.csv --target bought  makes a problem file from a table
   python run.py train --config configs/rules.yaml
   python run.py train --as-of 2013-10-01 --json
   python run.py drift --since 2013-07-01 --until 2013-07-08
@@ -84,7 +86,7 @@ def ui(mlflow_port: int, zenml_port: int) -> None:
 
 
 for command in (
-    training.train, training.contract, training.reproduce, drift, deploy, prove, rollback, releases, experiment,
+    init, training.train, training.contract, training.reproduce, drift, deploy, prove, rollback, releases, experiment,
     predictions, data, status, schema,
 ):  # fmt: skip
     main.add_command(command)

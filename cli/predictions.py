@@ -13,7 +13,7 @@ from cli.exit_codes import DONE, ERROR
 from cli.options import DAY, PATH, json_option
 
 if TYPE_CHECKING:
-    from driftgate.production.predictions import Which
+    from driftgate.production.log_labels import Which
 
 
 @click.command(

@@ -7,108 +7,49 @@ derived from it. It imports nothing heavy, because the service reads it too.
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
-    TypeAdapter,
     create_model,
     field_validator,
     model_validator,
 )
-from pydantic_core import SchemaError
+from pydantic_core import PydanticCustomError
+
+from driftgate.columns import (
+    MAXIMUM_CATEGORY_LENGTH,
+    MAXIMUM_INTEGER,
+    MAXIMUM_NAME_LENGTH,
+    MAXIMUM_NUMBER,
+    MAXIMUM_TEXT_LENGTH,
+    Column,
+    ColumnType,
+    DatePart,
+    Input,
+    is_column_name,
+    normal_text,
+)
+from driftgate.moments import MAXIMUM_DATE_LENGTH, moment_of_text
+
+__all__ = [
+    "LABEL", "MAXIMUM_CATEGORY_LENGTH", "MAXIMUM_INTEGER", "MAXIMUM_NAME_LENGTH", "MAXIMUM_NUMBER", "MAXIMUM_TEXT_LENGTH",
+    "PREDICTION", "Column", "ColumnType", "Contract", "DatePart", "Input", "is_column_name", "normal_text", "request_fields",
+    "request_model",
+]  # fmt: skip
 
 PREDICTION, LABEL = "prediction", "label"  # columns of tables with predicted probabilities and true labels
-MAXIMUM_CATEGORY_LENGTH = 200
-MAXIMUM_NAME_LENGTH = 200
-MAXIMUM_NUMBER = 3.4028234663852886e38  # the largest float32: models take numbers as float32
-
-MAXIMUM_INTEGER = 2**53  # above it, a float64 can't hold every whole number
-
-ColumnType = Literal["number", "integer", "boolean", "category"]
-
-
-def normal_text(text: str) -> str:
-    """A text in Unicode's composed form (NFC): two ways to write the same characters become one."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-class Column(BaseModel):
-    """The rules of one feature column.
-
-    `minimum` and `maximum` are inclusive. A `category` without `categories` accepts any string that matches `pattern`; the
-    drift checks then detect new values, and the contract doesn't refuse them. Strings are compared in Unicode's composed
-    form (NFC). An empty string is a missing value.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    type: ColumnType
-    nullable: bool = False
-    minimum: float | None = Field(default=None, allow_inf_nan=False)
-    maximum: float | None = Field(default=None, allow_inf_nan=False)
-    categories: tuple[str, ...] | None = None
-    pattern: str | None = None
-    unit: str | None = None
-    description: str = ""
-
-    @field_validator("categories", mode="before")
-    @classmethod
-    def _texts(cls, value: Any) -> Any:
-        if value is None or not isinstance(value, list | tuple):
-            return value
-        for item in value:
-            # YAML reads NO as false and 2024-01-01 as a date, so the original text is lost.
-            if isinstance(item, bool) or not isinstance(item, str | int):
-                raise ValueError(f"the category {item!r} is not text, put it in quotes")
-        texts = tuple(normal_text(str(item)) for item in value)
-        if "" in texts:
-            raise ValueError("an empty text is a missing value, not a category: set nullable: true instead")
-        twice = {text for text in texts if texts.count(text) > 1}
-        if twice:
-            raise ValueError(f"the category {min(twice)!r} occurs twice")
-        return texts
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"not a regular expression: {error}") from error
-            try:
-                TypeAdapter(Annotated[str, StringConstraints(pattern=value)])
-            except SchemaError as error:
-                # The service checks requests with another regex engine, which has no look-around.
-                raise ValueError(f"not a pattern that the service can check: {error}") from error
-        return value
-
-    @model_validator(mode="after")
-    def _rules_fit_type(self) -> Column:
-        of_numbers = self.minimum is not None or self.maximum is not None
-        of_texts = self.categories is not None or self.pattern is not None
-        if of_numbers and self.type not in ("number", "integer"):
-            raise ValueError(f"minimum and maximum are for numbers, not for a {self.type}")
-        if of_texts and self.type != "category":
-            raise ValueError(f"categories and pattern are for a category, not for a {self.type}")
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError("minimum is above maximum")
-        return self
-
-    @property
-    def is_category(self) -> bool:
-        return self.type == "category"
 
 
 class Contract(BaseModel):
-    """The feature columns of a problem, in the order of the model's inputs."""
+    """The feature columns of a problem, in the order of the model's inputs.
+
+    Texts are compared in Unicode's composed form (NFC). An empty text is a missing value.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,20 +61,36 @@ class Contract(BaseModel):
         columns: dict[str, Column] = {}
         for given, column in value.items():
             name = normal_text(given)
-            if not name or name != name.strip() or not name.isprintable() or len(name) > MAXIMUM_NAME_LENGTH:
+            if not is_column_name(name):
                 raise ValueError(
                     f"column {name[:MAXIMUM_NAME_LENGTH]!r}: a column name has 1 to {MAXIMUM_NAME_LENGTH} printable "
-                    "characters, and no space at its beginning or end"
+                    "characters that are not all spaces"
                 )
             if name in columns:
                 raise ValueError(f"column {name!r} occurs twice")
             columns[name] = column
         return columns
 
+    @model_validator(mode="after")
+    def _inputs_are_unlike(self) -> Contract:
+        found: dict[str, str] = {}
+        for column, rules in self.columns.items():
+            for name, _ in rules.inputs(column):
+                if name in found:
+                    raise ValueError(
+                        f"columns {found[name]!r} and {column!r} would both give the model an input {name!r}: rename one"
+                    )
+                found[name] = column
+        return self
+
     @property
-    def inputs(self) -> dict[str, Column]:
-        """The inputs of the model, by name. They are computed from the columns of a row; most columns are an input as they are."""
-        return self.columns
+    def inputs(self) -> dict[str, Input]:
+        """The inputs of the model, by name, in order. They are computed from the columns of a row.
+
+        A date gives an input for each of its parts, such as `signed up: month`, and a text one for each of its buckets, such
+        as `review [0]`. Every other column is an input as it is. Each call makes a new mapping.
+        """
+        return {name: found for column, rules in self.columns.items() for name, found in rules.inputs(column)}
 
     @property
     def features(self) -> list[str]:
@@ -168,12 +125,12 @@ def request_model(contract: Contract, *, name: str = "Row", example: dict[str, A
     fields: dict[str, Any] = {}
     for key, column in contract.columns.items():
         annotation, limits = _field_of(column)
-        if column.is_category:
+        if column.type in ("category", "text"):
             annotation = Annotated[annotation, Field(**limits)] if limits else annotation
             annotation, limits = Annotated[annotation, BeforeValidator(_composed)], {}
         if column.nullable:
             annotation = annotation | None
-        if column.nullable and column.is_category:
+        if column.nullable and column.type in ("category", "date", "text"):
             annotation = Annotated[annotation, BeforeValidator(_missing_if_empty)]
         default = None if column.nullable else ...
         text = column.description + (f" [{column.unit}]" if column.unit else "")
@@ -212,9 +169,29 @@ def _field_of(column: Column) -> tuple[Any, dict[str, Any]]:
         return str, limits
     if column.type == "boolean":
         return bool, {}
+    if column.type == "text":
+        return str, {"min_length": 1, "max_length": MAXIMUM_TEXT_LENGTH}
+    if column.type == "date":
+        return Annotated[str, Field(max_length=MAXIMUM_DATE_LENGTH), AfterValidator(_date_check(column))], {}
     # Bounds never exceed the numbers that the model and every JSON parser can represent.
-    low, high = (-math.inf if column.minimum is None else column.minimum), column.maximum
+    low, high = (-math.inf if column.low is None else column.low), column.high
     high = math.inf if high is None else high
     if column.type == "integer":
         return int, {"ge": math.ceil(max(low, -MAXIMUM_INTEGER)), "le": math.floor(min(high, MAXIMUM_INTEGER))}
     return float, {"ge": max(low, -MAXIMUM_NUMBER), "le": min(high, MAXIMUM_NUMBER)}
+
+
+def _date_check(column: Column) -> Any:
+    """A function that returns a date as it is written, or raises an error if the column doesn't allow it."""
+
+    def check(text: str) -> str:
+        moment = moment_of_text(text, time_zone=column.time_zone)
+        if moment is None:
+            raise PydanticCustomError("date", "Input should be a date in ISO 8601, such as 2024-01-31T18:05:00")
+        if column.earliest and moment < column.earliest:
+            raise PydanticCustomError("date_range", f"Input should be {column.minimum} or later")
+        if column.latest and moment > column.latest:
+            raise PydanticCustomError("date_range", f"Input should be {column.maximum} or earlier")
+        return text
+
+    return check

@@ -7,9 +7,15 @@ from driftgate.production.proof import Proof
 from driftgate.results.production import ServiceState
 from driftgate.training.evaluation import Evaluation
 from driftgate.training.leakage import ColumnLeak
+from driftgate.training.metrics import constant_metrics
 from driftgate.training.parity import ParityResult
 from driftgate.verdict import Check, make_check
 from driftgate.words import plural
+
+SHOWN_CLASSES = 5
+# A floor of recall alone is reached by predicting one class for every row, and a ceiling of the calibration error by
+# predicting the shares of the classes. Other limits beside them rule such a model out.
+ONE_SIDED = frozenset({"recall", "expected_calibration_error"})
 
 
 def leakage_checks(leaks: list[ColumnLeak], problem: Problem) -> list[Check]:
@@ -19,20 +25,39 @@ def leakage_checks(leaks: list[ColumnLeak], problem: Problem) -> list[Check]:
     strongest = max(leaks, key=lambda leak: leak.auc)
     for leak in [found for found in leaks if found.auc > limit.single_column_auc] or [strongest]:
         passed = leak.auc <= limit.single_column_auc
-        why = f"{leak.column} alone predicts the label with a ROC AUC of {leak.auc:.3f}"
+        what = f"{leak.column} alone predicts the label"
+        if leak.of_class is not None:
+            what = f"{leak.column} alone tells {_class_name(problem, leak.of_class)} from all other classes"
+        why = f"{what} with a ROC AUC of {leak.auc:.3f}"
         why += ", the highest of all columns" if passed else ". Check that its value is known at prediction time"
         checks.append(make_check("leakage.single_column", "warn", leak.auc, limit.single_column_auc, passed, why))
-    gaps = [leak for leak in leaks if leak.missing_purity is not None]
-    worst = max((leak.missing_purity or 0.0 for leak in gaps), default=None)
-    pure = [leak for leak in gaps if (leak.missing_purity or 0.0) > limit.missing_purity]
-    for leak in pure:
-        why = f"nearly all of the {leak.missing:,} rows without {leak.column} have the same label. Check why it is missing"
-        checks.append(make_check("leakage.missing", "warn", leak.missing_purity, limit.missing_purity, False, why))
-    if not pure:
+    return checks + _missing_checks(leaks, limit.missing_purity)
+
+
+def _missing_checks(leaks: list[ColumnLeak], limit: float) -> list[Check]:
+    checks = []
+    gaps = [
+        (leak, leak.missing_purity, _purity_limit(leak, limit)) for leak in leaks if leak.missing_purity is not None
+    ]
+    for leak, purity, least in gaps:
+        if purity > least:
+            why = f"nearly all of the {leak.missing:,} rows without {leak.column} have the same label. Check why it is missing"
+            checks.append(make_check("leakage.missing", "warn", purity, least, False, why))
+    if not checks:
+        _, worst, least = max(gaps, key=lambda gap: gap[1] - gap[2], default=(None, None, limit))
         why = "in no column do missing values predict the label"
         why = why if gaps else "no column has enough missing values to check"
-        checks.append(make_check("leakage.missing", "warn", worst, limit.missing_purity, True, why))
+        checks.append(make_check("leakage.missing", "warn", worst, least, True, why))
     return checks
+
+
+def _purity_limit(leak: ColumnLeak, limit: float) -> float:
+    """The limit of the purity, or where one class has nearly all rows anyway: half of the others' usual share."""
+    return max(limit, 1 - (1 - leak.missing_base) / 2)
+
+
+def _class_name(problem: Problem, code: int) -> str:
+    return repr(problem.target.class_names[code])
 
 
 def performance_checks(evaluation: Evaluation, problem: Problem) -> list[Check]:
@@ -49,12 +74,46 @@ def performance_checks(evaluation: Evaluation, problem: Problem) -> list[Check]:
             f"The check compares the {end} end of its {evaluation.confidence:.0%} confidence interval with the limit"
         )
         checks.append(make_check(f"performance.{name}", "block", bound, limit, passed, why))
+    return [*checks, *_useless_limits(evaluation, problem), *_absent_classes(evaluation)]
+
+
+def _useless_limits(evaluation: Evaluation, problem: Problem) -> list[Check]:
+    """A warning for each limit that a model reaches which predicts the same for every row; such a limit stops nothing."""
+    rows = [found.rows for found in evaluation.classes]
+    if min(rows, default=0) == 0:
+        return []
+    constant, checks = constant_metrics(rows), []
+    limits = problem.gate.performance
+    judged = {name: limit for name, limit in limits.items() if name not in ONE_SIDED} or limits
+    for name, limit in judged.items():
+        best = constant[name]
+        if best <= limit if name in LOWER_IS_BETTER else best >= limit:
+            end, side = ("ceiling", "below") if name in LOWER_IS_BETTER else ("floor", "above")
+            why = (
+                f"a model that predicts the same for every row reaches {name} {best:.4f}, so the {end} of {limit:g} can't tell "
+                f"a useful model from it. Set gate.performance.{name} {side} {best:.4f}"
+            )
+            checks.append(make_check(f"performance.{name}.constant", "warn", limit, best, False, why))
     return checks
+
+
+def _absent_classes(evaluation: Evaluation) -> list[Check]:
+    """A warning if the holdout lacks classes: nothing is known about them."""
+    absent = [found.name for found in evaluation.classes if not found.rows]
+    if not absent:
+        return []
+    known, of = len(evaluation.classes) - len(absent), len(evaluation.classes)
+    listed = ", ".join(repr(name) for name in absent[:SHOWN_CLASSES]) + ", …" * (len(absent) > SHOWN_CLASSES)
+    why = f"the holdout has no row of {listed}, so the model isn't evaluated on {'it' if len(absent) == 1 else 'them'}"
+    return [make_check("performance.classes", "warn", known, of, False, why)]
 
 
 def champion_check(evaluation: Evaluation, problem: Problem) -> Check:
     """Not worse than the champion by more than the margin: the interval's lower end of the gain says so."""
     rule, found = problem.gate.champion, evaluation.comparison
+    if evaluation.not_compared:
+        why = f"the champion can't be compared, because it has other classes: {evaluation.not_compared}"
+        return make_check("champion", "warn", None, -rule.margin, False, why)
     if found is None:
         return make_check("champion", "block", None, -rule.margin, True, "there is no champion yet to compare with")
     why = (
@@ -85,9 +144,10 @@ def slice_check(evaluation: Evaluation, problem: Problem) -> Check:
 
 
 def calibration_checks(evaluation: Evaluation, problem: Problem) -> list[Check]:
-    """Expected calibration error and Brier score against their ceilings."""
+    """Expected calibration error and Brier score against their ceilings; with three classes or more, also of the worst class."""
     limits = problem.gate.calibration
-    return [
+    of = "" if problem.target.binary else ", averaged over the classes,"
+    checks = [
         make_check(
             f"calibration.{name}",
             "warn",
@@ -100,11 +160,28 @@ def calibration_checks(evaluation: Evaluation, problem: Problem) -> list[Check]:
             (
                 "expected_calibration_error",
                 limits.expected_calibration_error,
-                "mean gap between the predicted probability and the observed frequency",
+                f"mean gap between the predicted probability and the observed frequency{of}",
             ),
-            ("brier", limits.brier, "mean squared error of the predicted probability"),
+            (
+                "brier",
+                limits.brier,
+                "mean squared error of the predicted probability"
+                if problem.target.binary
+                else "half of the mean squared error of the predicted probabilities, summed over the classes",
+            ),
         )
     ]
+    return checks if problem.target.binary else [*checks, _worst_class(evaluation, limits.expected_calibration_error)]
+
+
+def _worst_class(evaluation: Evaluation, limit: float) -> Check:
+    worst = max(evaluation.classes, key=lambda found: found.expected_calibration_error or 0.0)
+    error = worst.expected_calibration_error
+    why = (
+        f"{worst.name!r} is calibrated worst of {len(evaluation.classes):,} classes: mean gap between its predicted "
+        f"probability and its observed frequency; {worst.rows:,} holdout rows have this class"
+    )
+    return make_check("calibration.worst_class", "warn", error, limit, (error or 0.0) <= limit, why)
 
 
 def parity_checks(parity: ParityResult, problem: Problem) -> list[Check]:

@@ -72,6 +72,11 @@ class Workspace:
         return self.root / "predictions"
 
     @property
+    def searches(self) -> Path:
+        """The finished fits of searches that run, or were interrupted."""
+        return self.root / "searches"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -103,7 +108,16 @@ class Workspace:
 
     @property
     def _folders(self) -> tuple[Path, ...]:
-        return (self.zenml, self.mlflow_artifacts, self.releases, self.bentoml, self.runs, self.reports, self.logs)
+        return (
+            self.zenml,
+            self.mlflow_artifacts,
+            self.releases,
+            self.bentoml,
+            self.runs,
+            self.reports,
+            self.searches,
+            self.logs,
+        )
 
     def _make_private(self) -> None:
         """Close the root to other users; where it is more than a workspace, the folders in it."""
@@ -117,7 +131,7 @@ class Workspace:
             or PROJECT.is_relative_to(self.root)
             or Path(os.path.expanduser("~")).is_relative_to(self.root)
         ):
-            ours = {path.relative_to(self.root).parts[0] for path in (*self._folders, self.channels)}
+            ours = {path.relative_to(self.root).parts[0] for path in (*self._folders, self.channels, self.searches)}
             for name in sorted(ours | {"dvc", "zenml-server"}):
                 make_private(self.root / name)
         else:

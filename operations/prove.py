@@ -6,6 +6,7 @@ import logging
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from bentos.build import ensure_bento
 from bentos.proof import differing, golden_answers
@@ -16,6 +17,7 @@ from driftgate.errors import DriftgateError
 from driftgate.gate import production_checks
 from driftgate.production.channel import release_in, write_channel
 from driftgate.production.move import Production
+from driftgate.production.proof import answered_probability, largest_gap
 from driftgate.production.release import read_release
 from driftgate.results.base import now
 from driftgate.results.production import ProofResult
@@ -94,23 +96,23 @@ def prove_service(trained: TrainingResult, problem: Problem, *, workspace: Works
     _, holdout = split(frame, problem, as_of=version.as_of)
     rows = rows_of(holdout.head(PROOF_ROWS), problem.contract)
     scorer, singles = release.scorer(), rows[:SINGLE_ROWS]
-    expected = [float(value) for value in scorer.probability_of_rows(rows)]
+    expected = scorer.probability_of_rows(rows).tolist()
     # A prediction may differ in its last bit between a single row and a batch, so each is compared with its own kind.
-    expected += [float(scorer.probability_of_rows([row])[0]) for row in singles]
+    expected += [scorer.probability_of_rows([row]).tolist()[0] for row in singles]
     log.info("serving %s with bentoml serve", bento.name)
     with serving(bento, workspace=workspace) as served:
         answers = served.post("/predict/batch", {"instances": rows})["predictions"]
         answers += [served.post("/predict", row) for row in singles]
-    return compare_answers(expected, [answer["probability"] for answer in answers])
+    return compare_answers(expected, [answered_probability(answer, release.card.classes) for answer in answers])
 
 
-def compare_answers(expected: list[float], served: list[float]) -> ServedAnswers:
-    """Count the served probabilities that equal the offline ones to the last bit.
+def compare_answers(expected: list[Any], served: list[Any]) -> ServedAnswers:
+    """Count the served probabilities that equal the offline ones to the last bit; of a row, a number or one for each class.
 
     Raises:
         DriftgateError: If an answer differs. The message has the number of such answers and the largest difference.
     """
-    gaps = [abs(offline - online) for offline, online in zip(expected, served, strict=True)]
+    gaps = [largest_gap(offline, online) for offline, online in zip(expected, served, strict=True)]
     equal = sum(gap == 0 for gap in gaps)
     if equal < len(gaps):
         raise DriftgateError(

@@ -22,7 +22,15 @@ from driftgate.results.drift import (
     EstimatedMetric,
 )
 from driftgate.results.production import DeploymentResult, StagingProof
-from driftgate.results.training import ChampionComparison, MetricEstimate, TrainedModel, TrainingData, TrainingResult
+from driftgate.results.training import (
+    ChampionComparison,
+    ClassMetrics,
+    MetricEstimate,
+    PredictionSpeed,
+    TrainedModel,
+    TrainingData,
+    TrainingResult,
+)
 from driftgate.workspace import Workspace
 from pipelines.runs import RunOutcome
 
@@ -42,6 +50,8 @@ def training_result(problem: Problem, run: RunOutcome, *, seconds: float, worksp
         metrics={name: MetricEstimate.model_validate(value) for name, value in evaluation.metrics.items()}
         if evaluation
         else {},
+        classes=tuple(ClassMetrics.model_validate(found) for found in evaluation.classes) if evaluation else (),
+        confusion_matrix=evaluation.confusion_matrix if evaluation else (),
         champion=ChampionComparison.model_validate(evaluation.comparison)
         if evaluation and evaluation.comparison
         else None,
@@ -51,6 +61,9 @@ def training_result(problem: Problem, run: RunOutcome, *, seconds: float, worksp
             aliases=tuple(registry.aliases_of(problem.name, version, workspace=workspace)) if version else (),
             family=run.trained.family if run.trained else None,
         ),
+        speed=PredictionSpeed(single_row_p99_ms=run.latency_p99_ms, rows_per_second=run.rows_per_second)
+        if run.latency_p99_ms is not None and run.rows_per_second is not None
+        else None,
         data=training_data(_required(run.data_version, "data_version", run)),
         release=run.release,
         bento=run.bento,

@@ -19,7 +19,7 @@ from driftgate.evidence import tracking
 from driftgate.production.proof import Proof
 from driftgate.results.base import RunIds
 from driftgate.training.evaluation import Evaluation
-from driftgate.training.tuning import Trained
+from driftgate.training.tuned import Trained
 from driftgate.training.workers import processes
 from driftgate.verdict import Verdict
 from driftgate.workspace import PROJECT, Workspace
@@ -44,6 +44,8 @@ class RunOutcome:
     data_version: DataVersion | None = None
     evaluation: Evaluation | None = None
     trained: Trained | None = None
+    latency_p99_ms: float | None = None
+    rows_per_second: float | None = None
     model_version: str | None = None
     release: str | None = None
     bento: str | None = None

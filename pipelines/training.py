@@ -22,10 +22,10 @@ def training(problem: Problem, as_of: str | None) -> None:
 
     development, holdout = split_rows(rows, version, problem, after=[contract_kept])
     leaks = look_for_leaks(development, problem)
-    tuned = tune(development, problem)
-    model, trained, out_of_fold = calibrate(development, tuned, problem)
+    tuned = tune(development, version, problem)
+    model, trained, out_of_fold = calibrate(development, version, tuned, problem)
     evaluation, plots, importance = evaluate_model(model, trained, holdout, version, problem)
-    onnx, parity, latency, model_uri = export_model(model, trained, holdout, problem)
+    onnx, parity, latency, _, model_uri = export_model(model, trained, holdout, problem)
 
     profile = profile_reference(development, out_of_fold, importance, trained, problem)
     analysis, _, _ = check_newest(holdout, profile, onnx, trained, problem)

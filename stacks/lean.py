@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 # Libraries that ZenML imports to store a step's outputs. The steps here have no outputs of these libraries, or they import
 # the code that stores them, as the steps that make a model do.
-NOT_ACTIVATED = ("bentoml", "pillow", "scipy", "sklearn")
+NOT_ACTIVATED = ("bentoml", "lightgbm", "pillow", "s3", "scipy", "sklearn", "xgboost")
 
 
 def start_lean() -> None:

@@ -20,7 +20,7 @@ from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
 from driftgate.production.scoring import Scorer
 from driftgate.training.importance import Importance
-from driftgate.training.tuning import Trained
+from driftgate.training.tuned import Trained
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace, show_path
 from steps import announce
@@ -114,6 +114,7 @@ def compare_batch(
         seen=seen,
         window=(batch.since, batch.until) if batch.since and batch.until else None,
         interactive=page_location(tracker),
+        timed=not batch.logged,
     )
     tracker.log_drift(analysis, pages.interactive)
     kind = "windows" if batch.since else "files"

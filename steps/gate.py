@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import pandas as pd
-from sklearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator
 from zenml import step
 from zenml.types import HTMLString
 
@@ -17,12 +17,12 @@ from driftgate.evidence.provenance import provenance
 from driftgate.evidence.tracking import Tracker
 from driftgate.training import plots
 from driftgate.training.champion import score_champion
-from driftgate.training.evaluation import Evaluation, evaluate
+from driftgate.training.evaluation import Evaluation, evaluate, resamples_of
 from driftgate.training.importance import Importance, importances
 from driftgate.training.leakage import ColumnLeak, column_leaks
 from driftgate.training.modelling import predict_probability
 from driftgate.training.parity import ParityResult
-from driftgate.training.tuning import Trained
+from driftgate.training.tuned import Trained
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce
@@ -30,17 +30,19 @@ from steps import announce
 
 @step(experiment_tracker=True)
 def evaluate_model(
-    model: Pipeline, trained: Trained, holdout: pd.DataFrame, version: DataVersion, problem: Problem
+    model: BaseEstimator, trained: Trained, holdout: pd.DataFrame, version: DataVersion, problem: Problem
 ) -> tuple[
     Annotated[Evaluation, "evaluation"],
     Annotated[dict[str, bytes], "plots"],
     Annotated[dict[str, Importance], "importance"],
 ]:
     """Evaluate on the holdout, once: metrics with confidence intervals, slices, plots, and the champion on the same rows."""
-    announce("evaluate", f"{len(holdout):,} holdout rows, {problem.gate.bootstrap:,} bootstrap samples")
     workspace = Workspace.current()
     features, labels = features_of(holdout, problem.contract), labels_of(holdout, problem)
     probability = predict_probability(model, features)
+    wanted, resamples = problem.gate.bootstrap, resamples_of(probability, wanted=problem.gate.bootstrap)
+    fewer = f" instead of {wanted:,}, which would take long" if resamples < wanted else ""
+    announce("evaluate", f"{len(holdout):,} holdout rows, {resamples:,} bootstrap samples{fewer}")
     release = registry.champion_release(problem.name, workspace=workspace)
     champion = score_champion(holdout, problem, release=release) if release else None
     evaluation = evaluate(labels, probability, holdout, problem, threshold=trained.threshold, champion=champion)
@@ -48,8 +50,8 @@ def evaluate_model(
     figures = plots.training_plots(labels, probability, evaluation, problem, importance=importance)
     tracker = Tracker.of_active_run(workspace=workspace)
     tracker.log_data_set(holdout, problem, version, context="holdout")
-    tracker.log_evaluation(evaluation, figures)
     pictures = {name: plots.png(figure) for name, figure in figures.items()}
+    tracker.log_evaluation(evaluation, pictures)
     return evaluation, pictures, importance
 
 
@@ -57,7 +59,8 @@ def evaluate_model(
 def look_for_leaks(development: pd.DataFrame, problem: Problem) -> Annotated[list[ColumnLeak], "leaks"]:
     """Measure how well each column alone predicts the target."""
     features, labels = features_of(development, problem.contract), labels_of(development, problem)
-    return column_leaks(features, labels, problem.contract, confidence=problem.gate.confidence, seed=problem.seed)
+    confidence, classes = problem.gate.confidence, len(problem.target.class_names)
+    return column_leaks(features, labels, problem.contract, confidence=confidence, seed=problem.seed, classes=classes)
 
 
 @step(experiment_tracker=True)

@@ -17,7 +17,7 @@ from driftgate.evidence.tracking import Tracker
 from driftgate.production.ranges import ranges_of
 from driftgate.production.release import GOLDEN_ROWS, write_release
 from driftgate.training.evaluation import Evaluation
-from driftgate.training.tuning import Trained
+from driftgate.training.tuned import Trained
 from driftgate.verdict import Verdict
 from driftgate.workspace import Workspace
 from steps import announce

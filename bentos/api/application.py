@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -23,12 +24,24 @@ from typing import Any, Literal
 from pydantic_core import to_json
 
 from bentos.api import openapi
-from bentos.api.answers import Answering, Feedback
+from bentos.api.answers import Answering, Feedback, NoProbability
 from bentos.api.arms import Arms
-from bentos.api.bodies import HANG_UP, READ_WHOLE, Gone, Refused, Scope, drain, parse, parse_rows, read_body
+from bentos.api.bodies import (
+    HANG_UP,
+    READ_WHOLE,
+    Gone,
+    Refused,
+    Scope,
+    drain,
+    parse,
+    parse_rows,
+    read_body,
+    without_probability,
+)
 from bentos.api.following import Follower
 from bentos.api.metrics import Metrics
 from bentos.api.settings import Settings, is_loopback
+from driftgate.contract import normal_text
 from driftgate.errors import DriftgateError
 from driftgate.production.channel import Challenger
 from driftgate.production.prediction_log import LABELS, PREDICTIONS, SHADOW, SegmentWriter, repair
@@ -36,8 +49,9 @@ from driftgate.production.release import Release, read_release
 
 log = logging.getLogger("driftgate.service")
 
-BYTES_ON_THE_LOOP = 16 * 1024  # larger batches are read and predicted on a thread, so that other requests don't wait
-ROW_BYTES, LABEL_BYTES = 64 * 1024, 4 * 1024  # the maximum size of a body with one row, and with one label
+BYTES_ON_THE_LOOP = 16 * 1024  # larger bodies are read and predicted on a thread, so that other requests don't wait
+LABEL_BYTES = 4 * 1024  # the maximum size of a body with one label
+SHOWN_CLASSES = 20
 UNREADY_SECONDS = 10.0  # the time after a failed write in which the service reports that it isn't ready
 JSON, HTML, PLAIN = b"application/json", b"text/html; charset=utf-8", b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -186,8 +200,10 @@ class Service:
 
     async def _predict(self, scope: Scope, receive: Any) -> Answer:
         arms = self._serving()
-        body = await read_body(scope, receive, most_bytes=min(ROW_BYTES, self.settings.most_bytes))
-        answers = await self._answer(arms, [parse(body, arms.champion.row)], scope, on_thread=False)
+        body = await read_body(scope, receive, most_bytes=min(arms.champion.row_bytes, self.settings.most_bytes))
+        large = len(body) > BYTES_ON_THE_LOOP  # a row of hundreds of columns
+        row = await asyncio.to_thread(parse, body, arms.champion.row) if large else parse(body, arms.champion.row)
+        answers = await self._answer(arms, [row], scope, on_thread=large, alone=True)
         return HTTPStatus.OK, to_json(answers[0]), JSON
 
     async def _predict_batch(self, scope: Scope, receive: Any) -> Answer:
@@ -201,24 +217,30 @@ class Service:
         rows = await asyncio.to_thread(read) if large else read()
         return HTTPStatus.OK, to_json({"predictions": await self._answer(arms, rows, scope, on_thread=large)}), JSON
 
-    async def _answer(self, arms: Arms, rows: list[Any], scope: Scope, *, on_thread: bool) -> list[dict[str, Any]]:
+    async def _answer(
+        self, arms: Arms, rows: list[Any], scope: Scope, *, on_thread: bool, alone: bool = False
+    ) -> list[dict[str, Any]]:
         """Predict, write to the log, and update the metrics. The caller gets the answer only after that."""
         key, address = (_header(scope, b"x-assignment-key"), _address(scope)) if arms.plan else (None, None)
-        (answers, line), request = await arms.answer(rows, key=key, address=address, on_thread=on_thread)
+        try:
+            (answers, line), request = await arms.answer(rows, key=key, address=address, on_thread=on_thread)
+        except NoProbability as error:
+            raise without_probability(error.rows, alone=alone) from None
         self._keep(PREDICTIONS, line)
-        self._count(arms.champion.classes, answers)
+        self._count(answers)
         arms.shadow(rows, request)
         return answers
 
     async def _feedback(self, scope: Scope, receive: Any) -> Answer:
         feedback = parse(await read_body(scope, receive, most_bytes=LABEL_BYTES), Feedback)
-        classes = self._now().classes
-        if feedback.label not in classes:
+        classes = self._serving().classes
+        label = feedback.label if feedback.label in classes else normal_text(feedback.label)
+        if label not in classes:
             raise Refused(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "The request breaks the contract; see fields.",
-                fields=[("label", f"Input should be {' or '.join(repr(name) for name in classes)}")],
+                fields=[("label", f"Input should be {_either(classes)}")],
             )  # fmt: skip
-        accepted = {"prediction_id": feedback.prediction_id, "label": feedback.label}
+        accepted = {"prediction_id": feedback.prediction_id, "label": label}
         self._keep(LABELS, to_json({"at": time.time_ns() // 1_000_000, **accepted}))
         self.metrics.feedback.inc()
         return HTTPStatus.ACCEPTED, to_json(accepted), JSON
@@ -235,11 +257,10 @@ class Service:
     async def _openapi(self, _scope: Scope, _receive: Any) -> Answer:
         answering = self._now()
         if answering.openapi is None:
-            answering.openapi = to_json(
-                openapi.document(
-                    answering, secured=self._secret is not None, label_token=self.settings.label_token is not None
-                )
-            )
+            secured, label_token = self._secret is not None, self.settings.label_token is not None
+            # With 2,000 columns it takes a second, in which other requests are answered.
+            found = await asyncio.to_thread(openapi.document, answering, secured=secured, label_token=label_token)
+            answering.openapi = to_json(found)
         return HTTPStatus.OK, answering.openapi, JSON
 
     async def _readiness(self, _scope: Scope, _receive: Any) -> Answer:
@@ -325,15 +346,20 @@ class Service:
         self._log_failed_at = None
         return True
 
-    def _count(self, classes: tuple[str, str], answers: list[dict[str, Any]]) -> None:
-        version, (negative, positive) = answers[0]["model_version"], classes
-        ones = sum(answer["prediction"] == positive for answer in answers)
-        for name, number in ((positive, ones), (negative, len(answers) - ones)):
-            if number:
-                self.metrics.predictions.labels(version, name).inc(number)
+    def _count(self, answers: list[dict[str, Any]]) -> None:
+        version = answers[0]["model_version"]
+        for name, number in Counter(answer["prediction"] for answer in answers).items():
+            self.metrics.predictions.labels(version, name).inc(number)
         warned = sum(bool(answer["warnings"]) for answer in answers)
         if warned:
             self.metrics.warnings.inc(warned)
+
+
+def _either(classes: tuple[str, ...]) -> str:
+    """The classes that a label may be, at most `SHOWN_CLASSES` of them."""
+    shown = " or ".join(repr(name) for name in classes[:SHOWN_CLASSES])
+    more = len(classes) - SHOWN_CLASSES
+    return f"{shown} or one of {more} more classes" if more > 0 else shown
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

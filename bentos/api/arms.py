@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bentos.api.answers import Answering
+from bentos.api.answers import Answering, NoProbability
 from driftgate.production.channel import Challenger, challenged, pseudonym
 
 log = logging.getLogger("driftgate.experiment")
@@ -65,6 +65,12 @@ class Arms:
         shadow = plan is not None and plan.share is None
         self._pool = ThreadPoolExecutor(1 if shadow else THREADS, "challenger") if plan else None
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that a label may be: those of the champion, and those that only the challenger has."""
+        more = self._challenger.classes if self._challenger else ()
+        return tuple(dict.fromkeys((*self.champion.classes, *more)))
+
     def close(self) -> None:
         """Accept no more requests for the challenger. Requests that wait for its answer are finished."""
         self._closed = True
@@ -107,6 +113,8 @@ class Arms:
         try:
             job = loop.run_in_executor(self._pool, lambda: challenger.answer(rows, arm=CHALLENGER, **fields))
             found = await asyncio.wait_for(job, WITHIN_SECONDS)
+        except NoProbability:
+            return None  # because of the row's values; the champion answers
         except TimeoutError:
             self._fault(FAILED, f"no answer within {WITHIN_SECONDS:g} s")
         except Exception as error:
@@ -143,6 +151,8 @@ class Arms:
                 _, line = self._challenger.answer(rows, request=request, arm=SHADOW)
                 self._time(time.monotonic() - started, rows=len(rows))
                 self._keep(line)
+        except NoProbability:
+            pass  # because of the row's values
         except Exception as error:
             self._fault(FAILED, type(error).__name__)
         finally:

@@ -16,8 +16,11 @@ import jiter
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from driftgate.contract import MAXIMUM_NAME_LENGTH, normal_text
+
 SHOWN_FIELDS = 20
-SHOWN_NAME = 100
+SHOWN_NAME = MAXIMUM_NAME_LENGTH + 50  # a whole column name, and where it is
+SHOWN_CAUSE = 1000
 ROWS = "instances"
 BODY_WITHIN_SECONDS = 30
 HANG_UP = ((b"connection", b"close"),)  # so that the server doesn't read the rest of a refused body
@@ -166,10 +169,34 @@ def _check(value: Any, model: type[Model]) -> tuple[Model | None, list[tuple[str
     try:
         return model.model_validate(value, strict=True), []
     except ValidationError as error:
+        composed = _with_composed_names(value)
+        if composed is not None:
+            if len(composed) < len(value):
+                return None, [("body", "Two fields have the same name, written with other code points")]
+            return _check(composed, model)
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-        return None, [(_place(fault["loc"]), fault["msg"]) for fault in faults]
+        return None, [(_place(fault["loc"]), _cut(fault["msg"])) for fault in faults]
     except (OverflowError, ValueError):  # an integer that is too large for a float
         return None, [("body", "A number is too large")]
+
+
+def without_probability(rows: Sequence[int], *, alone: bool) -> Refused:
+    """The refusal of rows for which the model gives no probability; `alone`: the body is the row."""
+    places = ["body"] if alone else [f"{ROWS}.{row}" for row in rows]
+    return _invalid([(place, "The model gives no probability: its numbers are too large") for place in places])
+
+
+def _with_composed_names(value: Any) -> dict[str, Any] | None:
+    """An object with its names in Unicode's composed form, as the contract has them; None if they are so already."""
+    if not isinstance(value, dict) or all(map(str.isascii, value)):
+        return None
+    composed = {normal_text(name): item for name, item in value.items()}
+    return None if composed.keys() == value.keys() else composed
+
+
+def _cut(text: str) -> str:
+    """A cause, without most of a long list of categories."""
+    return text if len(text) <= SHOWN_CAUSE else f"{text[:SHOWN_CAUSE]} …"
 
 
 def _invalid(faults: Sequence[tuple[str, str]]) -> Refused:

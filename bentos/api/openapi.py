@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -9,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from bentos.api.answers import Answering, Feedback
 
 TEXT = {"type": "string"}
+REFERENCE = "$ref"
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -66,19 +68,22 @@ def document(answering: Answering, *, secured: bool, label_token: bool = False) 
     """
     card, golden = answering.card, answering.release.golden
     models = [(model, "validation") for model in (answering.row, answering.batch, Feedback)]
-    _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    # With the attributes' names: a column may have a name that means something in a JSON schema, such as $ref.
+    _, schemas = models_json_schema(models, by_alias=False, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     known = dict(schemas["$defs"])
+    known["Row"] = _with_columns(known["Row"], answering)
     known |= {"Prediction": _prediction(answering.classes), "Error": ERROR, "Accepted": ACCEPTED}
     known["Predictions"] = {
         "type": "object",
         "required": ["predictions"],
         "properties": {"predictions": {"type": "array", "items": _reference("Prediction")}},
     }
+    rows = [] if REFERENCE in answering.fields else golden.rows
     feedback = {"prediction_id": "0190f3c1a2b-0123456789abcdef-0", "label": answering.classes[1]}
     paths = {
-        "/predict": {"post": _post("Predict one row", "Row", "Prediction", golden.rows[0])},
+        "/predict": {"post": _post("Predict one row", "Row", "Prediction", rows[0] if rows else None)},
         "/predict/batch": {
-            "post": _post("Predict several rows", "Batch", "Predictions", {"instances": golden.rows[:2]})
+            "post": _post("Predict several rows", "Batch", "Predictions", {"instances": rows[:2]} if rows else None)
         },
         "/feedback": {
             "post": _post(
@@ -107,8 +112,26 @@ def document(answering: Answering, *, secured: bool, label_token: bool = False) 
     return found
 
 
-def _prediction(classes: tuple[str, str]) -> dict[str, Any]:
+def _with_columns(schema: dict[str, Any], answering: Answering) -> dict[str, Any]:
+    """The schema of a row with the names of the columns, and an example.
+
+    Readers of schemas take an object with the key $ref for a reference. So a column of this name is described by a pattern,
+    and the schema has no example.
+    """
+    properties = {name: schema["properties"][field] for name, field in answering.fields.items()}
+    required = set(schema.get("required", ()))
+    found = {**schema, "properties": properties}
+    if required:
+        found["required"] = [name for name, field in answering.fields.items() if field in required]
+    if REFERENCE not in properties:
+        return {**found, "example": answering.release.golden.rows[0]}
+    found["patternProperties"] = {f"^{re.escape(REFERENCE)}$": properties.pop(REFERENCE)}
+    return found
+
+
+def _prediction(classes: tuple[str, ...]) -> dict[str, Any]:
     share = {"type": "number", "minimum": 0, "maximum": 1}
+    of_one = f"The probability of {classes[1]}" if len(classes) == 2 else "The probability of the predicted class"
     return {
         "type": "object",
         "required": [
@@ -116,7 +139,7 @@ def _prediction(classes: tuple[str, str]) -> dict[str, Any]:
         ],
         "properties": {
             "prediction": {"enum": list(classes)},
-            "probability": {**share, "description": f"The probability of {classes[1]}"},
+            "probability": {**share, "description": of_one},
             "probabilities": {"type": "object", "properties": dict.fromkeys(classes, share)},
             "model_version": TEXT,
             "prediction_id": {**TEXT, "description": "The id with which to send the row's label later"},
@@ -133,11 +156,12 @@ def _post(summary: str, request: str, answer: str, example: Any, *, status: str 
         "415": "The content type is not application/json",
         "422": "A field breaks the contract", "503": "The prediction log can't be written",
     }  # fmt: skip
+    content = {"schema": _reference(request)} | ({} if example is None else {"example": example})
     return {
         "summary": summary,
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _reference(request), "example": example}},
+            "content": {"application/json": content},
         },
         "responses": {
             status: {"description": "Done", "content": {"application/json": {"schema": _reference(answer)}}},

@@ -39,6 +39,9 @@ def _progress_lines(progress: ExperimentProgress) -> dict[str, str]:
     lines["gain"] = (
         f"{gain.mean:+.4f} in squared error ({gain.low:+.4f} to {gain.high:+.4f}, always valid 95 % interval)"
     )
+    for arm, score in progress.arms.items():
+        if score.brier is not None and score.accuracy is not None:
+            lines[arm] = f"Brier score {score.brier:.4f}, {score.accuracy:.1%} correct in {score.labels:,} labels"
     return {**lines, "decision": progress.decision}
 
 

@@ -7,7 +7,10 @@ from typing import IO
 
 from cli.output.lines import write_lines
 from driftgate.results.predictions import PredictionsFileResult, PredictionsResult
+from driftgate.words import one_line
 from driftgate.workspace import show_path
+
+SHOWN_LABELS = 10
 
 
 def print_counts(result: PredictionsResult, folder: Path, results: IO[str]) -> None:
@@ -16,6 +19,8 @@ def print_counts(result: PredictionsResult, folder: Path, results: IO[str]) -> N
     if result.predictions:
         lines["predictions"] += f", from {result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
         lines["labelled"] = f"{result.labelled:,} ({result.labelled / result.predictions:.1%})"
+    if result.by_label:
+        lines["labels"] = _shown(result.by_label)
     lines |= {version: f"{count:,}" for version, count in result.by_version.items()}
     write_lines(lines | _left_out(result), results, width=13)
 
@@ -24,6 +29,13 @@ def print_file(result: PredictionsFileResult, results: IO[str]) -> None:
     """Print how many predictions were written, and the file."""
     results.write(f"{result.rows:,} predictions in {show_path(result.file)}\n")
     write_lines(_left_out(result), results, width=13)
+
+
+def _shown(by_label: dict[str, int]) -> str:
+    """The most frequent labels with their numbers."""
+    ordered = sorted(by_label.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{one_line(label)} {number:,}" for label, number in ordered[:SHOWN_LABELS])
+    return f"{shown}, and {len(ordered) - SHOWN_LABELS} more" if len(ordered) > SHOWN_LABELS else shown
 
 
 def _left_out(result: PredictionsResult | PredictionsFileResult) -> dict[str, str]:

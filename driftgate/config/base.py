@@ -16,8 +16,8 @@ class Frozen(BaseModel):
 class Span(Frozen):
     """A length of calendar time."""
 
-    months: int = Field(0, ge=0)
-    days: int = Field(0, ge=0)
+    months: int = Field(0, ge=0, description="Whole calendar months.")
+    days: int = Field(0, ge=0, description="Days, in addition to the months.")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Span:

@@ -3,72 +3,56 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from driftgate.columns import date_format, known_zone, normal_text, words_for_missing
 from driftgate.config.base import Frozen
-from driftgate.contract import normal_text
 
 
 class Texts(Frozen):
-    """How dates and missing values are written as text.
+    """How dates and missing values are written as text."""
 
-    `date_format` is a format of `strptime`, such as `%d/%m/%Y %H:%M`; None means ISO 8601. `time_zone` is an IANA name,
-    such as `Europe/Paris`. Timestamps with an offset are converted to the local time of that zone (None: to UTC).
-    Timestamps without an offset are read as its local time. `missing` lists the words that mean a missing value; an empty
-    field always does.
-    """
-
-    date_format: str | None = None
-    time_zone: str | None = None
-    missing: tuple[str, ...] = ()
+    date_format: str | None = Field(
+        None,
+        description="The format of the timestamp, as in Python's `strptime`, with a year, a month and a day, such as "
+        "`%d/%m/%Y %H:%M`. The default is ISO 8601. Feature columns of dates have a `format` of their own.",
+    )
+    time_zone: str | None = Field(
+        None,
+        description="The time zone of times without an offset, as an IANA name such as `Europe/Paris`. Times with an offset "
+        "are converted to its local time; without this key, to UTC.",
+    )
+    missing: tuple[str, ...] = Field(
+        (),
+        description="Words that mean a missing value, in any column that has no `missing` of its own. An empty field always "
+        "means one.",
+    )
 
     @field_validator("date_format")
     @classmethod
     def _names_a_day(cls, value: str | None) -> str | None:
-        day = dt.datetime(2013, 11, 25, tzinfo=dt.UTC)
-        if value is not None:
-            if "%Z" in re.findall("%.", value):
-                raise ValueError("names of time zones are ambiguous: set time_zone, or write offsets and use %z")
-            try:
-                found = dt.datetime.strptime(day.strftime(value), value)
-            except ValueError as error:
-                raise ValueError(f"not a date format: {error}") from error
-            if found.date() != day.date():
-                raise ValueError("a date format needs a year, a month and a day, such as '%d/%m/%Y %H:%M'")
-        return value
+        return value if value is None else date_format(value)
 
     @field_validator("time_zone")
     @classmethod
     def _is_a_zone(cls, value: str | None) -> str | None:
-        if value is not None:
-            from zoneinfo import ZoneInfo
-
-            try:
-                ZoneInfo(value)
-            except (KeyError, ValueError, OSError) as error:
-                raise ValueError("not a time zone name of the IANA database, such as 'Europe/Paris'") from error
-        return value
+        return value if value is None else known_zone(value)
 
     @field_validator("missing", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
-        words = value if isinstance(value, list | tuple) else [value]
-        for word in words:
-            if not isinstance(word, str):
-                raise ValueError(f"{word!r} is not text, put it in quotes")
-        return tuple(normal_text(word) for word in words)
+        return words_for_missing(value)
 
 
 class Csv(Texts):
-    """The format of a CSV file. Keys for dates and missing values set here override the same keys of `data`."""
+    """The format of a CSV file. `date_format`, `time_zone` and `missing` override the same keys of `data`."""
 
-    delimiter: str = ","
-    encoding: str = "utf-8"
-    decimal: Literal[".", ","] = "."
+    delimiter: str = Field(",", description="The character between two fields; `tab` for a tab.")
+    encoding: str = Field("utf-8", description="The encoding of the file, such as `cp1252`.")
+    decimal: Literal[".", ","] = Field(".", description="The decimal separator of numbers.")
 
     @field_validator("delimiter")
     @classmethod
@@ -98,19 +82,32 @@ class Csv(Texts):
 
 
 class Data(Texts):
-    """The data file and its format. `stage` is the DVC stage that builds the file.
+    """The data file and its format."""
 
-    `path` is relative to the project. In a problem file, a path that begins with `./` or `../` is relative to the folder
-    of the problem file. `group` is a column that names the entity of a row, such as a customer.
-    """
-
-    path: Path
-    stage: str | None = None
-    row_id: str
-    timestamp: str | None = None
-    group: str | None = None
-    as_of: dt.date | None = None
-    csv: Csv = Csv()
+    path: Path = Field(
+        description="The `.parquet` or `.csv` file, relative to the project. A path that begins with `./` or `../` is "
+        "relative to the folder of the problem file."
+    )
+    stage: str | None = Field(
+        None, description="The DVC stage that builds the file. Leave it out for a file of your own."
+    )
+    row_id: str | None = Field(
+        None,
+        description="The column that identifies each row. Its values must be unique. Without it, rows have no id, and "
+        "`run.py data add` can't notice rows that are already in the data.",
+    )
+    timestamp: str | None = Field(None, description="The column with the time of each row.")
+    group: str | None = Field(
+        None,
+        description="The column that names the entity of a row, such as a customer. It must not be missing. It may also be a "
+        "feature.",
+    )
+    as_of: dt.date | None = Field(
+        None,
+        description="The date from which a run looks back: it reads only earlier rows. It needs `timestamp`. `--as-of` "
+        "overrides it. The default is now.",
+    )
+    csv: Csv = Field(Csv(), description="How a CSV file is written.")
 
     @field_validator("row_id", "timestamp", "group")
     @classmethod
@@ -124,19 +121,33 @@ class Data(Texts):
 
 
 class Target(Frozen):
-    """The column to predict.
+    """The column to predict. Set either `positive`, for two classes, or `classes`, for three to fifty."""
 
-    For two classes, `positive` is the value of the positive class; every other value is the negative class. For three
-    classes or more, `classes` lists all values. `unlabelled` says what to do with rows without a label: `leave_out` of
-    training and evaluation and count them, or `refuse` the data.
-    """
-
-    column: str
-    positive: bool | int | str | None = None
-    classes: tuple[bool | int | str, ...] | None = Field(None, min_length=3, max_length=50)
-    negative_name: str = "negative"
-    positive_name: str = "positive"
-    unlabelled: Literal["leave_out", "refuse"] = "refuse"
+    column: str = Field(description="The column to predict.")
+    positive: bool | int | str | None = Field(
+        None,
+        description="For two classes: the value of the positive class. The other value is the negative class. The target is "
+        "read as the type of this value: a boolean, a whole number or a text. YAML reads `yes` without quotes as true; then "
+        "the target is read as a boolean, and may be written `yes` and `no`.",
+    )
+    classes: tuple[bool | int | str, ...] | None = Field(
+        None,
+        min_length=3,
+        max_length=50,
+        description="For three classes or more: all values of the target, in the order of the model's probabilities. All are "
+        "texts, or all are whole numbers.",
+    )
+    negative_name: str = Field(
+        "negative", description="For two classes: the name of the negative class in responses and reports."
+    )
+    positive_name: str = Field(
+        "positive", description="For two classes: the name of the positive class in responses and reports."
+    )
+    unlabelled: Literal["leave_out", "refuse"] = Field(
+        "refuse",
+        description="What to do with rows without a label: leave them out of training and evaluation, and count them; or "
+        "refuse the data.",
+    )
 
     @field_validator("column", "positive")
     @classmethod

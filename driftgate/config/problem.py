@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,18 +28,27 @@ RESERVED = {
 class Problem(Frozen):
     """One prediction task: its data, target, contract, split, candidates and gate limits."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    description: str = ""
-    seed: int = Field(42, ge=0)
-    data: Data
-    target: Target
-    contract: Contract
-    split: Annotated[TimeSplit | RandomSplit | GroupSplit, Field(discriminator="method")]
-    tuning: Tuning
-    calibration: Calibration = Calibration()
-    threshold: Literal["max_f1", "min_cost"] | Share = 0.5
-    costs: Costs | None = None
-    gate: Gate
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="The name of the problem: a lower-case letter, then lower-case letters, digits and `_`.",
+    )
+    description: str = Field("", description="What is predicted, in one sentence.")
+    seed: int = Field(42, ge=0, description="The random seed.")
+    data: Data = Field(description="The data file and its format.")
+    target: Target = Field(description="The column to predict.")
+    contract: Contract = Field(description="The feature columns, by name.")
+    split: Annotated[TimeSplit | RandomSplit | GroupSplit, Field(discriminator="method")] = Field(
+        description="How rows are split into training rows and the holdout."
+    )
+    tuning: Tuning = Field(description="The search for the best candidate.")
+    calibration: Calibration = Field(Calibration(), description="How probabilities are calibrated.")
+    threshold: Literal["max_f1", "min_cost"] | Share = Field(
+        0.5,
+        description="For two classes: the probability from which the prediction is the positive class. `max_f1` and "
+        "`min_cost` choose it on the validation rows; `min_cost` needs `costs`.",
+    )
+    costs: Costs | None = Field(None, description="What a prediction of each kind costs.")
+    gate: Gate = Field(description="The limits of the gate.")
 
     @field_validator("contract", mode="before")
     @classmethod
@@ -47,10 +57,23 @@ class Problem(Frozen):
         return value if isinstance(value, Contract) or "columns" in (value or {}) else {"columns": value}
 
     @model_validator(mode="after")
+    def _dates_have_a_zone(self) -> Problem:
+        """Give columns of dates the time zone of the data, because the service knows only the contract."""
+        zone = self.data.texts(csv=self.data.path.suffix.lower() != ".parquet").time_zone
+        of_dates = {
+            name: column.model_copy(update={"time_zone": zone})
+            for name, column in self.contract.columns.items()
+            if column.type == "date" and column.time_zone is None and zone
+        }
+        if of_dates:
+            contract = self.contract.model_copy(update={"columns": {**self.contract.columns, **of_dates}})
+            object.__setattr__(self, "contract", contract)  # the model is frozen
+        return self
+
+    @model_validator(mode="after")
     def _hangs_together(self) -> Problem:
-        taken = {"target.column": self.target.column, "data.row_id": self.data.row_id}
-        if self.data.timestamp:
-            taken["data.timestamp"] = self.data.timestamp
+        taken: dict[str, str | None] = {"target.column": self.target.column, "data.row_id": self.data.row_id}
+        taken["data.timestamp"] = self.data.timestamp
         ours = {"contract": list(self.contract.columns), "target.column": [self.target.column]}
         ours["data.timestamp"] = [self.data.timestamp] if self.data.timestamp else []
         for key, columns in ours.items():
@@ -58,9 +81,10 @@ class Problem(Frozen):
                 if column not in RESERVED[key] and not OF_CLASS.fullmatch(column):
                     continue
                 raise ValueError(f"{key}: {column!r} is reserved for the output of the model, rename the column")
-        for key, column in taken.items():
-            if column in self.contract.columns:
-                raise ValueError(f"contract: {column!r} is the {key}, so it can't also be a feature")
+        inputs = self.contract.inputs
+        for key, name in taken.items():
+            if name is not None and (name in self.contract.columns or name in inputs):
+                raise ValueError(f"contract: {name!r} is the {key}, so it can't also be a feature")
         if isinstance(self.split, GroupSplit) and not self.data.group:
             raise ValueError("split.method: 'group' needs data.group")
         if isinstance(self.split, TimeSplit) and not self.data.timestamp:
@@ -69,8 +93,12 @@ class Problem(Frozen):
             raise ValueError("data.as_of: needs data.timestamp")
         words = {*self.data.missing, *self.data.csv.missing}
         for name, rules in self.contract.columns.items():
-            for word in sorted(words.intersection(rules.categories or ())):
-                raise ValueError(f"contract: {word!r} is both a category of {name!r} and a word for a missing value")
+            own = words if rules.missing is None else set(rules.missing)
+            for word in sorted(own.intersection(rules.categories or ())):
+                raise ValueError(
+                    f"contract: {word!r} is both a category of {name!r} and a word for a missing value; set the words of "
+                    "this column with its key missing"
+                )
         for label in self.target.classes or (self.target.positive,):
             if str(label) in words:
                 key = "positive" if self.target.binary else "classes"
@@ -91,8 +119,14 @@ class Problem(Frozen):
             for key, metrics in named.items():
                 for metric in MULTICLASS_METRICS.intersection(metrics):
                     raise ValueError(f"{key}: {metric!r} needs three classes or more")
-        elif self.threshold != 0.5:
+            return
+        if self.threshold != 0.5:
             raise ValueError("threshold: is for two classes; with more, the most probable class is predicted")
+        for key, metrics in named.items():
+            for metric in metrics:
+                top = re.fullmatch("top_([0-9]+)_accuracy", metric)
+                if top and int(top[1]) >= len(self.target.class_names):
+                    raise ValueError(f"{key}: {metric!r} is always 1 with {len(self.target.class_names)} classes")
 
     @property
     def data_path(self) -> Path:

@@ -60,20 +60,24 @@ class TimeSplit(Frozen):
     The folds of cross-validation are expanding blocks.
     """
 
-    method: Literal["time"]
-    holdout: Span
-    validation: Span
-    folds: int = Field(4, ge=1, le=20)
-    tune_on: Literal["validation", "cross_validation"] = "validation"
+    method: Literal["time"] = Field(description="The kind of split.")
+    holdout: Span = Field(description="The newest span, such as `{months: 1}` or `{days: 14}`.")
+    validation: Span = Field(description="The span before the holdout.")
+    folds: int = Field(4, ge=1, le=20, description="The number of folds of cross-validation.")
+    tune_on: Literal["validation", "cross_validation"] = Field(
+        "validation", description="The rows on which candidates are compared."
+    )
 
 
 class RandomSplit(Frozen):
     """A stratified random holdout; candidates are compared by stratified cross-validation on the rest."""
 
-    method: Literal["random"]
-    holdout: Share
-    folds: int = Field(5, ge=2, le=20)
-    tune_on: Literal["cross_validation"] = "cross_validation"
+    method: Literal["random"] = Field(description="The kind of split.")
+    holdout: Share = Field(description="The share of the rows in the holdout, such as 0.2.")
+    folds: int = Field(5, ge=2, le=20, description="The number of folds of cross-validation.")
+    tune_on: Literal["cross_validation"] = Field(
+        "cross_validation", description="The rows on which candidates are compared."
+    )
 
 
 class GroupSplit(Frozen):
@@ -82,21 +86,20 @@ class GroupSplit(Frozen):
     Candidates are compared by cross-validation whose folds keep groups together too.
     """
 
-    method: Literal["group"]
-    holdout: Share
-    folds: int = Field(5, ge=2, le=20)
-    tune_on: Literal["cross_validation"] = "cross_validation"
+    method: Literal["group"] = Field(description="The kind of split.")
+    holdout: Share = Field(description="The share of the rows in the holdout, such as 0.2.")
+    folds: int = Field(5, ge=2, le=20, description="The number of folds of cross-validation.")
+    tune_on: Literal["cross_validation"] = Field(
+        "cross_validation", description="The rows on which candidates are compared."
+    )
 
 
 class Range(Frozen):
-    """An interval that the tuner draws from. It draws whole numbers if both ends are whole numbers.
+    """An interval that the tuner draws from. It draws whole numbers if both ends are whole numbers."""
 
-    `log` makes it draw on a log scale.
-    """
-
-    low: int | float
-    high: int | float
-    log: bool = False
+    low: int | float = Field(description="The smallest value.")
+    high: int | float = Field(description="The largest value.")
+    log: bool = Field(False, description="Whether to draw on a log scale.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:
@@ -113,18 +116,32 @@ Setting = bool | int | float | str | None
 
 
 class Candidate(Frozen):
-    """One family of models: fixed settings, and a search space over the others.
+    """One family of models: fixed settings, and a search space over the others."""
 
-    `family` is a built-in name, or the dotted path of a scikit-learn estimator, such as `my_package.models:MyClassifier`.
-    `converter` is the dotted path of its ONNX converter, for an estimator that skl2onnx can't convert. It is a function
-    with skl2onnx's signature `(scope, operator, container)`.
-    """
-
-    family: str
-    trials: int = Field(ge=1, le=1000)
-    fixed: dict[str, Setting] = Field({})
-    search: dict[str, Range | list[Setting]] = Field({})
-    converter: str | None = None
+    family: str = Field(
+        description=f"The family: {', '.join(f'`{name}`' for name in FAMILIES[:-1])} or `{FAMILIES[-1]}`; or the dotted path "
+        "of a scikit-learn estimator, such as `my_package.models:MyClassifier`. XGBoost, LightGBM and CatBoost need "
+        "`uv sync --extra boosting`."
+    )
+    trials: int = Field(
+        ge=1,
+        le=1000,
+        description="The number of trials of this family. Its defaults, with its `fixed` settings, are a trial of "
+        "their own besides them; if no drawn trial scores better, they are taken.",
+    )
+    fixed: dict[str, Setting] = Field(
+        {},
+        description="Fixed hyperparameters. With `early_stopping: true`, the number of rounds of a boosted family is found by "
+        "early stopping; then its own setting (`max_iter`, `n_estimators` or `iterations`) is the largest number.",
+    )
+    search: dict[str, Range | list[Setting]] = Field(
+        {}, description="The search space: for each hyperparameter a list of values, or a range."
+    )
+    converter: str | None = Field(
+        None,
+        description="The dotted path of the ONNX converter of an estimator that skl2onnx can't convert: a function with "
+        "skl2onnx's signature `(scope, operator, container)`.",
+    )
 
     @field_validator("family")
     @classmethod
@@ -144,40 +161,61 @@ class Candidate(Frozen):
 
 
 class Tuning(Frozen):
-    """The search for the best candidate.
+    """The search for the best candidate."""
 
-    `pruning` ends a trial early if its first folds score worse than most others. `average` is the largest number of models
-    whose mean probability may become the final model; it is used only if it scores better on the validation rows. 1 turns
-    averaging off. `maximum_rows` is the largest number of rows that a trial is fitted on; more are sampled.
-    """
-
-    metric: Metric = "roc_auc"
-    time_limit_seconds: float = Field(600, gt=0)
-    pruning: bool = True
-    average: int = Field(1, ge=1, le=10)
-    maximum_rows: int | None = Field(None, ge=1000)
-    candidates: tuple[Candidate, ...] = Field(min_length=1)
+    metric: Metric = Field("roc_auc", description="The metric that selects the best candidate.")
+    time_limit_seconds: float = Field(
+        600, gt=0, description="The time limit of the search. The first trial of each family always runs."
+    )
+    pruning: bool = Field(
+        True,
+        description="Whether a trial ends early if its first folds score worse than the median of its family's trials. With "
+        "fewer than three folds there is no pruning.",
+    )
+    average: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="The largest number of models whose mean probability may become the final model. The mean is used only "
+        "if it scores better on the validation rows by more than noise. 1 turns averaging off.",
+    )
+    maximum_rows: int | None = Field(
+        None,
+        ge=1000,
+        description="The largest number of rows that a trial is fitted on; more are sampled. The default is no limit. The final "
+        "model is fitted on all rows, up to 5 million.",
+    )
+    candidates: tuple[Candidate, ...] = Field(min_length=1, description="The families of models to try.")
 
 
 class Calibration(Frozen):
-    """How probabilities are calibrated. `auto` keeps the sigmoid only if it lowers the validation log loss.
+    """How probabilities are calibrated."""
 
-    `ensemble` averages one model per fold instead of using a single model. Such a model is slower to predict, and its
-    probabilities depend less on single training rows.
-    """
-
-    method: Literal["auto", "sigmoid", "temperature", "isotonic", "none"] = "auto"
-    folds: int = Field(3, ge=2, le=10)
-    ensemble: bool = False
+    method: Literal["auto", "sigmoid", "temperature", "isotonic", "none"] = Field(
+        "auto",
+        description="The method. `auto` takes what has the lowest log loss on the validation rows, also `none`. Calibrators "
+        "are fitted on the predictions for the test rows of the folds, by models that were not trained on them.",
+    )
+    folds: int = Field(
+        3,
+        ge=2,
+        le=10,
+        description="The number of blocks of the training rows on which `sigmoid` with a single model is fitted.",
+    )
+    ensemble: bool = Field(
+        False,
+        description="For `sigmoid`: whether to average one model per block instead of using a single model. Such a model is slower to "
+        "predict, and its probabilities depend less on single training rows.",
+    )
 
 
 class Costs(Frozen):
     """What a prediction of each kind costs, in any unit. The threshold with the lowest mean cost is chosen on validation rows."""
 
-    false_positive: float = Field(ge=0)
-    false_negative: float = Field(ge=0)
-    true_positive: float = 0.0
-    true_negative: float = 0.0
+    false_positive: float = Field(ge=0, description="The cost of a false alarm.")
+    false_negative: float = Field(ge=0, description="The cost of a miss.")
+    true_positive: float = Field(0.0, description="The cost of a correct positive prediction; negative for a gain.")
+    true_negative: float = Field(0.0, description="The cost of a correct negative prediction; negative for a gain.")
 
     @model_validator(mode="after")
     def _errors_cost(self) -> Costs:

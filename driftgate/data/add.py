@@ -175,7 +175,7 @@ def _judge(draft: Path, file: Path, problem: Problem, *, added_to: Path | None) 
     frame, version = read_rows(shown, md5="", as_of=None)
     violations = find_violations(frame, problem, version=version)
     name = problem.data.row_id
-    if added_to is not None:
+    if added_to is not None and name is not None:
         # One file may store ids as numbers, the other as text.
         known, ids = (
             read_columns(path, problem=problem, columns=[name])[name].astype(str) for path in (added_to, file)

@@ -7,8 +7,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftgate.config import Problem
+from driftgate.config import Problem, Texts
 from driftgate.contract import normal_text
+from driftgate.data.convert import Rule, rule_of
 from driftgate.data.read_csv import CsvFile
 from driftgate.data.read_parquet import ParquetFile
 
@@ -39,8 +40,9 @@ def append_parquet(
     before = pq.ParquetFile(old.path).read()
     stored = _stored(added, [normal_text(name) for name in before.schema.names])
     columns = [
-        _fitted(stored[normal_text(field.name)], _named(rows, normal_text(field.name)), field.type, problem)
+        _fitted(stored[name], _named(rows, name), field.type, rule_of(name, problem, csv=False).texts)
         for field in before.schema
+        for name in [normal_text(field.name)]
     ]
     new = pa.table(columns, schema=before.schema)
     known = pq.read_metadata(old.path)
@@ -69,7 +71,7 @@ def append_csv(old: CsvFile, added: CsvFile | ParquetFile, rows: pa.Table, draft
         writer.writerows([row[place] for place in places] for row in added.rows())
     else:
         stored = _stored(added, old.names)
-        columns = [_written(_named(rows, name), stored[name], problem) for name in old.names]
+        columns = [_written(_named(rows, name), stored[name], rule_of(name, problem, csv=True)) for name in old.names]
         writer.writerows(zip(*columns, strict=True))
     if how.encoding.lower().replace("-", "").replace("_", "") in WITH_MARK:
         before = content.decode(how.encoding)
@@ -99,14 +101,14 @@ def _named(rows: pa.Table, name: str) -> Any:
     return rows.column(name) if name in rows.column_names else None
 
 
-def _fitted(stored: Any, read: Any, kind: Any, problem: Problem) -> Any:
+def _fitted(stored: Any, read: Any, kind: Any, texts: Texts) -> Any:
     """A column converted to the type that it has in the data.
 
     Args:
         stored: The column as stored in its file.
         read: The column as read with the problem file; None if the problem doesn't name it.
         kind: The Arrow type to convert to.
-        problem: Gives the time zone.
+        texts: Gives the time zone and the format of dates.
     """
     import pyarrow as pa
 
@@ -114,23 +116,22 @@ def _fitted(stored: Any, read: Any, kind: Any, problem: Problem) -> Any:
     if stored.type == kind or read is None or (types.is_large_string(kind) and types.is_string(stored.type)):
         return stored.cast(kind)
     if types.is_timestamp(read.type) and types.is_timestamp(kind) and kind.tz:
-        moments = read.to_pandas().dt.tz_localize(problem.data.time_zone or "UTC")
+        moments = read.to_pandas().dt.tz_localize(texts.time_zone or "UTC")
         return pa.chunked_array([pa.array(moments)]).cast(kind)
     if types.is_timestamp(read.type) and not (types.is_timestamp(kind) or types.is_date(kind)):
-        return pa.chunked_array([pa.array(_dates(read, problem.data.date_format), pa.string())]).cast(kind)
+        return pa.chunked_array([pa.array(_dates(read, texts.date_format), pa.string())]).cast(kind)
     return read.cast(kind)
 
 
-def _written(read: Any, stored: Any, problem: Problem) -> list[str]:
+def _written(read: Any, stored: Any, rule: Rule) -> list[str]:
     """The values of a column as fields of a CSV file."""
     import pyarrow as pa
 
-    texts = problem.data.texts(csv=True)
     values = stored if read is None else read
     if pa.types.is_timestamp(values.type) and read is not None:
-        return ["" if text is None else text for text in _dates(values, texts.date_format)]
+        return ["" if text is None else text for text in _dates(values, rule.texts.date_format)]
     fields = ["" if value is None else str(value) for value in values.to_pylist()]
-    if problem.data.csv.decimal == "," and pa.types.is_floating(values.type):
+    if rule.decimal == "," and pa.types.is_floating(values.type):
         return [field.replace(".", ",") for field in fields]
     return fields
 

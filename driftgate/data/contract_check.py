@@ -6,9 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
-from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, MAXIMUM_INTEGER, MAXIMUM_NUMBER, Column
+from driftgate.contract import (
+    MAXIMUM_CATEGORY_LENGTH,
+    MAXIMUM_INTEGER,
+    MAXIMUM_NUMBER,
+    MAXIMUM_TEXT_LENGTH,
+    Column,
+)
+from driftgate.data.quick_check import surely_keeps_rules
 from driftgate.data.table import DataVersion
 from driftgate.data.violations import Violation
+from driftgate.inputs import moments_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +51,7 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
 def find_batch_violations(
     frame: pd.DataFrame, problem: Problem, *, classes: Sequence[bool | int | float | str] = ()
 ) -> list[Violation]:
-    """Check new rows. They may lack target, row id and timestamp; the columns that they have must satisfy their rules.
+    """Check new rows. They may lack target, row id, timestamp and group; the columns that they have must satisfy their rules.
 
     Args:
         frame: The rows.
@@ -52,7 +60,8 @@ def find_batch_violations(
     """
     if frame.empty:
         return []
-    optional = (problem.data.row_id, problem.data.timestamp or "")
+    data = problem.data
+    optional = tuple(name for name in (data.row_id, data.timestamp, data.group) if name)
     timestamp = problem.data.timestamp
     undated = int(frame[timestamp].isna().sum()) if timestamp and timestamp in frame else 0
     return [
@@ -73,7 +82,8 @@ def _unknown_labels(
     if unknown.empty:
         return []
     shown = tuple(repr(value) for value in list(dict.fromkeys(unknown.tolist()))[:EXAMPLES])
-    rule = f"a label must be {' or '.join(repr(value) for value in classes)}, as at training"
+    known = " or ".join(repr(value) for value in classes[:8]) + (" or another class" if len(classes) > 8 else "")
+    rule = f"a label must be {known}, as at training"
     return [Violation(column=name, rule=rule, rows=len(unknown), examples=shown)]
 
 
@@ -82,21 +92,32 @@ def _broken_rules(
 ) -> list[Violation]:
     import pandera.pandas as pa
 
-    columns = {name: rules_of(column) for name, column in problem.contract.columns.items()}
-    columns[problem.data.row_id] = [("must not be missing", _present), ("must be unique", _unique)]
-    if problem.data.timestamp:
-        columns[problem.data.timestamp] = [("must be a date", _is_date)]
+    data, contract = problem.data, problem.contract.columns
+    columns = {
+        name: [] if name in frame and surely_keeps_rules(frame[name], column) else rules_of(column)
+        for name, column in contract.items()
+    }
+    if data.row_id:
+        known = data.row_id in frame and frame[data.row_id].is_unique and frame[data.row_id].notna().all()
+        columns[data.row_id] = [] if known else [("must not be missing", _present), ("must be unique", _unique)]
+    if data.timestamp:
+        columns[data.timestamp] = [("must be a date", _is_date)]
+    if data.group and data.group != data.row_id:
+        whose = ("has no value, so the group of these rows is unknown", _present)
+        columns[data.group] = [*columns.get(data.group, []), whose]
     missing = [name for name in columns if name not in frame and name not in optional]
     schema = pa.DataFrameSchema(
         {
             name: pa.Column(checks=[pa.Check(test, error=text, ignore_na=False) for text, test in rules], nullable=True)
             for name, rules in columns.items()
-            if name in frame
+            if rules and name in frame
         }
     )
     found = [Violation(column=name, rule="the data has no such column", rows=0, examples=()) for name in missing]
+    if not schema.columns:
+        return found
     try:
-        schema.validate(frame, lazy=True)
+        schema.validate(frame[list(schema.columns)], lazy=True, inplace=True)
     except pa.errors.SchemaErrors as error:
         found += [_violation(fault, frame) for fault in error.schema_errors]
     return found
@@ -127,6 +148,10 @@ def _rules(column: Column) -> list[Rule]:
         rules.append(("must not be missing", _present))
     if column.type == "category":
         return rules + _category_rules(column)
+    if column.type == "date":
+        return rules + _date_rules(column)
+    if column.type == "text":
+        return [*rules, ("must be text", _is_text), _length_rule(MAXIMUM_TEXT_LENGTH)]
     if column.type == "boolean":
         return [*rules, ("must be true or false", lambda values: values.isna() | values.isin([True, False]))]
     rules += [("must be a number, not text", _is_number), ("must be finite", _finite)]
@@ -135,17 +160,17 @@ def _rules(column: Column) -> list[Rule]:
         rules.append(
             ("must lie within ±2^53", lambda values: _number_rule(values, lambda known: abs(known) <= MAXIMUM_INTEGER))
         )
-    if column.minimum is not None:
-        low = column.minimum
+    if column.low is not None:
+        low = column.low
         rules.append((f"must be at least {low:g}", lambda values: _number_rule(values, lambda known: known >= low)))
-    if column.maximum is not None:
-        high = column.maximum
+    if column.high is not None:
+        high = column.high
         rules.append((f"must be at most {high:g}", lambda values: _number_rule(values, lambda known: known <= high)))
     return rules
 
 
 def _category_rules(column: Column) -> list[Rule]:
-    rules: list[Rule] = [("must be text", lambda values: values.isna() | values.map(lambda v: isinstance(v, str)))]
+    rules: list[Rule] = [("must be text", _is_text)]
     if column.categories is not None:
         allowed = column.categories
         text = f"must be one of {', '.join(allowed[:8])}{' …' if len(allowed) > 8 else ''}"
@@ -155,9 +180,45 @@ def _category_rules(column: Column) -> list[Rule]:
         rules.append(
             (f"must match {pattern}", lambda values: values.isna() | values.astype(str).str.fullmatch(pattern))
         )
-    long = f"must have at most {MAXIMUM_CATEGORY_LENGTH} characters"
-    rules.append((long, lambda values: values.isna() | (values.astype(str).str.len() <= MAXIMUM_CATEGORY_LENGTH)))
+    return [*rules, _length_rule(MAXIMUM_CATEGORY_LENGTH)]
+
+
+def _length_rule(most: int) -> Rule:
+    long = f"must have at most {most:,} characters"
+    return long, lambda values: values.isna() | (values.astype(str).str.len() <= most)
+
+
+def _date_rules(column: Column) -> list[Rule]:
+    """Dates are timestamps, or texts in ISO 8601 as in requests."""
+    zone, earliest, latest = column.time_zone, column.earliest, column.latest
+    rules: list[Rule] = [("must be a date", lambda values: _date_rule(values, zone, lambda known: known == known))]
+    if earliest:
+        text = f"must be {column.minimum} or later"
+        rules.append((text, lambda values: _date_rule(values, zone, lambda known: known >= earliest, broken=True)))
+    if latest:
+        text = f"must be {column.maximum} or earlier"
+        rules.append((text, lambda values: _date_rule(values, zone, lambda known: known <= latest, broken=True)))
     return rules
+
+
+def _date_rule(values: Any, zone: str | None, rule: Callable[[Any], Any], *, broken: bool = False) -> Any:
+    """A rule about dates.
+
+    Args:
+        values: Dates, or texts in ISO 8601.
+        zone: The time zone of texts with an offset.
+        rule: A function of moments that says which are good.
+        broken: Whether a value that is not a date is good: another rule reports it.
+    """
+    import pandas as pd
+
+    moments = pd.Series(moments_of(values, time_zone=zone), index=values.index)
+    good = rule(moments)
+    return values.isna() | (good | moments.isna() if broken else good)
+
+
+def _is_text(values: Any) -> Any:
+    return values.isna() | values.map(lambda value: isinstance(value, str))
 
 
 def _present(values: Any) -> Any:
@@ -200,21 +261,43 @@ def _finite(values: Any) -> Any:
 
 
 def _broken_target(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
-    name = problem.target.column
-    target = frame[name]
-    found = []
-    if target.isna().any():
-        found.append(
-            Violation(column=name, rule="the target must not be missing", rows=int(target.isna().sum()), examples=())
-        )
+    """Rules of the target: labelled rows, and exactly the classes that the problem file names."""
+    name, target = problem.target.column, frame[problem.target.column]
+    missing, found = int(target.isna().sum()), []
+    if missing and problem.target.unlabelled == "refuse":
+        found.append(Violation(column=name, rule="the target must not be missing", rows=missing, examples=()))
     values = sorted(target.dropna().unique().tolist(), key=str)
-    shown = tuple(repr(value) for value in values[:EXAMPLES])
-    if problem.target.positive not in values:
-        rule = f"the positive class {problem.target.positive!r} never occurs; the target has {', '.join(shown) or 'no value'}"
+    if not values and len(target):
+        return [*found, Violation(column=name, rule="no row has a label", rows=missing, examples=())]
+    of = _broken_pair if problem.target.binary else _broken_classes
+    return found + of(target, values, problem)
+
+
+def _broken_pair(target: pd.Series[Any], values: list[Any], problem: Problem) -> list[Violation]:
+    name, positive = problem.target.column, problem.target.positive
+    shown = ", ".join(repr(value) for value in values[:EXAMPLES]) + (" …" if len(values) > EXAMPLES else "")
+    if positive not in values:
+        rule = f"the positive class {positive!r} never occurs; the target has {shown or 'no value'}"
+        return [Violation(column=name, rule=rule, rows=0, examples=())]
+    if len(values) == 2:
+        return []
+    rule = "the target has only one class" if len(values) == 1 else f"the target has {len(values)} classes, not two"
+    return [Violation(column=name, rule=f"{rule}: {shown}", rows=0, examples=())]
+
+
+def _broken_classes(target: pd.Series[Any], values: list[Any], problem: Problem) -> list[Violation]:
+    name, classes = problem.target.column, problem.target.classes or ()
+    unknown = [value for value in values if value not in classes]
+    found = []
+    if unknown:
+        rule = "a label must be one of target.classes"
+        rows = int(target.isin(unknown).sum())
+        examples = tuple(repr(value) for value in unknown[:EXAMPLES])
+        found.append(Violation(column=name, rule=rule, rows=rows, examples=examples))
+    absent = [repr(value) for value in classes if value not in values]
+    if absent:
+        rule = f"these classes never occur: {', '.join(absent[:EXAMPLES])}{' …' if len(absent) > EXAMPLES else ''}"
         found.append(Violation(column=name, rule=rule, rows=0, examples=()))
-    elif len(values) != 2:
-        rule = "the target has only one class" if len(values) == 1 else f"the target has {len(values)} classes, not two"
-        found.append(Violation(column=name, rule=f"{rule}: {', '.join(shown)}", rows=0, examples=()))
     return found
 
 

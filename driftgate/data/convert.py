@@ -2,7 +2,7 @@
 
 A number may have digits, a sign, the decimal separator and an exponent, but no thousands separators, hexadecimal digits,
 underscores, words, digits of other scripts, or spaces around it. Whole numbers are within ±2^53. A boolean is true or
-false in any case, 1 or 0.
+false, yes or no, t or f, y or n in any case, or 1 or 0.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from driftgate.data.faults import Fault
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["number", "integer", "boolean", "category", "identifier", "timestamp"]
+Kind = Literal["number", "integer", "boolean", "category", "identifier", "timestamp", "date", "text"]
 
 NUMBER = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 WHOLE = r"^[+-]?[0-9]+(?:\.0*)?$"
-BOOLEAN = r"^(?i:true|false|1|0)$"
-TRUE = r"^(?i:true|1)$"
+BOOLEAN = r"^(?i:true|false|yes|no|t|f|y|n|1|0)$"
+TRUE = r"^(?i:true|yes|t|y|1)$"
 
 BEYOND = "is a whole number beyond ±2^53 and would be rounded"
 BEYOND_REMEDY = "Declare the column as a category if it is an identifier, or as a number if rounding does no harm."
@@ -39,6 +39,16 @@ class Rule:
     texts: Texts
     decimal: str = "."
 
+    @property
+    def dated(self) -> bool:
+        """Whether the values are dates or times."""
+        return self.kind in ("timestamp", "date")
+
+    @property
+    def format_key(self) -> str:
+        """The key of the problem file that sets the format of the dates."""
+        return f"contract.{self.name}.format" if self.kind == "date" else "data.date_format"
+
 
 def rule_of(name: str, problem: Problem, *, csv: bool) -> Rule:
     """How to read a column that the problem names."""
@@ -51,7 +61,13 @@ def rule_of(name: str, problem: Problem, *, csv: bool) -> Rule:
         kind: Kind = "boolean" if isinstance(value, bool) else "integer" if isinstance(value, int) else "category"
         return Rule(name, kind, texts, decimal)
     if name in problem.contract.columns:
-        return Rule(name, problem.contract.columns[name].type, texts, decimal)
+        column = problem.contract.columns[name]
+        if column.missing is not None:
+            texts = texts.model_copy(update={"missing": column.missing})
+        if column.type == "date":
+            zone = column.time_zone or texts.time_zone
+            texts = texts.model_copy(update={"date_format": column.format, "time_zone": zone})
+        return Rule(name, column.type, texts, decimal)
     return Rule(name, "identifier", texts, decimal)
 
 
@@ -68,7 +84,7 @@ def from_texts(values: pa.ChunkedArray, rule: Rule) -> tuple[Any, list[Fault]]:
     values = without_missing(values, rule)
     convert: Callable[[Any, Rule], tuple[Any, list[Fault]]] = {
         "number": _numbers, "integer": _integers, "boolean": _booleans, "category": _categories,
-        "identifier": _categories, "timestamp": _timestamps,
+        "identifier": _categories, "timestamp": _timestamps, "date": _timestamps, "text": _categories,
     }[rule.kind]  # fmt: skip
     return convert(values, rule)
 
@@ -166,7 +182,7 @@ def _booleans(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
     import pyarrow.compute as pc
 
     good = pc.match_substring_regex(values, BOOLEAN)
-    remedy = "Write true, false, 1 or 0. If it means a missing value, add it to data.missing."
+    remedy = "Write true or false, yes or no, or 1 or 0. If it means a missing value, add it to data.missing."
     faults = wrong_values(values, pc.invert(good), rule, "is neither true nor false", remedy)
     found = pc.match_substring_regex(values, TRUE)
     return pc.if_else(good, found, pa.scalar(None, pa.bool_())), faults
@@ -177,7 +193,7 @@ def _categories(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
 
 
 def _timestamps(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
-    return read_dates(values, rule.texts, column=rule.name)
+    return read_dates(values, rule.texts, column=rule.name, key=rule.format_key)
 
 
 def _matching(values: Any, rule: Rule, pattern: str, cause: str) -> tuple[Any, list[Fault]]:
@@ -198,7 +214,7 @@ def _matching(values: Any, rule: Rule, pattern: str, cause: str) -> tuple[Any, l
 
 def _remedy(value: str, rule: Rule) -> str:
     """What to do about a value that is not a number."""
-    if value.lower() in ("true", "false"):
+    if value.lower() in ("true", "false", "yes", "no"):
         return "Write 1 and 0, or declare the column as a boolean; for a target, set target.positive: true."
     other = "," if rule.decimal == "." else "."
     if value != value.strip():

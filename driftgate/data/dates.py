@@ -9,34 +9,31 @@ from __future__ import annotations
 import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from driftgate.config import Texts
 from driftgate.data.faults import Fault
+from driftgate.moments import ISO
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-ISO = (
-    r"^(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-    r" ?(?P<zone>[Zz]|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?)?$"
-)
+ZONE_YEARS = 1902, 2036  # the years that tables of time zones cover
 BY_PARTS = re.compile(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1[0-9]{2,4}\b")
 NO_DATE = "is not a date in ISO 8601"
 AMBIGUOUS = "does not say which part is the day and which the month"
-FORMAT_REMEDY = (
-    "Write dates such as 2024-01-31 18:05:00, or set data.date_format to their format, such as '%d/%m/%Y %H:%M'."
-)
+FORMAT_REMEDY = "Write dates such as 2024-01-31 18:05:00, or set {} to their format, such as '%d/%m/%Y %H:%M'."
 
 
-def read_dates(values: Any, texts: Texts, *, column: str) -> tuple[Any, list[Fault]]:
+def read_dates(values: Any, texts: Texts, *, column: str, key: str = "data.date_format") -> tuple[Any, list[Fault]]:
     """Read dates.
 
     Args:
         values: pyarrow strings, null where missing.
         texts: The format of the dates.
         column: The name of the column, for faults.
+        key: The key of the problem file that sets the format, for faults.
 
     Returns:
         Timestamps in microseconds without a zone, null where a value is missing or invalid; and the faults. It is a fault
@@ -57,16 +54,27 @@ def read_dates(values: Any, texts: Texts, *, column: str) -> tuple[Any, list[Fau
     wrong = known & moments.isna().to_numpy()
     zoned = np.zeros(len(series), dtype=bool)
     zoned[known] = aware[place]
-    faults = _faults(series, wrong, texts, column)
+    faults = _faults(series, wrong, texts, column, key)
     faults += _mixed(series, zoned & ~wrong, known & ~zoned & ~wrong, texts, column)
     return pa.chunked_array([pa.array(moments, pa.timestamp("us"))]), faults
 
 
 def local_time(moments: pd.Series[Any], texts: Texts) -> pd.Series[Any]:
     """Convert timestamps from UTC to the local time of the declared zone; both are without a zone."""
+    import numpy as np
+    import pandas as pd
+
     if not texts.time_zone:
         return moments
-    found: pd.Series[Any] = moments.dt.tz_localize("UTC").dt.tz_convert(texts.time_zone).dt.tz_localize(None)
+    local = moments.dt.tz_localize("UTC").dt.tz_convert(texts.time_zone).dt.tz_localize(None)
+    found: pd.Series[Any] = pd.Series(local.to_numpy(copy=True), index=moments.index)
+    # Outside the tables of a zone, pandas doesn't follow its rules as the service does.
+    for at in np.flatnonzero(~moments.dt.year.between(*ZONE_YEARS).to_numpy() & moments.notna().to_numpy()).tolist():
+        try:
+            utc = moments.iloc[at].to_pydatetime().replace(tzinfo=dt.UTC)
+            found.iloc[at] = utc.astimezone(ZoneInfo(texts.time_zone)).replace(tzinfo=None)
+        except (OverflowError, ValueError):  # not in the years 1 to 9999
+            found.iloc[at] = pd.NaT
     return found
 
 
@@ -165,7 +173,7 @@ def _mixed(series: pd.Series[Any], aware: np.ndarray, naive: np.ndarray, texts: 
     return [Fault(column, rows.tolist(), str(series.iloc[rows[0]]), cause, remedy)]
 
 
-def _faults(series: pd.Series[Any], wrong: np.ndarray, texts: Texts, column: str) -> list[Fault]:
+def _faults(series: pd.Series[Any], wrong: np.ndarray, texts: Texts, column: str, key: str) -> list[Fault]:
     import numpy as np
 
     rows = np.flatnonzero(wrong)
@@ -174,14 +182,14 @@ def _faults(series: pd.Series[Any], wrong: np.ndarray, texts: Texts, column: str
     value = str(series.iloc[rows[0]])
     if texts.date_format:
         cause, remedy = (
-            f"doesn't match data.date_format, {texts.date_format!r}",
-            "Correct the value or data.date_format.",
+            f"doesn't match {key}, {texts.date_format!r}",
+            f"Correct the value or {key}.",
         )
     elif BY_PARTS.match(value):
         cause = AMBIGUOUS
-        remedy = "Set data.date_format to the format of the dates, such as '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'."
+        remedy = f"Set {key} to the format of the dates, such as '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'."
     else:
-        cause, remedy = NO_DATE, FORMAT_REMEDY
+        cause, remedy = NO_DATE, FORMAT_REMEDY.format(key)
         if re.match(ISO, value):
             cause, remedy = "is a day or a time that doesn't exist", "Correct the value."
     return [Fault(column, rows.tolist(), value, cause, remedy)]

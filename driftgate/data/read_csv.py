@@ -29,15 +29,18 @@ class CsvFile:
     Args:
         path: The file.
         how: Delimiter and encoding.
+        content: Its bytes, if they were read or unpacked before; None: read the file.
 
     Raises:
         DriftgateError: If it can't be read or decoded, has no header, or two columns have the same name.
     """
 
-    def __init__(self, path: Path, how: Csv) -> None:
-        require_file(path, parquet=False)
+    def __init__(self, path: Path, how: Csv, *, content: bytes | None = None) -> None:
+        if content is None:
+            require_file(path, parquet=False)
+            content = path.read_bytes()
         self.path, self._how = path, how
-        self._text = _decoded(path, how.encoding)
+        self._text = _decoded(path, content, how.encoding)
         self._lines: list[int] | None = None
         self._physical: list[str] | None = None
         self._line_by_line = False  # each row is one line
@@ -216,8 +219,7 @@ class CsvFile:
         )
 
 
-def _decoded(path: Path, encoding: str) -> str:
-    content = path.read_bytes()
+def _decoded(path: Path, content: bytes, encoding: str) -> str:
     name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     mark = next((found for sign, found in MARKS.items() if content.startswith(sign)), None)
     try:

@@ -38,7 +38,8 @@ class ParquetFile:
             self._file = pq.ParquetFile(path, coerce_int96_timestamp_unit="us")
         except Exception as error:
             raise self._unreadable(error) from error
-        self._stored = list(self._file.schema_arrow.names)
+        self._schema = self._file.schema_arrow  # pyarrow makes it anew each time
+        self._stored = list(self._schema.names)
         self.names = [normal_text(name) for name in self._stored]
         refuse_duplicates(path, self.names)
 
@@ -72,7 +73,7 @@ class ParquetFile:
         stored = [self._stored[self.names.index(name)] for name in names]
         rules = [rule_of(name, problem, csv=False) for name in names]
         for name, rule in zip(stored, rules, strict=True):
-            self._require_usable(self._file.schema_arrow.field(name).type, rule)
+            self._require_usable(self._schema.field(name).type, rule)
         try:
             table = self._read(stored, keep)
         except Exception as error:
@@ -122,9 +123,10 @@ class ParquetFile:
                 "Convert it to numbers, text, booleans or dates, or remove it from the problem file.",
             )
         dated = types.is_timestamp(kind) or types.is_date(kind) or _is_text(kind) or types.is_null(kind)
-        if rule.kind == "timestamp" and not dated:
+        if rule.dated and not dated:
+            which = ", which is data.timestamp," if rule.kind == "timestamp" else ", which is declared as a date,"
             raise DriftgateError(
-                f"{show_path(self.path)}: column {rule.name!r}, which is data.timestamp, has the type {kind}, not a date.",
+                f"{show_path(self.path)}: column {rule.name!r}{which} has the type {kind}, not a date.",
                 "Convert it to dates, timestamps or text in ISO 8601.",
             )
 
@@ -143,9 +145,11 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
         kind = values.type
     if _is_text(kind):
         values = values.cast(pa.string())
+        if rule.kind == "boolean":
+            return _booleans_of(without_missing(values, rule), rule)
         # Text in a column of numbers stays text, and the contract check reports it.
-        return from_texts(values, rule) if rule.kind == "timestamp" else (without_missing(values, rule), [])
-    if rule.kind == "timestamp":
+        return from_texts(values, rule) if rule.dated else (without_missing(values, rule), [])
+    if rule.dated:
         return _local_stamps(values, rule), []
     if types.is_decimal(kind):
         if rule.kind == "integer" and (faults := beyond_integers(values, rule)):
@@ -158,6 +162,12 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
     # Whole numbers become floats if some are missing. They must not be rounded without a report.
     exact = rule.kind != "integer" or not types.is_integer(values.type) or values.type.bit_width < 64
     return values, [] if exact else beyond_integers(values, rule)
+
+
+def _booleans_of(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
+    """Booleans written as words, such as yes and no; other texts stay as they are, and the contract check reports them."""
+    found, faults = from_texts(values, rule)
+    return (values, []) if faults else (found, [])
 
 
 def _local_stamps(values: Any, rule: Rule) -> Any:

@@ -16,6 +16,8 @@ from driftgate.data.read_csv import CsvFile, header_hint
 from driftgate.data.read_parquet import ParquetFile
 from driftgate.errors import DriftgateError
 from driftgate.files import md5_of
+from driftgate.inputs import inputs_of
+from driftgate.moments import iso_text
 from driftgate.results.training import LeftOut
 from driftgate.workspace import show_path
 
@@ -65,16 +67,17 @@ def read_rows(
         columns: The columns to read; None: all that the problem names.
 
     Returns:
-        Row id, timestamp, features and target, with a fresh index, without columns that the problem doesn't name; and the
+        Row id, timestamp, features, target and group, with a fresh index, without columns that the problem doesn't name; and the
         data version. The contract check reports columns of the contract that the file lacks.
 
     Raises:
-        DriftgateError: If the file can't be read, changed meanwhile, lacks the target, the row id or the timestamp, has an
-            invalid value, or has no rows.
+        DriftgateError: If the file can't be read, changed meanwhile, lacks the target, the row id, the timestamp or the
+            group, has an invalid value, or has no rows.
     """
     path, timestamp, target = problem.data_path, problem.data.timestamp, problem.target.column
     file = open_table(path, problem=problem)
-    for key, column in (("target.column", target), ("data.row_id", problem.data.row_id), ("data.timestamp", timestamp)):
+    own = {"target.column": target, "data.row_id": problem.data.row_id, "data.timestamp": timestamp}
+    for key, column in {**own, "data.group": problem.data.group}.items():
         if column and column not in file.names:
             listed = ", ".join(shown_name(name) for name in file.names[:SHOWN_COLUMNS])
             raise DriftgateError(
@@ -89,8 +92,8 @@ def read_rows(
         raise DriftgateError(f"{show_path(path)} changed while it was read.", "Run again when no program writes to it.")
     if frame.empty:
         raise _no_rows(path, counts, as_of=moment)
-    if timestamp:
-        frame = frame.sort_values(timestamp, kind="stable")
+    if timestamp and not frame[timestamp].is_monotonic_increasing:  # a sort copies the whole frame
+        frame = frame.sort_values(timestamp, kind="stable", ignore_index=True)
     version = DataVersion(
         path=str(problem.data.path),
         md5=md5,
@@ -101,15 +104,14 @@ def read_rows(
         no_timestamp=counts.no_timestamp,
         no_label=int(frame[target].isna().sum()) if target in frame else 0,
     )
-    return frame.reset_index(drop=True), version
+    return frame, version
 
 
 def named_columns(problem: Problem) -> list[str]:
-    """The columns that a problem names: row id, timestamp, features, target."""
-    timestamp = problem.data.timestamp
-    group = problem.data.group
-    own = [problem.data.row_id, *([timestamp] if timestamp else []), *problem.contract.columns, problem.target.column]
-    return own if group is None or group in own else [*own, group]
+    """The columns that a problem names: row id, timestamp, features, target, group."""
+    data = problem.data
+    own = [data.row_id, data.timestamp, *problem.contract.columns, problem.target.column, data.group]
+    return list(dict.fromkeys(name for name in own if name is not None))
 
 
 def shown_name(name: str) -> str:
@@ -137,25 +139,42 @@ def features_of(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         contract: The columns.
 
     Returns:
-        The contract's columns in its order: numbers as float32 (missing: NaN), categories as str (missing: "").
+        The contract's inputs in its order: numbers as float32 (missing: NaN), categories as str (missing: ""). Parts of
+        dates and buckets of texts are float32.
     """
     import pandas as pd
 
     columns: dict[str, Any] = {}
-    for name, column in contract.columns.items():
+    derived = inputs_of(frame, contract)
+    for name, found in contract.inputs.items():
+        if found.derived:
+            columns[name] = derived[name]
+            continue
         values = frame[name]
-        if column.is_category:
+        if found.is_category:
             columns[name] = values.astype(object).where(values.notna(), MISSING_CATEGORY).astype(str).astype(object)
         else:
             columns[name] = values.astype("float32")
     return pd.DataFrame(columns, index=frame.index)
 
 
+def with_inputs(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """The frame, and a column for each input of the model that is computed from a date or a text; the rest stays as it is."""
+    import pandas as pd
+
+    derived = inputs_of(frame, contract)
+    return pd.concat([frame, pd.DataFrame(derived, index=frame.index)], axis=1) if derived else frame
+
+
 def rows_of(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
-    """The feature columns as JSON values: one mapping per row, with whole numbers as int and missing values as None."""
+    """The feature columns as JSON values: one mapping per row, as a request has them.
+
+    Whole numbers are int, dates are texts in ISO 8601, and missing values are None.
+    """
+    kinds: dict[str, Any] = {"boolean": bool, "integer": int, "number": float, "date": iso_text}
     columns: dict[str, list[Any]] = {}
     for name, column in contract.columns.items():
-        kind: Any = {"category": str, "boolean": bool, "integer": int, "number": float}[column.type]
+        kind = kinds.get(column.type, str)
         known = frame[name].notna()
         columns[name] = [
             kind(value) if there else None for value, there in zip(frame[name].tolist(), known.tolist(), strict=True)

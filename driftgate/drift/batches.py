@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +35,7 @@ class BatchInfo(BaseModel):
     `ignored` names the columns of the file that are not in the problem file. If `since` and `until` are set, the batch has
     all rows of that time. `left_out` counts the rows of the source that were not compared, and the rows without a label,
     which don't count for the realised performance. `bad_lines` counts the lines of the prediction log that were left out.
+    `logged` rows have the time of their prediction, which isn't the problem's timestamp.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,17 +48,30 @@ class BatchInfo(BaseModel):
     until: dt.datetime | None
     ignored: tuple[str, ...]
     bad_lines: int = 0
+    logged: bool = False
     left_out: LeftOut = LeftOut()
 
 
 def as_released(problem: Problem, release: Release) -> Problem:
-    """The problem with the contract and the drift constants from the training of a release.
+    """The problem with the contract, the classes and the drift constants from the training of a release.
 
     `accept_from` comes from the present problem file, because it is set after the training.
+
+    Raises:
+        DriftgateError: If the model has two classes and the problem more, or the reverse.
     """
-    rule = profile_of(release).rule.model_copy(update={"accept_from": problem.gate.drift.accept_from})
+    profile = profile_of(release)
+    if problem.target.binary != release.card.binary:
+        now, then = ("two", "more") if problem.target.binary else ("more than two", "two")
+        raise DriftgateError(
+            f"{problem.name} has {now} classes, but model {release.card.version} was trained on {then}.", "Train again."
+        )
+    rule = profile.rule.model_copy(update={"accept_from": problem.gate.drift.accept_from})
     gate = problem.gate.model_copy(update={"drift": rule})
-    return problem.model_copy(update={"contract": release.contract, "gate": gate})
+    target = problem.target
+    if not target.binary:
+        target = target.model_copy(update={"classes": profile.classes})
+    return problem.model_copy(update={"contract": release.contract, "target": target, "gate": gate})
 
 
 def find_window(
@@ -231,10 +245,10 @@ def read_log(
     if reader.bad_lines:
         log.warning("%d bad lines of the prediction log are left out of this check", reader.bad_lines)
     found = found[found["model"] == problem.name].reset_index(drop=True)
-    other = next((value for value in profile.classes if value != target.positive), None)
-    known = {release.card.positive_name: target.positive, release.card.negative_name: other}
-    rows = features_of_log(found, list(problem.contract.columns))
-    rows = rows.assign(**{problem.data.row_id: found["prediction_id"], target.column: found["label"].map(known)})
+    rows = _dated(features_of_log(found, list(problem.contract.columns)), problem)
+    rows = rows.assign(**{target.column: _labels_of_log(found["label"], problem, release=release, profile=profile)})
+    if problem.data.row_id:
+        rows[problem.data.row_id] = found["prediction_id"]
     if timestamp:
         rows[timestamp] = found["at"]
     late = (found["at"] >= begin).to_numpy()
@@ -249,9 +263,31 @@ def read_log(
         until=until_moment,
         ignored=(),
         bad_lines=reader.bad_lines,
+        logged=True,
         left_out=LeftOut(no_label=_unlabelled(current, problem)),
     )
     return current, seen, batch
+
+
+def _dated(rows: pd.DataFrame, problem: Problem) -> pd.DataFrame:
+    """The rows with dates as dates: the log has them as texts in ISO 8601."""
+    from driftgate.inputs import moments_of
+
+    dates = {name: rules for name, rules in problem.contract.columns.items() if rules.type == "date" and name in rows}
+    return rows.assign(**{name: moments_of(rows[name], time_zone=rules.time_zone) for name, rules in dates.items()})
+
+
+def _labels_of_log(labels: pd.Series[Any], problem: Problem, *, release: Release, profile: Profile) -> pd.Series[Any]:
+    """The values of the target for the names of classes that the log has as labels.
+
+    With three classes or more, a label that is none of them stays as it is, so that the contract check reports it.
+    """
+    target = problem.target
+    if target.binary:
+        other = next((value for value in profile.classes if value != target.positive), None)
+        return labels.map({release.card.positive_name: target.positive, release.card.negative_name: other})
+    known = {str(value): value for value in profile.classes}
+    return labels.map(lambda label: known.get(label, label), na_action="ignore")
 
 
 def log_window(problem: Problem, *, since: dt.date | None, until: dt.date | None) -> tuple[dt.date, dt.date]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import Problem
-from driftgate.contract import PREDICTION
 from driftgate.data.contract_check import find_batch_violations
 from driftgate.data.table import features_of, labels_of
 from driftgate.drift.checks import drift_checks, estimate_checks
 from driftgate.drift.compare import Drift, History
 from driftgate.drift.counting import Counts, count
+from driftgate.drift.derived import derive
 from driftgate.drift.estimate import Expected, Spread, expect
+from driftgate.drift.outputs import is_prediction, prediction_values, target_values
 from driftgate.drift.profile import Profile
 from driftgate.production.scoring import Scorer
 from driftgate.verdict import Check
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("driftgate.drift")
 
 EDGE = 0.005
+ROWS_AT_ONCE = 500_000  # that the model predicts: its inputs are a copy of the rows
 
 
 class DriftAnalysis(BaseModel):
@@ -61,6 +63,7 @@ def check_drift(
     seen: pd.DataFrame | None = None,
     window: tuple[dt.datetime, dt.datetime] | None = None,
     interactive: str = "",
+    timed: bool = True,
 ) -> tuple[DriftAnalysis, DriftPages]:
     """Compare rows with the reference.
 
@@ -75,6 +78,7 @@ def check_drift(
         window: Start and end of the days of which `current` has all rows, so that their number can be checked; None: the
             time comes from the rows.
         interactive: Where the interactive page will be kept, in words, for the static page.
+        timed: Whether the timestamp means the same as at training; if not, the ages of dates are not compared.
 
     Returns:
         The result, and its two pages.
@@ -88,9 +92,9 @@ def check_drift(
         first, days = window[0], (window[1] - window[0]).days
     history = History(profile, days=days)
     if seen is not None and first is not None and len(seen):
-        _replay(history, seen, problem, until=first, scorer=scorer)
+        _replay(history, seen, problem, until=first, scorer=scorer, timed=timed)
     probability = _probability(current, problem, scorer)
-    counts = _count(current, problem, profile=profile, probability=probability)
+    counts = _count(current, problem, profile=profile, probability=probability, timed=timed)
     drift = history.compare(
         counts, rows=len(current), first=first, last=last, whole_window=window is not None, stray=stray
     )
@@ -122,7 +126,13 @@ def newest_window(
 
 
 def _replay(
-    history: History, seen: pd.DataFrame, problem: Problem, *, until: dt.datetime, scorer: Scorer | None
+    history: History,
+    seen: pd.DataFrame,
+    problem: Problem,
+    *,
+    until: dt.datetime,
+    scorer: Scorer | None,
+    timed: bool,
 ) -> None:
     """Check the windows before the batch in order of time; those that don't block join the reference."""
     import pandas as pd
@@ -143,7 +153,7 @@ def _replay(
             refused += 1
             continue
         probability = _probability(window, problem, scorer)
-        counts = _count(window, problem, profile=history.profile, probability=probability)
+        counts = _count(window, problem, profile=history.profile, probability=probability, timed=timed)
         drift = history.compare(counts, rows=len(window), first=first)
         accepted = accept_from is not None and first.date() >= accept_from
         if accepted or not any(column.blocks for column in drift.columns):
@@ -155,22 +165,39 @@ def _replay(
 
 
 def _probability(frame: pd.DataFrame, problem: Problem, scorer: Scorer | None) -> np.ndarray | None:
-    """The model's probability for each row, of shape (n,); None if the model can't predict the rows."""
-    return None if scorer is None or frame.empty else scorer.probability(features_of(frame, problem.contract))
+    """The model's probability for each row, of shape (n,) or (n, classes); None if the model can't predict the rows."""
+    import numpy as np
+
+    if scorer is None or frame.empty:
+        return None
+    parts = (frame.iloc[start : start + ROWS_AT_ONCE] for start in range(0, len(frame), ROWS_AT_ONCE))
+    return np.concatenate([scorer.probability(features_of(part, problem.contract)) for part in parts])
 
 
-def _count(frame: pd.DataFrame, problem: Problem, *, profile: Profile, probability: np.ndarray | None) -> Counts:
+def _count(
+    frame: pd.DataFrame, problem: Problem, *, profile: Profile, probability: np.ndarray | None, timed: bool
+) -> Counts:
     """The counts of every column; without a model there is no prediction column, without labels no target."""
     import pandas as pd
 
-    features = {name: profile.layouts[name] for name in profile.layouts if name not in (PREDICTION, profile.target)}
+    derived, target = profile.derived, profile.target
+    features = {
+        name: layout
+        for name, layout in profile.layouts.items()
+        if name not in derived and name != target and not is_prediction(name, target=target)
+    }
     counts = count(frame, features)
-    labels = _labels(frame, problem)
-    for name, values in ((PREDICTION, probability), (profile.target, labels)):
-        if values is not None:
-            # Labels arrive late, so missing labels are not a sign of drift.
-            known = pd.DataFrame({name: values}).dropna()
-            counts |= count(known, {name: profile.layouts[name]})
+    values = {
+        name: derive(frame, what, timestamp=problem.data.timestamp if timed else None) for name, what in derived.items()
+    }
+    if probability is not None:
+        # Labels arrive late, so missing labels are not a sign of drift.
+        values |= {name: found.dropna() for name, found in prediction_values(probability, problem).items()}
+    if target in frame and frame[target].notna().any():
+        values[target] = target_values(frame, problem).dropna()
+    for name, found in values.items():
+        if found is not None and name in profile.layouts:
+            counts |= count(pd.DataFrame({name: found}), {name: profile.layouts[name]})
     return counts
 
 
@@ -184,14 +211,15 @@ def _spread_for(profile: Profile, days: int) -> dict[str, Spread]:
 
 
 def _labels(frame: pd.DataFrame, problem: Problem) -> np.ndarray | None:
-    """The labels as 0 and 1, NaN if unknown; float64 of shape (n,). None if no label is known."""
+    """The codes of the labels, NaN if unknown or none of the classes; float64 of shape (n,). None if no label is known."""
+    import numpy as np
+
     target = problem.target.column
-    known = frame[target].notna() if target in frame else None
+    known = frame[target].notna().to_numpy() if target in frame else None
     if known is None or not known.any():
         return None
-    found: np.ndarray = labels_of(frame, problem).astype(float)
-    found[~known.to_numpy()] = float("nan")
-    return found
+    codes = labels_of(frame, problem).astype(float)
+    return np.where(known & (codes >= 0), codes, np.nan)
 
 
 def span_of(frame: pd.DataFrame, timestamp: str | None) -> tuple[dt.datetime | None, dt.datetime | None, int]:

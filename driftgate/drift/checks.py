@@ -145,6 +145,8 @@ def _blind_checks(drift: Drift) -> list[Check]:
 
 def _why(column: ColumnDrift) -> str:
     text = _words(column.worst)
+    if column.detail and column.worst.measure == "distance":
+        text += f". Of the classes, {column.detail}"
     if column.blocks:
         return f"{text}. Severe, in a column that the model uses"
     return f"{text}. Severe, but only a warning: {column.excuse}" if column.state == "severe" else text

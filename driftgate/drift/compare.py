@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.contract import PREDICTION
-from driftgate.drift.counting import Counts
-from driftgate.drift.limits import STATES, Measurement, Ordinary, State, measure_column, measure_refused
+from driftgate.drift.counting import Counts, Layout
+from driftgate.drift.limits import STATES, Measurement, Ordinary, State, measure_column, measure_refused, stricter
+from driftgate.drift.outputs import is_prediction
 from driftgate.drift.profile import Profile
 from driftgate.words import plural
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 SHORTEST_BATCH = dt.timedelta(hours=12)
+MANY_COLUMNS = 50  # with more, the sampling term grows, so that chance alarms of a check don't grow with their number
+SHOWN_COLUMNS = 60  # on the interactive page, the worst: thousands of pictures are more than a browser can open
 FAR = ("distance", "refused")
 COMPARED_WITH = {
     "ever": "the most similar past window",
@@ -37,7 +39,8 @@ MEASURE_NAMES = {
 class ColumnDrift(BaseModel):
     """One column of a batch. `missing` is its share of missing values; `measurements` has every measure with its limits.
 
-    `excuse` says why the column can't block, however large its drift; None: it can.
+    `excuse` says why the column can't block, however large its drift; None: it can. `detail` names the class of three or more
+    whose share changed most.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +50,7 @@ class ColumnDrift(BaseModel):
     missing: float
     measurements: tuple[Measurement, ...]
     excuse: str | None
+    detail: str | None = None
 
     @property
     def blocks(self) -> bool:
@@ -128,7 +132,8 @@ class History:
         self.days = enough[0] if enough else profile.days
         self.pooled = self.days != days
         self._past = {name: self._past_of(name, enough, days) for name in profile.layouts}
-        first = next(name for name in profile.layouts if name != PREDICTION)
+        self._rule = stricter(profile.rule, times=len(profile.layouts) / MANY_COLUMNS)
+        first = next(name for name in profile.layouts if not is_prediction(name, target=profile.target))
         self._sizes = [int(size) for size in profile.windows_of(first, self.days).sum(axis=1) if size]
         self.joined = 0
         self.newest = profile.end
@@ -219,14 +224,15 @@ class History:
     def _compare_column(self, name: str, counts: np.ndarray, *, near: bool, excuse: str | None) -> ColumnDrift:
         import numpy as np
 
-        past = self._past[name]
+        past, layout = self._past[name], self.profile.layouts[name]
+        of_classes = layout.category and self._is_output(name)
+        # A class more is a share more that chance may change.
+        rule = stricter(self._rule, times=len(layout.named)) if of_classes else self._rule
         measurements = measure_column(
-            counts, past.windows, past.ordinary, layout=self.profile.layouts[name], rule=self.profile.rule,
-            pooled=past.pooled, near=near,
-        )  # fmt: skip
+            counts, past.windows, past.ordinary, layout=layout, rule=rule, pooled=past.pooled, near=near
+        )
         if past.refused and past.ordinary is not None and not past.pooled:
             refused = np.array(past.refused)
-            layout, rule = self.profile.layouts[name], self.profile.rule
             measurements.append(measure_refused(counts, refused, past.windows, past.ordinary, layout=layout, rule=rule))
         return ColumnDrift(
             name=name,
@@ -234,12 +240,16 @@ class History:
             missing=float(counts[-1] / max(counts.sum(), 1)),
             measurements=tuple(measurements),
             excuse=excuse,
+            detail=_changed_class(counts, past.windows, layout) if of_classes else None,
         )
+
+    def _is_output(self, name: str) -> bool:
+        return name == self.profile.target or is_prediction(name, target=self.profile.target)
 
     def _excuse(self, name: str, *, rows: int, short: bool) -> str | None:
         """Why a column can't block."""
         profile = self.profile
-        if name == PREDICTION:
+        if is_prediction(name, target=profile.target):
             return "drift of the predictions never blocks"
         if not profile.matters(name):
             return "the model hardly uses this column"
@@ -250,6 +260,17 @@ class History:
         if profile.first_day is not None and self._past[name].ordinary is None:
             return "the reference is too short to derive a limit from its past"
         return None
+
+
+def _changed_class(counts: np.ndarray, windows: np.ndarray, layout: Layout) -> str | None:
+    """The class whose share differs most from that of all windows together, in words."""
+    total = windows.sum(axis=0)[: len(layout.named)]
+    now = counts[: len(layout.named)]
+    if not now.sum() or not total.sum():
+        return None
+    here, past = now / now.sum(), total / total.sum()
+    at = int(abs(here - past).argmax())
+    return f"the share of {layout.named[at]} changed most: {here[at]:.1%}, and {past[at]:.1%} in the reference"
 
 
 def windows_text(*, windows: int, days: int, joined: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import base64
+import zlib
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +28,7 @@ class Layout(BaseModel):
     Categories: one cell for each of `named`, one for the rest of `known`, and one for categories that are not in the
     reference. The last cell of either kind counts missing values. `rare` is the share of the reference's rows whose category
     occurs once; it estimates the expected share of unseen categories (Good 1953).
+    `moving` values move on with the calendar, so that only their missing share is compared.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +38,7 @@ class Layout(BaseModel):
     known: tuple[str, ...] = ()
     rare: float = 0.0
     category: bool
+    moving: bool = False
 
     @property
     def cells(self) -> int:
@@ -79,8 +83,8 @@ def layout_of(values: pd.Series[Any], *, category: bool) -> Layout:
     import pandas as pd
 
     if category:
-        counts = values.dropna().astype(str).value_counts()
-        counts = counts.groupby([normal_text(name) for name in counts.index]).sum()
+        counts = values.dropna().value_counts()  # before the conversion to text, which is slow for many rows
+        counts = counts.groupby([normal_text(str(name)) for name in counts.index]).sum()
         counts = counts.drop("", errors="ignore")  # a missing value
         # Categories with equal counts are sorted by name, so that the same rows always give the same layout.
         names = sorted(counts.index, key=lambda name: (-counts[name], name))
@@ -141,22 +145,53 @@ def count_batches(batches: Iterable[pd.DataFrame], layouts: Mapping[str, Layout]
     return total, rows
 
 
-def count_days(frame: pd.DataFrame, layouts: Mapping[str, Layout], days: np.ndarray, *, span: int) -> Counts:
-    """Count the rows of each day separately.
+def count_column(values: pd.Series[Any], layout: Layout, days: np.ndarray, *, span: int) -> np.ndarray:
+    """Count the values of one column for each day separately.
 
     Args:
-        frame: The rows.
-        layouts: The cells of each column.
+        values: The values, of shape (n,).
+        layout: The cells of the column.
         days: The day of each row, from 0; int64 of shape (n,).
         span: How many days there are.
 
     Returns:
-        int64 of shape (span, cells) for each column.
+        int64 of shape (span, cells).
     """
     import numpy as np
 
-    found: Counts = {}
-    for name, layout in layouts.items():
-        flat = days * layout.cells + layout.cells_of(frame[name])
-        found[name] = np.bincount(flat, minlength=span * layout.cells).reshape(span, layout.cells)
-    return found
+    flat = days * layout.cells
+    flat += layout.cells_of(values)
+    return np.bincount(flat, minlength=span * layout.cells).reshape(span, layout.cells)
+
+
+class Packed(BaseModel):
+    """Counts as compressed bytes: most cells of most days are 0, and a wide table has many million of them.
+
+    `data` is the zlib-compressed array in base64, little-endian, with `width` bytes a number.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    shape: tuple[int, int]
+    width: Literal[1, 2, 4, 8]
+    data: str
+
+
+def pack(counts: np.ndarray) -> Packed:
+    """Compress counts of shape (days, cells)."""
+    import numpy as np
+
+    width = np.min_scalar_type(int(counts.max(initial=0))).itemsize
+    raw = np.ascontiguousarray(counts, dtype=f"<u{width}").tobytes()
+    data = base64.b64encode(zlib.compress(raw, level=1)).decode()
+    return Packed.model_validate({"shape": counts.shape, "width": width, "data": data})
+
+
+def unpack(counts: Packed | list[list[int]]) -> np.ndarray:
+    """Counts as int64 of shape (days, cells). Profiles of earlier releases have them as lists."""
+    import numpy as np
+
+    if not isinstance(counts, Packed):
+        return np.array(counts, dtype=np.int64)
+    raw = zlib.decompress(base64.b64decode(counts.data))
+    return np.frombuffer(raw, dtype=f"<u{counts.width}").reshape(counts.shape).astype(np.int64)

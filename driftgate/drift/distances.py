@@ -30,19 +30,55 @@ def distances(counts: np.ndarray, windows: np.ndarray, *, category: bool) -> np.
     """
     import numpy as np
 
-    cells = -2 if category else -1  # without what was never seen, and what is missing
-    total, totals = counts[:cells].sum(), windows[:, :cells].sum(axis=1)
-    gaps = counts[:cells] / max(total, 1) - windows[:, :cells] / np.maximum(totals, 1)[:, None]
-    found = np.abs(gaps if category else np.cumsum(gaps, axis=1)).max(axis=1, initial=0.0)
-    return np.where((totals > 0) & (total > 0), found, 0.0)
+    (share, known), (shares, others_known) = (_shares(side, category=category) for side in (counts[None], windows))
+    return np.where(known & others_known, _largest_gap(share - shares, category=category), 0.0)
+
+
+def distances_between(windows: np.ndarray, *, category: bool) -> np.ndarray:
+    """The distance of every window from every window, as `distances` computes it; float64 of shape (k, k)."""
+    import numpy as np
+
+    shares, known = _shares(windows, category=category)
+    found = np.array([_largest_gap(share - shares, category=category) for share in shares])
+    return np.where(known[:, None] & known[None, :], found, 0.0)
+
+
+def distances_of_pairs(windows: np.ndarray, others: np.ndarray, *, category: bool) -> np.ndarray:
+    """The distance of each window from the other one of its row, as `distances` computes it; float64 of shape (k,)."""
+    import numpy as np
+
+    (shares, known), (other_shares, others_known) = (_shares(side, category=category) for side in (windows, others))
+    return np.where(known & others_known, _largest_gap(shares - other_shares, category=category), 0.0)
+
+
+def _shares(windows: np.ndarray, *, category: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The share of each cell among the known values, and which windows have any."""
+    import numpy as np
+
+    held = windows[:, : -2 if category else -1]
+    totals = held.sum(axis=1)
+    return held / np.maximum(totals, 1)[:, None], totals > 0
+
+
+def _largest_gap(gaps: np.ndarray, *, category: bool) -> np.ndarray:
+    import numpy as np
+
+    found: np.ndarray = np.abs(gaps if category else np.cumsum(gaps, axis=1)).max(axis=1, initial=0.0)
+    return found
+
+
+def missing_shares(windows: np.ndarray) -> np.ndarray:
+    """The share of missing values in each window; float64 of shape (k,)."""
+    import numpy as np
+
+    found: np.ndarray = windows[:, -1] / np.maximum(windows.sum(axis=1), 1)
+    return found
 
 
 def missing_gaps(counts: np.ndarray, windows: np.ndarray) -> np.ndarray:
     """Absolute difference of the missing share; float64 of shape (k,)."""
-    import numpy as np
 
-    here = counts[-1] / max(counts.sum(), 1)
-    found: np.ndarray = np.abs(here - windows[:, -1] / np.maximum(windows.sum(axis=1), 1))
+    found: np.ndarray = abs(missing_shares(counts[None]) - missing_shares(windows))
     return found
 
 

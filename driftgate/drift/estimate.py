@@ -1,7 +1,8 @@
 """Estimated performance without labels, from calibrated probabilities, and realised performance where labels exist.
 
 Confidence-based estimation: if probabilities are calibrated, a share p of the rows with probability p is positive. So each
-row counts as p positive and 1 - p negative rows, and every metric has an expected value (NannyML's CBPE; Białek,
+row counts as p positive and 1 - p negative rows, and every metric has an expected value. With three classes or more, each
+row counts as p rows of each class: the metrics are those of labels drawn from the probabilities (NannyML's CBPE; Białek,
 Kuberski, Perrakis and Bifet, *Estimating Model Performance Under Covariate Shift Without Labels*, 2024; for accuracy
 already Guillory et al., *Predicting with Confidence on Unseen Distributions*, 2021). It detects a change of
 the features. It can't detect that the relation between features and target changed (concept drift): labels that disagree
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from driftgate.contract import LABEL, PREDICTION
+from driftgate.contract import LABEL
+from driftgate.drift.draws import Draws
+from driftgate.probability import probability_of
 from driftgate.training.evaluation import Estimate, bootstrap_metrics
-from driftgate.training.metrics import METRICS, Scored
+from driftgate.training.metrics import Scored, metric_names, point_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +28,21 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-# If probabilities are calibrated, their calibration error is 0: there is nothing to estimate.
-ESTIMATED = tuple(name for name in METRICS if name != "expected_calibration_error")
 MAXIMUM_ROWS = 20_000
 SIMULATIONS = 100
 LEAST_ROWS = 50
 LEAST_WINDOWS = 4
+
+
+def estimated_metrics(classes: int) -> tuple[str, ...]:
+    """The metrics that are estimated for a number of classes.
+
+    If probabilities are calibrated, their calibration error is 0: there is nothing to estimate.
+    """
+    return tuple(name for name in metric_names(classes) if name != "expected_calibration_error")
+
+
+ESTIMATED = estimated_metrics(2)
 
 
 class Spread(BaseModel):
@@ -64,13 +76,36 @@ class Expected(BaseModel):
 
 
 def expected_metrics(probability: np.ndarray, *, threshold: float) -> dict[str, float]:
-    """The expected value of every metric, if the probabilities are calibrated.
+    """The expected value of every metric of two classes, if the probabilities are calibrated.
 
     Args:
         probability: Of the positive class, of shape (n,).
         threshold: Probability from which the prediction is the positive class.
     """
     return _both_ways(probability, threshold=threshold).metrics(_weights(probability))
+
+
+def simulate(probability: np.ndarray, *, threshold: float, seed: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The expected value of every metric, and its standard deviation by chance, if the probabilities are calibrated.
+
+    Args:
+        probability: Of shape (n,) or (n, classes).
+        threshold: For two classes: the probability from which the prediction is the positive class.
+        seed: Of the simulation.
+
+    Returns:
+        By metric; NaN where a metric is not defined.
+    """
+    import numpy as np
+
+    if probability.ndim == 1:
+        return expected_metrics(probability, threshold=threshold), _chance(probability, threshold=threshold, seed=seed)
+    draws = Draws(probability)
+    drawn = draws.simulate(SIMULATIONS, seed=seed)
+    known = {name: [found[name] for found in drawn if not math.isnan(found[name])] for name in drawn[0]}
+    mean = {name: float(np.mean(values)) if values else math.nan for name, values in known.items()}
+    chance = {name: float(np.std(values)) if values else math.nan for name, values in known.items()}
+    return mean | draws.expected(), chance
 
 
 def expect(
@@ -88,16 +123,17 @@ def expect(
     errors that estimates had on past windows.
 
     Args:
-        probability: Of the positive class, of shape (n,); of more than `MAXIMUM_ROWS` rows a sample is used, and
-            another sample of the rows with a label.
-        labels: 0, 1, or NaN if unknown, of shape (n,); or None.
-        threshold: Probability from which the prediction is the positive class.
+        probability: Of shape (n,) or (n, classes); of more than `MAXIMUM_ROWS` rows a sample is used, and another sample
+            of the rows with a label.
+        labels: Codes of the classes (0 and 1 for two), NaN if unknown, of shape (n,); or None.
+        threshold: For two classes: the probability from which the prediction is the positive class.
         spread: Errors on past windows, by metric; empty if unknown.
         confidence: Of the intervals.
         seed: Of sample and simulation.
 
     Returns:
-        By metric; empty for fewer than `LEAST_ROWS` rows. A realised value needs as many labels, of both classes.
+        By metric; empty for fewer than `LEAST_ROWS` rows. A realised value needs as many labels, of two
+        classes at least.
     """
     import numpy as np
 
@@ -111,7 +147,7 @@ def expect(
     known = np.zeros(len(probability), dtype=bool) if labels is None else ~np.isnan(labels.astype(float))
     told = sampled[known[sampled]][:MAXIMUM_ROWS]  # a sample of its own: labels may be few among many rows
     promised, realised = {}, {}
-    if labels is not None and len(told) >= LEAST_ROWS and 0 < labels[told].sum() < len(told):
+    if labels is not None and len(told) >= LEAST_ROWS and _differ(labels[told]):
         part, found = probability[told], labels[told].astype("int8")
         realised = bootstrap_metrics(
             found, part, threshold=threshold, resamples=SIMULATIONS, confidence=confidence, seed=seed
@@ -120,18 +156,29 @@ def expect(
         if not known.all():
             promised = _estimates(part, threshold=threshold, spread=spread, confidence=confidence, seed=seed)
     return {
-        name: Expected(estimate=value, promised=promised.get(name), realised=realised.get(name), labelled=len(told))
+        name: Expected(
+            estimate=value, promised=promised.get(name), realised=_known(realised.get(name)), labelled=len(told)
+        )
         for name, value in estimate.items()
     }
+
+
+def _differ(labels: np.ndarray) -> bool:
+    """Whether there are labels of at least two classes."""
+    return bool(len(labels)) and bool((labels != labels[0]).any())
+
+
+def _known(found: Estimate | None) -> Estimate | None:
+    """An estimate with numbers; None where the labels don't define the metric."""
+    return None if found is None or math.isnan(found.value) or math.isnan(found.low) else found
 
 
 def _estimates(
     probability: np.ndarray, *, threshold: float, spread: dict[str, Spread], confidence: float, seed: int
 ) -> dict[str, Estimate]:
-    value = expected_metrics(probability, threshold=threshold)
-    chance = _chance(probability, threshold=threshold, seed=seed)
+    value, chance = simulate(probability, threshold=threshold, seed=seed)
     found = {}
-    for name in ESTIMATED:
+    for name in estimated_metrics(_classes(probability)):
         if math.isnan(value[name]):
             continue
         past = spread.get(name)
@@ -150,39 +197,44 @@ def spread_of(
     """Measure the errors of the estimates, beyond chance, on windows of rows that the model had not seen.
 
     Args:
-        out_of_fold: `prediction`, `label`, and the timestamp.
+        out_of_fold: Columns of probabilities, `label`, and the timestamp.
         timestamp: Name of the column; None: there are no windows, and the result is empty.
-        threshold: Probability from which the prediction is the positive class.
+        threshold: For two classes: the probability from which the prediction is the positive class.
         window_days: Length of a window in days.
     """
     import numpy as np
 
-    errors: dict[str, list[float]] = {name: [] for name in ESTIMATED}
-    chances: dict[str, list[float]] = {name: [] for name in ESTIMATED}
+    names = estimated_metrics(_classes(probability_of(out_of_fold)))
+    errors: dict[str, list[float]] = {name: [] for name in names}
+    chances: dict[str, list[float]] = {name: [] for name in names}
     for probability, labels in _windows(out_of_fold, timestamp, days=window_days):
-        expected = expected_metrics(probability, threshold=threshold)
-        realised = Scored(labels, probability, threshold=threshold).metrics()
-        chance = _chance(probability, threshold=threshold, seed=0)
-        for name in ESTIMATED:
-            errors[name].append(realised[name] - expected[name])
-            chances[name].append(chance[name])
-    number = len(errors[ESTIMATED[0]])
-    if number < LEAST_WINDOWS:
-        return {}
-    beyond = {name: float(np.mean(np.square(errors[name])) - np.mean(np.square(chances[name]))) for name in ESTIMATED}
-    return {name: Spread(error=math.sqrt(max(0.0, square)), windows=number) for name, square in beyond.items()}
+        expected, chance = simulate(probability, threshold=threshold, seed=0)
+        realised = point_metrics(labels, probability, threshold=threshold)
+        for name in names:
+            if not math.isnan(realised[name] + expected[name] + chance[name]):
+                errors[name].append(realised[name] - expected[name])
+                chances[name].append(chance[name])
+    known = [name for name in names if len(errors[name]) >= LEAST_WINDOWS]
+    beyond = {name: float(np.mean(np.square(errors[name])) - np.mean(np.square(chances[name]))) for name in known}
+    return {name: Spread(error=math.sqrt(max(0.0, beyond[name])), windows=len(errors[name])) for name in known}
 
 
 def _windows(frame: pd.DataFrame, timestamp: str | None, *, days: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Probabilities and labels of each window; of one with more than `MAXIMUM_ROWS` rows those of a seeded sample."""
     import pandas as pd
 
     if timestamp is None:
         return
     age = (frame[timestamp].max().normalize() - frame[timestamp].dt.normalize()) // pd.Timedelta(days=days)
     for _, part in frame.groupby(age):
-        labels = part[LABEL].to_numpy()
-        if len(part) >= LEAST_ROWS and 0 < labels.sum() < len(labels):
-            yield part[PREDICTION].to_numpy(), labels
+        rows = part.sample(MAXIMUM_ROWS, random_state=0) if len(part) > MAXIMUM_ROWS else part
+        labels = rows[LABEL].to_numpy()
+        if len(rows) >= LEAST_ROWS and _differ(labels):
+            yield probability_of(rows), labels
+
+
+def _classes(probability: np.ndarray) -> int:
+    return 2 if probability.ndim == 1 else probability.shape[1]
 
 
 def _both_ways(probability: np.ndarray, *, threshold: float) -> Scored:

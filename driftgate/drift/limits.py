@@ -11,6 +11,7 @@ for a large one it stays below 1.
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -20,8 +21,11 @@ from driftgate.drift.distances import (
     commonest_share,
     distance_noise,
     distances,
+    distances_between,
+    distances_of_pairs,
     known_rows,
     missing_gaps,
+    missing_shares,
     share_noise,
     unseen_share,
 )
@@ -86,6 +90,14 @@ class Measurement(BaseModel):
         return self.value / max(self.limit, 1e-9)
 
 
+def stricter(rule: DriftRule, *, times: float) -> DriftRule:
+    """A rule whose sampling term chance exceeds `times` less often; the same rule for 1 or less (Bonferroni)."""
+    if times <= 1:
+        return rule
+    tail = math.erfc(rule.z / math.sqrt(2)) / 2
+    return rule.model_copy(update={"z": -NormalDist().inv_cdf(tail / times)})
+
+
 def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: DriftRule) -> Ordinary | None:
     """Measure how much the windows of the reference differ from each other.
 
@@ -105,11 +117,13 @@ def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: DriftRule) -> Ordi
     held, known = np.flatnonzero(_full(windows.sum(axis=1))), np.flatnonzero(_full(windows[:, :-1].sum(axis=1)))
     if len(known) < rule.least_windows:
         return None
-    apart = np.array([distances(window, windows[known], category=layout.category) for window in windows[known]])
-    gaps = np.array([missing_gaps(window, windows[held]) for window in windows[held]])
-    against_rest = [(window, (windows[known].sum(axis=0) - window)[None, :]) for window in windows[known]]
-    far = [float(distances(*pair, category=layout.category)[0]) for pair in against_rest]
-    lost = [float(missing_gaps(window, (windows[held].sum(axis=0) - window)[None, :])[0]) for window in windows[held]]
+    full, whole = windows[known], windows[held]
+    rest = full.sum(axis=0) - full  # of each window, all others together
+    apart = distances_between(full, category=layout.category)
+    missing = missing_shares(whole)
+    gaps = abs(missing[:, None] - missing[None, :])
+    far = distances_of_pairs(full, rest, category=layout.category)
+    lost = abs(missing - missing_shares(whole.sum(axis=0) - whole))
     strange = {
         int(at[nearest.argmax()])
         for at, nearest, floor in (
@@ -117,11 +131,11 @@ def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: DriftRule) -> Ordi
         )
         if _largest(nearest, floor, rule) < nearest.max()
     }  # fmt: skip
-    unseen = [unseen_share(*pair) for pair in against_rest] if layout.category else [0.0]
+    unseen = [unseen_share(*pair) for pair in zip(full, rest[:, None], strict=True)] if layout.category else [0.0]
     return Ordinary(
         distance=_largest_of(apart, far, rule.floor, rule),
         missing=_largest_of(gaps, lost, rule.missing_floor, rule),
-        commonest=_largest([commonest_share(window) for window in windows[known]], rule.commonest_floor, rule),
+        commonest=_largest([commonest_share(window) for window in full], rule.commonest_floor, rule),
         unseen=_largest(unseen, rule.unseen_floor, rule),
         strange=tuple(sorted(strange)),
     )
@@ -148,6 +162,8 @@ def measure_column(
         pooled: Compare with all windows together, because the batch is longer than any of them.
         near: Whether the newest windows directly precede it; otherwise *recent* is skipped.
     """
+    import numpy as np
+
     rows, known = int(counts.sum()), known_rows(counts)
     total = windows.sum(axis=0)
     if ordinary is None or pooled:
@@ -160,6 +176,8 @@ def measure_column(
     noise = distance_noise(total, known, others, category=layout.category, z=rule.z)
     gaps = missing_gaps(counts, held)
     jitter = share_noise(share, rows, z=rule.z) * math.sqrt(1 + rows * len(held) / max(held.sum(), 1))
+    if layout.moving:
+        apart = np.zeros(len(telling))
     return [
         _closest(
             "distance", apart, _usual(ordinary.distance if ordinary else None, pooled, near), noise, rule.floor, rule
@@ -268,7 +286,7 @@ def _times_odds(share: float, times: float) -> float:
     return 1.0 if share >= 1 else times * share / (1 - share + times * share)
 
 
-def _largest_of(apart: np.ndarray, far: list[float], floor: float, rule: DriftRule) -> Largest:
+def _largest_of(apart: np.ndarray, far: np.ndarray, floor: float, rule: DriftRule) -> Largest:
     first = min(rule.recent, len(apart) // 2)
     recent = [apart[at, max(0, at - rule.recent) : at].min() for at in range(first, len(apart))]
     return Largest(

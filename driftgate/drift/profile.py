@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.config import DriftRule, Problem
-from driftgate.contract import PREDICTION
-from driftgate.drift.counting import Counts, Layout, count_days, layout_of
+from driftgate.drift.counting import Counts, Layout, Packed, count_column, layout_of, pack, unpack
+from driftgate.drift.derived import Derived, derive_reference, effect_of
 from driftgate.drift.estimate import Spread, spread_of
 from driftgate.drift.limits import Ordinary, ordinary_of
+from driftgate.drift.outputs import is_prediction, prediction_layouts, prediction_values, target_layout, target_values
 from driftgate.errors import DriftgateError, first_line
+from driftgate.probability import probability_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("driftgate.drift")
 
 MAXIMUM_DAYS = 400
-# Not by the reference's own quantiles: it was made by other models than the one that ships, and a model that is sure of
-# itself says nearly the same of many rows, another one nearly that.
-PROBABILITY_EDGES = tuple(number / 20 for number in range(21))
+WIDE, WIDE_WINDOWS = 200, 60  # a table with more columns: limits come from so many of the newest windows
 
 
 class Profile(BaseModel):
@@ -39,7 +38,8 @@ class Profile(BaseModel):
 
     `first_day` is the day of the first row of counts; None if the problem has no timestamp: then all rows are one
     day. `counts` have one row per day and one number per cell. `ordinary` is for windows of `rule.window_days`. `effects` are
-    the mean absolute changes of the probability when a column is shuffled. `classes` are the two values of the target.
+    the mean absolute changes of the probability when a column is shuffled. `classes` are the values of the target; of three
+    or more in the order of the problem file. `derived` says how values that are no column of a row are computed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,31 +47,27 @@ class Profile(BaseModel):
     rule: DriftRule
     first_day: dt.date | None
     layouts: dict[str, Layout]
-    counts: dict[str, list[list[int]]]
+    counts: dict[str, Packed | list[list[int]]]
     ordinary: dict[str, Ordinary | None]
     effects: dict[str, float]
     spread: dict[str, Spread]
     target: str
     classes: tuple[bool | int | float | str, ...]
+    derived: dict[str, Derived] = {}
 
     @property
     def days(self) -> int:
-        return len(next(iter(self.counts.values())))
+        first = next(iter(self.counts.values()))
+        return first.shape[0] if isinstance(first, Packed) else len(first)
 
     @property
     def end(self) -> dt.date | None:
         """The day after the last one; None if there is no timestamp."""
         return self.first_day + dt.timedelta(days=self.days) if self.first_day else None
 
-    @cached_property
-    def _arrays(self) -> Counts:
-        import numpy as np
-
-        return {name: np.array(rows, dtype=np.int64) for name, rows in self.counts.items()}
-
     def windows(self, days: int) -> Counts:
         """The windows of every column, as `windows_of` returns them."""
-        return {name: self.windows_of(name, days) for name in self._arrays}
+        return {name: self.windows_of(name, days) for name in self.counts}
 
     def windows_of(self, column: str, days: int) -> np.ndarray:
         """A column's counts in windows of `days` days, of shape (k, cells), the oldest first; the last ends with the reference.
@@ -81,21 +77,29 @@ class Profile(BaseModel):
         """
         days = min(days, self.days)
         number = self.days // days
-        found: np.ndarray = self._arrays[column][self.days - number * days :].reshape(number, days, -1).sum(axis=1)
+        found: np.ndarray = (
+            unpack(self.counts[column])[self.days - number * days :].reshape(number, days, -1).sum(axis=1)
+        )
         return found
 
     def ordinary_for(self, column: str, days: int) -> Ordinary | None:
         """The usual variation of a column between windows of `days` days; None if there are too few windows."""
         if column in self.ordinary and (days == self.rule.window_days or self.first_day is None):
             return self.ordinary[column]
-        return ordinary_of(self.windows_of(column, days), layout=self.layouts[column], rule=self.rule)
+        windows = self.windows_of(column, days)
+        # Every window is compared with every other one: for the days of a year in a wide table, that would take minutes.
+        left_out = max(0, len(windows) - WIDE_WINDOWS) if len(self.layouts) > WIDE else 0
+        found = ordinary_of(windows[left_out:], layout=self.layouts[column], rule=self.rule)
+        if found is None or not left_out:
+            return found
+        return found.model_copy(update={"strange": tuple(at + left_out for at in found.strange)})
 
     def matters(self, column: str) -> bool:
         """Whether the model uses the column. The target always matters.
 
         The prediction never does: its reference comes from the models of the folds, not from the released one.
         """
-        return column != PREDICTION and self.effects.get(column, 1.0) >= self.rule.matters
+        return not is_prediction(column, target=self.target) and self.effects.get(column, 1.0) >= self.rule.matters
 
 
 def fit_profile(
@@ -117,39 +121,41 @@ def fit_profile(
         threshold: Probability from which the prediction is the positive class.
     """
     rule, timestamp = problem.gate.drift, problem.data.timestamp
-    newest = _newest(development, timestamp)
-    day, first, span = _days(newest, timestamp, first=None)
-    layouts = {
-        name: layout_of(development[name], category=column.is_category)
-        for name, column in problem.contract.inputs.items()
-    }
-    target = problem.target.column
-    told = newest.assign(**{target: (newest[target] == problem.target.positive).astype(float)})
-    layouts[target] = Layout(category=False, edges=(0.0, 1.0))
-    counts = count_days(told, layouts, day, span=span)
-    judged = _newest(out_of_fold, timestamp)
-    layouts[PREDICTION] = Layout(category=False, edges=PROBABILITY_EDGES)
-    day, _, _ = _days(judged, timestamp, first=first)
-    inside = (day >= 0) & (day < span)
-    counts |= count_days(judged[inside], {PREDICTION: layouts[PREDICTION]}, day[inside], span=span)
+    day, first, span = _days(development, timestamp, first=None)
+    derived = derive_reference(development, problem.contract, timestamp=timestamp)
+    counted: dict[str, tuple[Layout, Packed]] = {}
+    for name, column in problem.contract.columns.items():
+        if column.type not in ("date", "text"):
+            layout = layout_of(development[name], category=column.is_category)
+            counted[name] = (layout, _count(development[name], layout, day, span=span))
+    for name, found in derived.items():
+        counted[name] = (found.layout, _count(found.values, found.layout, day[found.values.index], span=span))
+    target, layout = target_values(development, problem), target_layout(problem)
+    counted[problem.target.column] = (layout, _count(target, layout, day, span=span))
+    day, _, _ = _days(out_of_fold, timestamp, first=first)
+    outputs = prediction_values(probability_of(out_of_fold), problem)
+    for name, layout in prediction_layouts(problem).items():
+        counted[name] = (layout, _count(outputs[name], layout, day, span=span))
     profile = Profile(
         rule=rule,
         first_day=first,
-        layouts=layouts,
-        counts={name: rows.tolist() for name, rows in counts.items()},
+        layouts={name: layout for name, (layout, _) in counted.items()},
+        counts={name: rows for name, (_, rows) in counted.items()},
         ordinary={},
-        effects=effects,
+        effects=effects
+        | {name: effect_of(found.derived, problem.contract, effects) for name, found in derived.items()},
         spread=spread_of(out_of_fold, timestamp, threshold=threshold, window_days=rule.window_days),
-        target=target,
-        classes=tuple(sorted(development[target].unique().tolist(), key=str)),
+        target=problem.target.column,
+        classes=problem.target.classes or _classes(development[problem.target.column]),
+        derived={name: found.derived for name, found in derived.items()},
     )
-    ordinary = {name: profile.ordinary_for(name, rule.window_days) for name in layouts}
-    for name, found in ordinary.items():
-        if found is not None and found.strange:
+    ordinary = {name: profile.ordinary_for(name, rule.window_days) for name in profile.layouts}
+    for name, usual in ordinary.items():
+        if usual is not None and usual.strange:
             log.info(
                 "%s: %d windows of the reference differ from all others and are left out as faults",
                 name,
-                len(found.strange),
+                len(usual.strange),
             )
     return profile.model_copy(update={"ordinary": ordinary})
 
@@ -169,26 +175,39 @@ def profile_of(release: Release) -> Profile:
         ) from error
 
 
-def _newest(frame: pd.DataFrame, timestamp: str | None) -> pd.DataFrame:
-    import pandas as pd
+def _classes(target: pd.Series[Any]) -> tuple[bool | int | float | str, ...]:
+    """The values of a target with two classes."""
+    return tuple(sorted(target.dropna().unique().tolist(), key=str))
 
-    if timestamp is None:
-        return frame
-    last = frame[timestamp].max().normalize()
-    newest: pd.DataFrame = frame[frame[timestamp] >= last - pd.Timedelta(days=MAXIMUM_DAYS - 1)]
-    return newest
+
+def _count(values: pd.Series[Any], layout: Layout, day: np.ndarray, *, span: int) -> Packed:
+    """Count the values of a column on the days of the reference. One column is in memory at a time."""
+    inside = (day >= 0) & (day < span)
+    if not inside.all():
+        values, day = values[inside], day[inside]
+    return pack(count_column(values, layout, day, span=span))
 
 
 def _days(
     frame: pd.DataFrame, timestamp: str | None, *, first: dt.date | None
 ) -> tuple[np.ndarray, dt.date | None, int]:
-    """The day number of each row, the first day, and the number of days."""
+    """The day number of each row, the first day, and the number of days; at most `MAXIMUM_DAYS`, the newest.
+
+    Args:
+        frame: The rows. Those of earlier days get a number below 0.
+        timestamp: Name of the column; None: all rows are one day.
+        first: The day with number 0; None: it follows from the rows.
+    """
     import numpy as np
     import pandas as pd
 
     if timestamp is None:
         return np.zeros(len(frame), dtype=np.int64), None, 1
     days: Any = frame[timestamp].dt.normalize()
-    start = pd.Timestamp(first) if first else days.min()
+    if first is None:
+        oldest = days.max() - pd.Timedelta(days=MAXIMUM_DAYS - 1)
+        start = days[days >= oldest].min()
+    else:
+        start = pd.Timestamp(first)
     number = ((days - start) / pd.Timedelta(days=1)).to_numpy().astype(np.int64)
     return number, start.date(), int(number.max()) + 1 if len(number) else 0

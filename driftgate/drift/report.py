@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from driftgate.contract import PREDICTION
-from driftgate.drift.compare import COMPARED_WITH, MEASURE_NAMES, ColumnDrift, Drift, History
+from driftgate.drift.compare import COMPARED_WITH, MEASURE_NAMES, SHOWN_COLUMNS, ColumnDrift, Drift, History
 from driftgate.drift.counting import Counts, Layout
 from driftgate.drift.evidently_parts import defer
 from driftgate.words import plural
@@ -89,9 +89,10 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
 
     Returns:
         The page, one self-contained HTML file, and Evidently's own test results by column and measure: SUCCESS,
-        WARNING (over the limit) or FAIL (blocks).
+        WARNING (over the limit) or FAIL (blocks). Both have the `SHOWN_COLUMNS` worst columns; the page says so if there
+        are more.
     """
-    ordered = drift.worst_first
+    ordered = drift.worst_first[:SHOWN_COLUMNS]
     metrics: list[Any] = [Overview(value=len(drift.drifted))]
     metrics += [
         Calibrated(
@@ -105,7 +106,7 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
         for column in ordered
         for measurement in column.measurements
     ]
-    OverviewCalculation.widgets = [_facts(drift), _overview(ordered)]
+    OverviewCalculation.widgets = [_facts(drift), _overview(ordered, all_columns=len(drift.columns))]
     CalibratedCalculation.widgets = {
         (column.name, column.measurements[0].measure): _widgets(column, history, counts[column.name])
         for column in ordered
@@ -146,9 +147,12 @@ def _windows(drift: Drift) -> str:
     return f"windows{length} to compare with, {drift.joined} of them seen since the training"
 
 
-def _overview(columns: list[ColumnDrift]) -> BaseWidgetInfo:
+def _overview(columns: list[ColumnDrift], *, all_columns: int) -> BaseWidgetInfo:
+    left = (
+        f": the first {len(columns)} of {all_columns:,}; the JSON result has all" if all_columns > len(columns) else ""
+    )
     return table_data(
-        title="Columns, the worst first",
+        title=f"Columns, the worst first{left}",
         column_names=["column", "state", "measure", "value", "limit", "compared with", "missing now"],
         data=[
             [

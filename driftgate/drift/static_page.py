@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from driftgate.bars import bar_of
 from driftgate.contract import PREDICTION
-from driftgate.drift.compare import COMPARED_WITH, MEASURE_NAMES, ColumnDrift, Drift, History, windows_text
+from driftgate.drift.compare import (
+    COMPARED_WITH,
+    MEASURE_NAMES,
+    SHOWN_COLUMNS,
+    ColumnDrift,
+    Drift,
+    History,
+    windows_text,
+)
 from driftgate.drift.counting import Counts, Layout
 from driftgate.drift.estimate import Expected
 from driftgate.markup import COLOURS, bar_picture, definitions, fold, mark, page, table
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PICTURES, MOST_PICTURES = 8, 24
+MOST_OPEN_ROWS = 60  # of columns over a limit; more are folded
 MOST_STABLE_ROWS = 300
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 34, 8, 6, 18  # margins of a picture
@@ -66,7 +75,7 @@ def static_page(
     if drawn:
         pictures = [_picture(column, history, counts[column.name]) for column in drawn]
         left = len(worst) - len(drawn)
-        rest = f" {plural(left, 'more column')} {'is' if left == 1 else 'are'} on the interactive page." if left else ""
+        rest = _not_drawn(left, columns=len(worst))
         legend = (
             "Grey is the range of past windows, the dashed line their newest one, or their mean. "
             f"The coloured line or bar is the current batch.{rest}"
@@ -76,6 +85,15 @@ def static_page(
             f"<div class=pictures>{''.join(pictures)}</div>",
         ]
     return page(f"{problem}: drift", parts, style=STYLE)
+
+
+def _not_drawn(left: int, *, columns: int) -> str:
+    """What the page says about the columns that it doesn't draw."""
+    if not left:
+        return ""
+    if columns <= SHOWN_COLUMNS:
+        return f" {plural(left, 'more column')} {'is' if left == 1 else 'are'} on the interactive page."
+    return f" {plural(left, 'more column')} are not drawn; the interactive page has the worst {SHOWN_COLUMNS}."
 
 
 def _facts(drift: Drift) -> dict[str, str]:
@@ -90,9 +108,15 @@ def _facts(drift: Drift) -> dict[str, str]:
 
 
 def _columns(columns: list[ColumnDrift]) -> str:
+    """One table; of a wide one first the columns over a limit, and the milder ones of them folded."""
     drifted = [column for column in columns if column.state != "stable"]
     stable = [column for column in columns if column.state == "stable"]
-    parts = [_column_table(drifted)] if drifted else []
+    parts = [_column_table(drifted[:MOST_OPEN_ROWS])] if drifted else []
+    milder = drifted[MOST_OPEN_ROWS:]
+    if milder:
+        blocking = sum(column.blocks for column in milder)
+        summary = f"<b>{plural(len(milder), 'more column')}</b>over a limit, {blocking:,} of them block"
+        parts.append(fold(summary, _short_table(milder), opened=False))
     if stable:
         shown = stable[:MOST_STABLE_ROWS]
         left = len(stable) - len(shown)
@@ -115,6 +139,18 @@ def _column_table(columns: list[ColumnDrift]) -> str:
         ],
         classes={1: "name", 2: "number", 3: "bar", 4: "number", 5: "number"},
     )  # fmt: skip
+
+
+def _short_table(columns: list[ColumnDrift]) -> str:
+    """A table without bars: those of thousands of columns would make the page heavy."""
+    rows = [
+        [
+            mark(column.state), html.escape(column.name), f"{column.worst.value:.3f}", f"≤ {column.worst.limit:.3f}",
+            MEASURE_NAMES[column.worst.measure] + (". It blocks" if column.blocks else ""),
+        ]
+        for column in columns
+    ]  # fmt: skip
+    return table(["", "column", "value", "limit", "measure"], rows, classes={1: "name", 2: "number", 3: "number"})
 
 
 def _measure(column: ColumnDrift) -> str:

@@ -10,7 +10,7 @@ from driftgate.data.table import DataVersion
 from driftgate.evidence.provenance import provenance
 from driftgate.production.release import Card, Lineage
 from driftgate.training.evaluation import Evaluation
-from driftgate.training.tuning import Trained
+from driftgate.training.tuned import Trained
 from driftgate.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ def make_card(
         name=problem.name,
         version=number,
         description=problem.description,
-        **trained.model_dump(include={"family", "settings", "calibrated", "threshold"}),
-        positive_name=problem.target.positive_name,
-        negative_name=problem.target.negative_name,
+        **trained.model_dump(include={"family", "settings", "members", "calibrated", "calibration", "threshold"}),
+        classes=problem.target.class_names,
         metrics={name: found.model_dump() for name, found in evaluation.metrics.items()},
         holdout_rows=evaluation.rows,
         lineage=lineage,

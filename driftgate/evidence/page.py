@@ -11,6 +11,8 @@ from driftgate.training.evaluation import Evaluation
 from driftgate.verdict import GROUPS, CheckGroup, Verdict
 from driftgate.words import number, one_line, plural
 
+OPENED_CLASSES = 10  # with more, a click opens the table of the classes
+
 
 def verdict_page(
     verdict: Verdict,
@@ -37,7 +39,7 @@ def verdict_page(
     if evaluation is not None:
         rival = evaluation.comparison.metrics if evaluation.comparison else {}
         parts += [
-            f"<h2>Holdout: {evaluation.rows:,} rows, {evaluation.positives:,} positive</h2>",
+            f"<h2>Holdout: {evaluation.rows:,} rows, {_classes_text(evaluation)}</h2>",
             table(
                 ["metric", "value", f"{evaluation.confidence:.0%} confidence interval", "champion"],
                 [
@@ -46,6 +48,7 @@ def verdict_page(
                 ],
                 classes=dict.fromkeys((1, 2, 3), "number"),
             ),
+            *_class_table(evaluation),
         ]
     if plots:
         parts.append("<h2>Plots</h2>")
@@ -58,6 +61,26 @@ def verdict_page(
     if facts:
         parts += ["<h2>Where it comes from</h2>", definitions(facts)]
     return page(f"{verdict.problem}: {verdict.outcome}", parts)
+
+
+def _classes_text(evaluation: Evaluation) -> str:
+    if evaluation.positives is None:
+        return f"{len(evaluation.classes)} classes"
+    return f"{evaluation.positives:,} positive"
+
+
+def _class_table(evaluation: Evaluation) -> list[str]:
+    """The metrics of each class, opened by a click; nothing for two classes, where the other table tells it."""
+    if evaluation.positives is not None or not evaluation.classes:
+        return []
+    metrics = ["precision", "recall", "f1", "roc_auc", "pr_auc", "expected_calibration_error"]
+    rows = [
+        [html.escape(one_line(found.name)), f"{found.rows:,}", *(number(getattr(found, name)) for name in metrics)]
+        for found in evaluation.classes
+    ]
+    head = ["class", "rows", *(name.replace("expected_calibration_error", "calibration error") for name in metrics)]
+    content = table(head, rows, classes={0: "name"} | dict.fromkeys(range(1, len(head)), "number"))
+    return [fold("<b>Each class</b> against all others", content, opened=len(rows) <= OPENED_CLASSES)]
 
 
 def _group(group: CheckGroup) -> str:

@@ -29,6 +29,7 @@ from driftgate.evidence import registry
 from driftgate.evidence.provenance import lock_hash, provenance
 from driftgate.evidence.retraining import Place, TrainedAgain, set_up_environment, train_again
 from driftgate.files import md5_of
+from driftgate.production.proof import largest_gap
 from driftgate.production.release import Lineage, Release
 from driftgate.results.training import ReproductionResult
 from driftgate.verdict import Check, Verdict
@@ -189,7 +190,7 @@ def compare(release: Release, trained: TrainedAgain) -> list[Check]:
         differ, why = count, "the golden rows themselves differ"
     else:
         pairs = zip(release.golden.probability, golden["probability"], strict=True)
-        gaps = {row: abs(was - now) for row, (was, now) in enumerate(pairs) if was != now}
+        gaps = {row: largest_gap(was, now) for row, (was, now) in enumerate(pairs) if was != now}
         differ, why = len(gaps), f"of {count} golden predictions differ in any bit"
         if gaps:
             worst = max(gaps, key=lambda row: gaps[row])

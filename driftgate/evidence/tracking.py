@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
@@ -14,14 +16,13 @@ from driftgate.errors import DriftgateError
 from driftgate.evidence.provenance import Provenance
 from driftgate.production.release import Release
 from driftgate.training.evaluation import Evaluation
-from driftgate.training.tuning import Tuned
+from driftgate.training.tuned import Tuned
 from driftgate.verdict import Verdict
 from driftgate.workspace import PROJECT, Workspace
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
     from driftgate.drift.batches import BatchInfo
@@ -166,8 +167,9 @@ class Tracker:
         import mlflow.data
 
         columns = [*problem.contract.columns, problem.target.column]
+        plain = [name for name in problem.contract.numeric if name in problem.contract.columns]
         # Whole numbers as floats: MLflow's schema allows missing values only in floats.
-        shown = frame[columns].astype(dict.fromkeys(problem.contract.numeric, "float64"))
+        shown = frame[columns].astype(dict.fromkeys(plain, "float64"))
         data_set = mlflow.data.from_pandas(
             shown,
             source=version.path,
@@ -188,7 +190,7 @@ class Tracker:
             child = self._client.create_run(
                 experiment,
                 start_time=now - int(trial.seconds * 1000),
-                run_name=f"{trial.family} {trial.number + 1}",
+                run_name=f"{trial.family} {trial.number or 'untuned'}",
                 tags={"mlflow.parentRunId": self.run_id},
             )
             self._client.log_batch(
@@ -196,7 +198,7 @@ class Tracker:
                 metrics=[Metric(tuned.metric, trial.score, now, 0), Metric("seconds", trial.seconds, now, 0)],
                 params=[Param("family", trial.family)]
                 + [Param(key, str(value)) for key, value in trial.settings.items()],
-                tags=[RunTag("trial", str(trial.number + 1))],
+                tags=[RunTag("trial", str(trial.number or "untuned")), RunTag("pruned", str(trial.pruned).lower())],
             )
             self._client.set_terminated(child.info.run_id, end_time=now)
         metrics = {}
@@ -204,18 +206,27 @@ class Tracker:
             metrics[f"cv_{name}_mean"] = tuned.mean(name)
             metrics[f"cv_{name}_std"] = tuned.spread(name)
         winner = {"winner": tuned.family} | {f"winner.{key}": str(value) for key, value in tuned.settings.items()}
-        self._log_batch(metrics=metrics, parameters=winner, tags={"tuning_cut": ", ".join(tuned.cut) or "no"})
+        if tuned.average:
+            winner["average"] = ", ".join(member.family for member in tuned.average)
+        tags = {"tuning_cut": ", ".join(tuned.cut) or "no", "untuned": str(tuned.untuned).lower()}
+        self._log_batch(metrics=metrics, parameters=winner, tags=tags)
         self._client.log_dict(self.run_id, tuned.model_dump(mode="json"), "tuning.json")
 
-    def log_evaluation(self, evaluation: Evaluation, plots: Mapping[str, Figure]) -> None:
-        """Log the holdout metrics with their intervals, and the plots."""
+    def log_evaluation(self, evaluation: Evaluation, plots: Mapping[str, bytes]) -> None:
+        """Log the holdout metrics with their intervals, those of each class, and the plots as PNG files."""
         metrics = {"threshold": evaluation.threshold}
         for name, found in evaluation.metrics.items():
             metrics |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-        self._log_batch(metrics=metrics)
+        self._log_batch(metrics=metrics | class_metrics(evaluation))
         self._client.log_dict(self.run_id, evaluation.model_dump(mode="json"), "evaluation.json")
-        for name, figure in plots.items():
-            self._client.log_figure(self.run_id, figure, f"plots/{name}.png")
+        with tempfile.TemporaryDirectory() as folder:
+            for name, picture in plots.items():
+                (Path(folder) / f"{name}.png").write_bytes(picture)
+            self._client.log_artifacts(self.run_id, folder, "plots")
+
+    def log_speed(self, *, latency_p99_ms: float, rows_per_second: float) -> None:
+        """Log how fast the exported model predicts one row, and many at once."""
+        self._log_batch(metrics={"latency_p99_ms": latency_p99_ms, "rows_per_second": rows_per_second})
 
     def log_verdict(self, verdict: Verdict, page: str) -> None:
         """Log the verdict as JSON and as a page, and as a tag for searches."""
@@ -229,7 +240,8 @@ class Tracker:
         Args:
             onnx: The model, from `export.for_tables`.
             features: Inputs of the model; the first rows become the example.
-            probability: Probability of the positive class for these rows, of shape (n,).
+            probability: Probability of the positive class for these rows, of shape (n,), or of every class, of shape
+                (n, classes).
 
         Returns:
             The model's URI.
@@ -240,10 +252,12 @@ class Tracker:
         from mlflow.models import ModelSignature
         from mlflow.types.utils import _infer_schema
 
-        example = features.head(EXAMPLE_ROWS)
-        outputs = {"probability": probability[:EXAMPLE_ROWS].astype(np.float32)}
+        example, model = features.head(EXAMPLE_ROWS), onnx_package.load_from_string(onnx)
+        values = probability[:EXAMPLE_ROWS].astype(np.float32)
+        of_outputs = [values] if values.ndim == 1 else list(values.T)
+        outputs = {output.name: of_one for output, of_one in zip(model.graph.output, of_outputs, strict=True)}
         info = mlflow.onnx.log_model(
-            onnx_package.load_from_string(onnx),
+            model,
             name="model",
             signature=ModelSignature(inputs=_infer_schema(example), outputs=_infer_schema(outputs)),
             input_example=example,
@@ -299,6 +313,16 @@ def allowed(key: str) -> str:
     """A name that MLflow accepts: other characters are replaced, and a hash of the original name keeps it unique."""
     kept = re.sub(r"[^\w.\- :]", "_", key)[:MOST_CHARACTERS].replace("..", "__").strip()
     return kept if kept == key else f"{kept}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
+
+
+def class_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """The metrics of each class by name, such as `class.late.recall`; those that its rows don't define are left out."""
+    return {
+        f"class.{found.name}.{metric}": value
+        for found in evaluation.classes
+        for metric, value in found.model_dump(exclude={"name"}).items()
+        if value is not None
+    }
 
 
 def drift_metrics(analysis: DriftAnalysis) -> dict[str, float]:

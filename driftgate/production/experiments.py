@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.errors import DriftgateError
+from driftgate.production.arm_scores import ArmScore, Rivals
 from driftgate.production.channel import Challenger, Channel, release_in
+from driftgate.production.draws import answered, by_arm, first_of_draws, observed_share, read_kind
 from driftgate.production.move import Follow, Production
+from driftgate.production.prediction_log import SHADOW
 from driftgate.production.record import Entry, Event, staged
-from driftgate.production.release import Release
+from driftgate.production.release import Card, Release
 from driftgate.production.sequential import (
     Sequence,
     counted,
@@ -24,6 +27,7 @@ from driftgate.production.sequential import (
     paired_gains,
     split_bound,
     split_gains,
+    squared_errors,
     summarize,
     widest,
 )
@@ -33,12 +37,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALPHA = 0.05
-GAINS = (0.005, 0.01, 0.02)  # differences in mean squared error for the power analysis
+GAINS = (0.005, 0.01, 0.02)  # differences in the mean Brier score for the power analysis
 MOST_LABELS = 100_000
 GRACE = dt.timedelta(seconds=5)  # until every service has loaded the experiment
 CALLER_SHARE = 0.2  # default of the largest share of the counted labels from one network address
 UNKNOWN = "unknown"  # the address in log lines of older services, which didn't log it
-UNFAIR = 0.001  # p-value below which the observed share differs from the configured one
 
 
 class ExperimentStatus(BaseModel):
@@ -46,8 +49,8 @@ class ExperimentStatus(BaseModel):
 
     `requests` and `draws` are counted by arm; a draw is a caller with a key, or a request without one. `observed_share` is
     the share of draws assigned to the challenger, with its 95 % interval; `fair` is true if it is consistent with the
-    configured share. `gain` is how much smaller the challenger's mean squared error is, with an interval that is valid at
-    all times at once. In a split, all rows of a draw are in the same arm, so only the first label of each draw counts;
+    configured share. `gain` is how much smaller the challenger's mean Brier score is, with an interval that is valid at
+    all times at once; `arms` has the scores of each arm. In a split, all rows of a draw are in the same arm, so only the first label of each draw counts;
     `labelled` is how many rows have a label.
 
     A client can send many requests, and if the labels have no token of their own, it can label the answers too. So no
@@ -77,6 +80,7 @@ class ExperimentStatus(BaseModel):
     left_out: int
     largest_share: float | None
     gain: Sequence
+    arms: dict[str, ArmScore]
 
     @property
     def decision(self) -> str:
@@ -107,7 +111,7 @@ def plan(
 
     Raises:
         DriftgateError: If nothing is in production, the version is already in production or has no proof, its columns
-            differ from the champion's, or another experiment is running.
+            or classes differ from the champion's, or another experiment is running.
     """
     serving = production.serving()
     if serving is None:
@@ -135,7 +139,28 @@ def plan(
         raise DriftgateError(
             f"{production.name} {challenger} has other columns than {serving.version}.", "Deploy it instead."
         )
+    _require_comparable(champion.card, tried.card, answers=share is not None)
     return Planned(found, serving, champion, tried)
+
+
+def _require_comparable(champion: Card, challenger: Card, *, answers: bool) -> None:
+    """Raise a DriftgateError if the classes of the versions don't fit an experiment.
+
+    A challenger that answers requests must have the same classes, so that callers get no others. In shadow mode, one
+    version may have more classes than the other.
+    """
+    ours, theirs = set(champion.classes), set(challenger.classes)
+    if ours == theirs or (not answers and (ours < theirs or theirs < ours)):
+        return
+    named = f"{challenger.name} {challenger.version}"
+    if ours < theirs or theirs < ours:
+        raise DriftgateError(
+            f"{named} has {len(theirs)} classes and {champion.version} has {len(ours)}, so callers would get other classes.",
+            "Compare them in shadow mode (--shadow), or deploy it without an experiment.",
+        )
+    raise DriftgateError(
+        f"{named} has other classes than {champion.version}, so no label fits both.", "Deploy it without an experiment."
+    )
 
 
 def begin(
@@ -246,28 +271,30 @@ def standing(production: Production, log: Path, *, caller_share: float = CALLER_
         DriftgateError: If no experiment is running, or there is no log.
     """
     serving, tried = running(production)
-    started = _start_of(production, tried)
-    positive = release_in(serving, production.channel).card.positive_name
-    since = started.at + GRACE
-    rows = _answered(log, since=since, name=production.name)
+    since = _start_of(production, tried).at + GRACE
+    releases = (serving, Channel.named(production.name, tried))
+    rivals = Rivals(*(release_in(channel, production.channel).card for channel in releases))
+    rows = answered(log, since=since, name=production.name)
     common = {
         "id": tried.id, "champion": serving.version, "challenger": tried.version, "share": tried.share, "since": since,
     }  # fmt: skip
     if tried.share is None:
-        labels, labelled = _first_of_draws(_predicted_by_both(log, rows, tried, since=since))
+        predicted_by_both = rivals.in_shadow(rows, read_kind(log, since=since, kind=SHADOW))
+        labels, labelled = first_of_draws(predicted_by_both)
         requests, draws = ({"champion": int(rows[unit].nunique())} for unit in ("request", "draw"))
         return ExperimentStatus(
-            mode="shadow", requests=requests, draws=draws, labelled=labelled, **_share({}, 0),
-            **_gain(labels, lambda some: _shadow_values(some, positive), bound=1.0, caller_share=caller_share), **common,
+            mode="shadow", requests=requests, draws=draws, labelled=labelled, **observed_share({}, 0),
+            **_gain(labels, rivals.shadow_values, rivals.scores_in_shadow, bound=1.0, caller_share=caller_share),
+            **common,
         )  # fmt: skip
     share = tried.share
-    rows = rows[((rows["arm"] == "champion") & (rows["version"] == serving.version))
-                | ((rows["arm"] == "challenger") & (rows["version"] == tried.version))]  # fmt: skip
-    draws = _by_arm(rows, "draw")
-    labels, labelled = _first_of_draws(rows)
+    rows = rivals.in_split(rows)
+    draws = by_arm(rows, "draw")
+    labels, labelled = first_of_draws(rows)
     return ExperimentStatus(
-        mode="split", requests=_by_arm(rows, "request"), draws=draws, labelled=labelled, **_share(draws, share),
-        **_gain(labels, lambda some: _split_values(some, share, positive), bound=split_bound(share), caller_share=caller_share),
+        mode="split", requests=by_arm(rows, "request"), draws=draws, labelled=labelled, **observed_share(draws, share),
+        **_gain(labels, lambda some: rivals.split_values(some, share), rivals.scores_in_split, bound=split_bound(share),
+                caller_share=caller_share),
         **common,
     )  # fmt: skip
 
@@ -296,53 +323,44 @@ def power_analysis(champion: Release, challenger: Release, *, share: float | Non
     import numpy as np
 
     draw, rows = np.random.default_rng(0), champion.golden.rows
-    one = champion.scorer().probability_of_rows(rows).astype(float)
-    other = challenger.scorer().probability_of_rows(rows).astype(float)
+    rivals = Rivals(champion.card, challenger.card)
+    one, other = (
+        rivals.align(release.scorer().probability_of_rows(rows).astype(float), release.card)
+        for release in (champion, challenger)
+    )
     at = draw.integers(0, len(rows), 20_000)
-    labels = (draw.random(len(at)) < one[at]).astype(float)
+    drawn = draw.random(len(at))
+    labels = (drawn < one[at]).astype(float) if rivals.same_two else _classes_of(drawn, one[at])
     if share is None:
         values, bound = paired_gains(one[at], other[at], labels), 1.0
     else:
         challenged, bound = draw.random(len(at)) < share, split_bound(share)
-        values = split_gains((np.where(challenged, other[at], one[at]) - labels) ** 2, challenged, share=share)
+        losses = np.where(challenged, *(squared_errors(found[at], labels) for found in (other, one)))
+        values = split_gains(losses, challenged, share=share)
     return {str(gain): labels_needed(gain, values, bound=bound, alpha=ALPHA, most=MOST_LABELS) for gain in GAINS}
 
 
-def _answered(log: Path, *, since: dt.datetime, name: str) -> pd.DataFrame:
-    from driftgate.production.prediction_log import PREDICTIONS
-
-    rows = _read(log, since=since, kind=PREDICTIONS)
-    rows = rows[rows["model"] == name]
-    request = rows["prediction_id"].str.rsplit("-", n=1).str[0]
-    return rows.assign(request=request, draw=rows["caller"].fillna(request))
-
-
-def _read(log: Path, *, since: dt.datetime, kind: str) -> pd.DataFrame:
-    """The log without its features, which are most of its size, and with the first label of each row.
-
-    A label that is sent again must not change earlier results.
-    """
-    import pandas as pd
-
-    from driftgate.production.predictions import OURS, windows
-
-    parts = [part[list(OURS)] for part in windows(log, since=since, label="first", kind=kind)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OURS))
-
-
-def _by_arm(rows: pd.DataFrame, unit: str) -> dict[str, int]:
-    counts = rows.drop_duplicates(unit)["arm"].value_counts()
-    return {name: int(counts.get(name, 0)) for name in ("champion", "challenger")}
+def _classes_of(drawn: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """The code of a class for each row, drawn with its probabilities from numbers between 0 and 1."""
+    total = probability.cumsum(axis=1)
+    codes: np.ndarray = (drawn[:, None] * total[:, -1:] < total).argmax(axis=1)
+    return codes
 
 
 def _gain(
-    labels: pd.DataFrame, values: Callable[[pd.DataFrame], np.ndarray], *, bound: float, caller_share: float
+    labels: pd.DataFrame,
+    values: Callable[[pd.DataFrame], np.ndarray],
+    scores: Callable[[pd.DataFrame], dict[str, ArmScore]],
+    *,
+    bound: float,
+    caller_share: float,
 ) -> dict[str, Any]:
     """The gain from the counted labels, and the effect of the limit on one caller's share.
 
     Args:
         labels: The first label of each draw, in order of arrival.
         values: Computes the values of the confidence sequence from some of these labels.
+        scores: Computes the scores of the arms from some of these labels.
         bound: Bound of the absolute values.
         caller_share: Largest share of one network address; 1: no limit.
     """
@@ -356,51 +374,9 @@ def _gain(
     parts = [labels, *(labels[peers != peer] for peer in heaviest)]
     return {
         "gain": widest(summarize(values(part), bound=bound, alpha=ALPHA) for part in parts),
+        "arms": scores(labels),
         "caller_share": caller_share,
         "addresses": len(number),
         "left_out": int((~counts).sum()),
         "largest_share": float(number.iloc[0] / len(labels)) if len(labels) else None,
     }
-
-
-def _split_values(labels: pd.DataFrame, share: float, positive: str) -> np.ndarray:
-    losses = (labels["probability"] - (labels["label"] == positive)).to_numpy(dtype=float) ** 2
-    return split_gains(losses, (labels["arm"] == "challenger").to_numpy(), share=share)
-
-
-def _first_of_draws(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The first label of each caller or request, in order of arrival; and how many rows have a label.
-
-    Rows of one caller are in the same arm and are similar to each other, so only one of them counts.
-    """
-    labelled = rows[rows["label"].notna()].sort_values("labelled_at", kind="stable")
-    return labelled.drop_duplicates("draw"), len(labelled)
-
-
-def _predicted_by_both(log: Path, rows: pd.DataFrame, tried: Challenger, *, since: dt.datetime) -> pd.DataFrame:
-    from driftgate.production.prediction_log import SHADOW
-
-    shadow = _read(log, since=since, kind=SHADOW)
-    shadow = shadow[shadow["version"] == tried.version][["prediction_id", "probability"]]
-    return rows.merge(shadow, on="prediction_id", suffixes=("", "_shadow"))
-
-
-def _shadow_values(labels: pd.DataFrame, positive: str) -> np.ndarray:
-    truth = (labels["label"] == positive).to_numpy(dtype=float)
-    one, other = (labels[column].to_numpy(dtype=float) for column in ("probability", "probability_shadow"))
-    return paired_gains(one, other, truth)
-
-
-def _share(counts: dict[str, int], share: float) -> dict[str, Any]:
-    """The challenger's share of the draws, its interval, and whether it is consistent with the configured share."""
-    from scipy import stats
-
-    total = sum(counts.values())
-    if not total:
-        return {"observed_share": None, "share_low": None, "share_high": None, "fair": True}
-    test = stats.binomtest(counts["challenger"], total, share)
-    interval = test.proportion_ci(confidence_level=0.95, method="wilson")
-    return {
-        "observed_share": counts["challenger"] / total, "share_low": float(interval.low),
-        "share_high": float(interval.high), "fair": bool(test.pvalue >= UNFAIR),
-    }  # fmt: skip

@@ -10,11 +10,14 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from driftgate.contract import is_column_name
 from driftgate.production.prediction_log import LABELS, MOST_LINE_BYTES
 
 MOST_TIME = 9_214_646_400_000  # the start of 2262 in milliseconds; pandas timestamps end in that year
 MOST_INTEGER = 2**63  # limit of the 64-bit integers of pandas and Arrow
 MOST_NAME = 200
+MOST_CLASSES = 1000
+NUMBERS = frozenset({int, float})
 PIECE_BYTES = 2**20
 REQUEST = re.compile(r"[0-9a-f]{11}-[0-9a-f]{16}")
 ROW = re.compile(rf"{REQUEST.pattern}-(0|[1-9][0-9]{{0,8}})")
@@ -29,9 +32,10 @@ class BadLine(ValueError):
 
 
 class PredictionLine(NamedTuple):
-    """One request: its n probabilities, and n values of each column.
+    """One request: the probabilities of its n rows, and n values of each column.
 
-    `at` is in milliseconds since 1970, UTC. `caller` is a pseudonym, if an experiment assigned by caller; `peer` is a
+    `probability` has a number for each row, that of the positive class, or a list with the probability of each of
+    `classes`. `classes` is None for two classes: such lines don't have their names. `at` is in milliseconds since 1970, UTC. `caller` is a pseudonym, if an experiment assigned by caller; `peer` is a
     pseudonym of the network address, if an experiment was running.
     """
 
@@ -42,8 +46,9 @@ class PredictionLine(NamedTuple):
     arm: str | None
     caller: str | None
     peer: str | None
-    probability: list[float]
+    probability: list[float] | list[list[float]]
     columns: dict[str, list[Any]]
+    classes: tuple[str, ...] | None = None
 
 
 class LabelLine(NamedTuple):
@@ -94,14 +99,20 @@ def parse_prediction(line: bytes | None) -> PredictionLine:
     if at != int(request[:11], 16) or (quick and at != int(quick[1])):
         raise BadLine("its time differs from the time in its request id")
     probability = found.get("probability")
-    if not isinstance(probability, list) or not probability or not all(map(_is_probability, probability)):
+    classes = _classes(found["classes"]) if "classes" in found else None
+    if not isinstance(probability, list) or not probability:
         raise BadLine("its probabilities are not numbers from 0 to 1")
+    if classes is None:
+        if not _are_probabilities(probability):
+            raise BadLine("its probabilities are not numbers from 0 to 1")
+    elif not all(_is_row(row, classes=len(classes)) for row in probability):
+        raise BadLine("its probabilities are not a number from 0 to 1 for each of its classes")
     return PredictionLine(
         at=at, request=request, model=_name(found, "model"), version=_name(found, "version"),
         arm=_name(found, "arm") if "arm" in found else None,
         caller=_name(found, "caller") if found.get("caller") is not None else None,
         peer=_name(found, "peer") if found.get("peer") is not None else None,
-        probability=probability, columns=_columns(found.get("columns"), rows=len(probability)),
+        probability=probability, columns=_columns(found.get("columns"), rows=len(probability)), classes=classes,
     )  # fmt: skip
 
 
@@ -167,15 +178,27 @@ def _name(found: dict[str, Any], key: str) -> str:
     return value
 
 
-def _is_probability(value: Any) -> bool:
-    return type(value) in (float, int) and 0 <= value <= 1
+def _classes(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not 3 <= len(value) <= MOST_CLASSES:
+        raise BadLine(f"its classes are not a list of 3 to {MOST_CLASSES}")
+    if not all(isinstance(name, str) and name for name in value) or len(set(value)) < len(value):
+        raise BadLine("its classes are not different names")
+    return tuple(value)
+
+
+def _is_row(value: Any, *, classes: int) -> bool:
+    return isinstance(value, list) and len(value) == classes and _are_probabilities(value)
+
+
+def _are_probabilities(values: list[Any]) -> bool:
+    return set(map(type, values)) <= NUMBERS and min(values) >= 0 and max(values) <= 1
 
 
 def _columns(columns: Any, *, rows: int) -> dict[str, list[Any]]:
     if not isinstance(columns, dict):
         raise BadLine("its columns are not a JSON object")
     for name, values in columns.items():
-        if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
+        if not is_column_name(name):
             raise BadLine("a column has no printable name")
         if not isinstance(values, list) or len(values) != rows:
             raise BadLine("a column doesn't have one value per probability")

@@ -10,34 +10,35 @@ import datetime as dt
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_core import to_json
 
 from driftgate.errors import DriftgateError
-from driftgate.production.log_lines import LabelLine, PredictionLine, parse_label
+from driftgate.production.log_labels import SortedLabels, Which
+from driftgate.production.log_lines import PredictionLine
 from driftgate.production.log_reader import HOUR, LogReader, Span
 from driftgate.production.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 log = logging.getLogger("driftgate.predictions")
 
-Which = Literal["first", "last"]
 WINDOW = dt.timedelta(days=1)
 OURS = ("prediction_id", "at", "model", "version", "arm", "caller", "peer", "probability", "label", "labelled_at")
+PROBABILITY = "probability"
+OF_CLASS = f"{PROBABILITY}: "  # the start of the column with the probability of a class, before its name
 PREFIX = "feature_"
-BUCKETS, BUCKET_BYTES = 256, 16 * 2**20
 
 
 class Counts(BaseModel):
     """How many predictions there are, how many of them have a label, and how many each version of each model made.
 
-    `bad_lines` and `unreadable_files` are the numbers of lines and files of the log that were left out.
+    `by_label` is the number of predictions with each label. `bad_lines` and `unreadable_files` are the numbers of lines and files of the log that were left out.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +46,7 @@ class Counts(BaseModel):
     predictions: int
     labelled: int
     by_version: dict[str, int]
+    by_label: dict[str, int]
     first: dt.datetime | None
     last: dt.datetime | None
     segments: int
@@ -84,7 +86,10 @@ def read_predictions(
     Returns:
         One row per prediction: `prediction_id`, `at` (UTC, without zone), `model`, `version`, `arm`, `caller` (a pseudonym,
         if an experiment assigned by caller), `peer` (a pseudonym of the network address, if an experiment was running),
-        `probability`, `label` and `labelled_at` (missing if there is no label yet), and a column for each feature.
+        `probability` of the positive class, `label` and `labelled_at` (missing if there is no label yet), and a column for
+        each feature. Predictions of three classes or more have a column `probability: NAME` for each class instead of
+        `probability`. If versions with different classes predicted, a row has values only for the classes of its version.
+        `class_probabilities` gives the arrays.
 
     Raises:
         DriftgateError: If there is no such folder.
@@ -117,7 +122,7 @@ def windows(
         return
     width = int(window.total_seconds() * 1000)
     with tempfile.TemporaryDirectory(prefix="labels-") as temporary:
-        labels = _Labels(Path(temporary), width=width)
+        labels = SortedLabels(Path(temporary), width=width)
         labels.sort(reader.labels(start, end))
         for number in _numbers(spans, start, end, width=width):
             low, high = start + number * width, min(start + (number + 1) * width, end)
@@ -155,15 +160,16 @@ def count_predictions(folder: Path, *, since: dt.datetime | None = None, until: 
     Raises:
         DriftgateError: If there is no such folder.
     """
-    reader, total = LogReader(folder), Counter[str]()
-    labelled, first, last = 0, None, None
+    reader, total, labels = LogReader(folder), Counter[str](), Counter[str]()
+    first, last = None, None
     for table in windows(folder, since=since, until=until, reader=reader):
         total.update((table["model"] + " " + table["version"]).tolist())
-        labelled += int(table["label"].notna().sum())
+        labels.update(table["label"].dropna().tolist())
         first = first or table["at"].iloc[0].to_pydatetime()
         last = table["at"].iloc[-1].to_pydatetime()
     return Counts(
-        predictions=total.total(), labelled=labelled, by_version=dict(sorted(total.items())), first=first, last=last,
+        predictions=total.total(), labelled=labels.total(), by_version=dict(sorted(total.items())),
+        by_label=dict(sorted(labels.items())), first=first, last=last,
         segments=len(reader.segments(PREDICTIONS)), bad_lines=reader.bad_lines, unreadable_files=len(reader.unreadable),
     )  # fmt: skip
 
@@ -183,7 +189,7 @@ def write_predictions(
     if out.exists():
         raise DriftgateError(f"{out} exists already.", "Name another file, or remove it.")
     reader = LogReader(folder)
-    schema = _schema(_kinds(reader, since=since, until=until))
+    schema = _schema(*_columns_of(reader, since=since, until=until))
     draft = out.with_name(f".{out.name}.part")
     try:
         with draft.open("wb") as file:
@@ -225,32 +231,75 @@ def _of_one_type(values: pd.Series[Any]) -> pd.Series[Any]:
     return values.map(str, na_action="ignore")
 
 
+def class_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """The probabilities of a table, for versions with the same classes.
+
+    Args:
+        table: A table from `read_predictions`.
+        classes: The names of the classes; for two: negative, positive.
+
+    Returns:
+        float64 of shape (n,) for two classes, else (n, classes) in the order of `classes`. NaN in rows of versions that
+        have other classes.
+    """
+    import numpy as np
+
+    if len(classes) == 2:
+        of_one: np.ndarray = table.reindex(columns=[PROBABILITY]).to_numpy(dtype=float, na_value=np.nan)[:, 0]
+        return of_one
+    names = [f"{OF_CLASS}{name}" for name in classes]
+    found: np.ndarray = table.reindex(columns=names).to_numpy(dtype=float, na_value=np.nan, copy=True)
+    others = [name for name in map(str, table) if name.startswith(OF_CLASS) and name not in names]
+    complete = ~np.isnan(found).any(axis=1) & table[others].isna().all(axis=1).to_numpy(dtype=bool)
+    found[~complete] = np.nan
+    return found
+
+
 def _column(feature: str) -> str:
     """The column name of a feature: unique, and different from the names of the log's own columns."""
     bare = feature
     while bare.startswith(PREFIX):
         bare = bare.removeprefix(PREFIX)
-    return f"{PREFIX}{feature}" if bare in OURS else feature
+    return f"{PREFIX}{feature}" if bare in OURS or bare.startswith(OF_CLASS) else feature
 
 
-def _kinds(reader: LogReader, *, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, type]:
-    """Every feature of the time range, and its type: text, boolean or number. Releases may have different features."""
+def _columns_of(
+    reader: LogReader, *, since: dt.datetime | None, until: dt.datetime | None
+) -> tuple[list[str], dict[str, type]]:
+    """The columns of the time range: those with probabilities, and every feature with its type: text, boolean or number.
+
+    Versions may have different features and classes.
+    """
     found: dict[str, set[type]] = {}
+    probabilities: dict[str, None] = {}
     for _, line in reader.predictions(*_bounds(reader.spans(PREDICTIONS), since=since, until=until)):
+        probabilities |= dict.fromkeys(_probability_columns(line))
         for name, values in line.columns.items():
             found.setdefault(name, set()).update(map(type, values))
     empty = type(None)
-    return {
+    of_features: dict[str, type] = {
         name: str if str in kinds else bool if kinds - {empty} == {bool} else float for name, kinds in found.items()
     }
+    return list(probabilities) or [PROBABILITY], of_features
 
 
-def _schema(kinds: Mapping[str, type]) -> Any:
+def _probability_columns(line: PredictionLine) -> list[str]:
+    return [PROBABILITY] if line.classes is None else [f"{OF_CLASS}{name}" for name in line.classes]
+
+
+def _schema(probabilities: Sequence[str], kinds: Mapping[str, type]) -> Any:
     import pyarrow as pa
 
     moment, of_kind = pa.timestamp("ms"), {str: pa.string(), bool: pa.bool_(), float: pa.float64()}
-    ours = {name: pa.string() for name in OURS} | {"at": moment, "labelled_at": moment, "probability": pa.float64()}
+    ours = {name: pa.string() for name in _ours(probabilities)} | {"at": moment, "labelled_at": moment}
+    ours |= dict.fromkeys(probabilities, pa.float64())
     return pa.schema([*ours.items(), *((_column(name), of_kind[kind]) for name, kind in sorted(kinds.items()))])
+
+
+def _ours(probabilities: Sequence[str]) -> list[str]:
+    """The log's own columns, with those of the probabilities in the place of `probability`."""
+    at = OURS.index(PROBABILITY)
+    return [*OURS[:at], *probabilities, *OURS[at + 1 :]]
 
 
 def _write(tables: Iterable[pd.DataFrame], writer: Any, schema: Any) -> int:
@@ -279,51 +328,12 @@ def _arrow(table: pd.DataFrame, schema: Any) -> Any:
     return pa.Table.from_pandas(table, schema=schema, preserve_index=False, safe=False)
 
 
-class _Labels:
-    """Labels, sorted into one file per window of their predictions, so that a window's labels can be read alone."""
-
-    def __init__(self, folder: Path, *, width: int) -> None:
-        self._folder, self._width = folder, width
-
-    def sort(self, labels: Iterable[LabelLine]) -> None:
-        buckets: dict[int, list[bytes]] = {}
-        size = 0
-        for label in labels:
-            line = to_json({"at": label.at, "prediction_id": label.prediction_id, "label": label.label}) + b"\n"
-            buckets.setdefault(label.predicted_at // self._width, []).append(line)
-            size += len(line)
-            if len(buckets) > BUCKETS or size > BUCKET_BYTES:
-                self._spill(buckets)
-                size = 0
-        self._spill(buckets)
-
-    def _spill(self, buckets: dict[int, list[bytes]]) -> None:
-        for number, lines in buckets.items():
-            with (self._folder / str(number)).open("ab") as file:
-                file.writelines(lines)
-        buckets.clear()
-
-    def of(self, start: int, stop: int, *, which: Which) -> dict[str, tuple[str, int]]:
-        """The label and the time at which it was sent, by the id of the prediction."""
-        found: dict[str, tuple[str, int]] = {}
-        for number in range(start // self._width, stop // self._width + 1):
-            path = self._folder / str(number)
-            if not path.exists():
-                continue
-            with path.open("rb") as file:
-                for line in file:
-                    label = parse_label(line)
-                    known = found.get(label.prediction_id)
-                    if known is None or (label.at >= known[1] if which == "last" else label.at < known[1]):
-                        found[label.prediction_id] = (label.label, label.at)
-        return found
-
-
 def _table(lines: Iterable[PredictionLine], labels: Mapping[str, tuple[str, int]]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    columns: dict[str, list[Any]] = {name: [] for name in OURS}
+    columns: dict[str, list[Any]] = {name: [] for name in OURS if name != PROBABILITY}
+    probabilities: dict[str, list[Any]] = {}
     features: dict[str, list[Any]] = {}
     rows = 0
     for line in lines:
@@ -335,24 +345,34 @@ def _table(lines: Iterable[PredictionLine], labels: Mapping[str, tuple[str, int]
             "peer": line.peer,
         }  # fmt: skip
         values: dict[str, list[Any]] = {
-            "prediction_id": ids, "probability": line.probability, "label": [label for label, _ in labelled],
+            "prediction_id": ids, "label": [label for label, _ in labelled],
             "labelled_at": [at for _, at in labelled], **{key: [value] * number for key, value in constant.items()},
         }  # fmt: skip
-        for name in OURS:
-            columns[name] += values[name]
-        for name, found in line.columns.items():
-            # Later releases may have more or fewer columns.
-            if name not in features:
-                features[name] = [None] * rows
-            features[name].extend(found)
+        for name, added in values.items():
+            columns[name] += added
+        chances: Iterable[Any] = [line.probability] if line.classes is None else zip(*line.probability, strict=True)
+        _extend(probabilities, dict(zip(_probability_columns(line), chances, strict=True)), rows=rows, added=number)
+        _extend(features, line.columns, rows=rows, added=number)
         rows += number
-        for name in features.keys() - line.columns.keys():
-            features[name] += [None] * number
-    table = pd.DataFrame({**columns, **{_column(name): values for name, values in features.items()}})
+    ordered = _ours(list(probabilities) or [PROBABILITY])
+    known = {**columns, PROBABILITY: [], **probabilities}
+    table = pd.DataFrame(
+        {**{name: known[name] for name in ordered}, **{_column(name): values for name, values in features.items()}}
+    )
     for name in ("at", "labelled_at"):
         # Not `to_datetime`: its cache returns wrong times for a nullable integer column with many repeated values.
         table[name] = np.array(columns[name], dtype="datetime64[ms]").astype("datetime64[ns]")
     return table.sort_values("at", kind="stable", ignore_index=True)
+
+
+def _extend(columns: dict[str, list[Any]], values: Mapping[str, Sequence[Any]], *, rows: int, added: int) -> None:
+    """Add the values of a line to columns of `rows` values. Later releases may have more or fewer columns."""
+    for name, found in values.items():
+        if name not in columns:
+            columns[name] = [None] * rows
+        columns[name].extend(found)
+    for name in columns.keys() - values.keys():
+        columns[name] += [None] * added
 
 
 def _milliseconds(moment: dt.datetime) -> int:

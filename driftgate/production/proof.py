@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -25,3 +28,24 @@ class Proof(BaseModel):
     answered: int
     failed: int
     lost: int
+
+
+def largest_gap(one: Any, other: Any) -> float:
+    """The largest difference of the probabilities of one row: two numbers, or two lists with a number for each class.
+
+    It is infinite if the lists differ in length, or only one of them is a list.
+    """
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return max((abs(was - now) for was, now in zip(one, other, strict=True)), default=0.0)
+    return math.inf if isinstance(one, list) or isinstance(other, list) else abs(float(one) - float(other))
+
+
+def answered_probability(answer: dict[str, Any], classes: tuple[str, ...]) -> Any:
+    """The probability in a service's answer as a release has it: of the positive class, or a list of those of every class.
+
+    None if the classes of the answer, or their order, are not these.
+    """
+    found = answer["probabilities"]
+    if tuple(found) != classes:
+        return None
+    return answer["probability"] if len(classes) == 2 else list(found.values())

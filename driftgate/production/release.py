@@ -4,7 +4,8 @@ model.onnx       the model
 contract.json    the columns it takes
 card.json        what it is: metrics, lineage, verdict
 ranges.json      the range of each column in the training data
-golden.json      rows and the probabilities that the model must give them, to the last bit
+golden.json      rows and the probabilities that the model must give them, to the last bit: a number a row, or a list of one
+                 number a class if there are three classes or more
 profile.json     the reference profile, for the drift checks; the service doesn't read it
 sbom.cdx.json    the software bill of materials, in CycloneDX; old releases may lack it
 manifest.json    the sha256 of each of these
@@ -20,14 +21,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from driftgate.contract import Contract
 from driftgate.errors import DriftgateError, first_line
 from driftgate.production.ranges import Ranges
 from driftgate.production.scoring import Scorer
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FILES = ("model.onnx", "contract.json", "card.json", "ranges.json", "golden.json", "profile.json")
 SBOM = "sbom.cdx.json"
@@ -62,7 +66,13 @@ class Lineage(_Frozen):
 
 
 class Card(_Frozen):
-    """The model card. `metrics` has value, low and high of each metric; `verdict` is the verdict of the gate, as JSON."""
+    """The model card. `metrics` has value, low and high of each metric; `verdict` is the verdict of the gate, as JSON.
+
+    `members` are the family and settings of each model of an average. `calibration` is how probabilities are calibrated.
+    `classes` are the names of the classes in the order of the model's probabilities; for two classes: negative, positive.
+    `negative_name` and `positive_name` repeat them for two classes, and are None for more. Older releases have only these
+    two.
+    """
 
     name: str
     version: str
@@ -70,20 +80,54 @@ class Card(_Frozen):
     family: str
     settings: dict[str, Any]
     calibrated: bool
+    members: tuple[dict[str, Any], ...] = ()
+    calibration: str | None = None
     threshold: float
-    positive_name: str
-    negative_name: str
+    positive_name: str | None = None
+    negative_name: str | None = None
     metrics: dict[str, dict[str, float]]
     holdout_rows: int
     lineage: Lineage
     verdict: dict[str, Any]
+    classes: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _classes_of_two_names(cls, value: Any) -> Any:
+        """Fill in what older cards, or cards of two classes, don't repeat."""
+        if not isinstance(value, dict):
+            return value
+        names, classes = (value.get("negative_name"), value.get("positive_name")), value.get("classes")
+        if not classes and None not in names:
+            return {**value, "classes": names}
+        if classes and len(classes) == 2 and names == (None, None):
+            return {**value, "negative_name": classes[0], "positive_name": classes[1]}
+        return value
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> Card:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError("a card needs two classes or more, each with its own name")
+        two = self.classes if self.binary else (None, None)
+        if (self.negative_name, self.positive_name) != two:
+            raise ValueError("classes, negative_name and positive_name contradict each other")
+        return self
+
+    @property
+    def binary(self) -> bool:
+        """Whether there are two classes."""
+        return len(self.classes) == 2
 
 
 class Golden(_Frozen):
-    """Rows, and the probability of the positive class that the model must give each."""
+    """Rows, and what the model must give each: the probability of the positive class, or of every class if there are more."""
 
     rows: list[dict[str, Any]]
-    probability: list[float]
+    probability: list[float] | list[list[float]]
+
+    def differing(self, probability: Sequence[Any]) -> int:
+        """How many rows got another probability, even in the last bit; a row has a number, or a list of numbers."""
+        return sum(was != now for was, now in zip(self.probability, probability, strict=True))
 
 
 @dataclass(frozen=True)
@@ -103,11 +147,13 @@ class Release:
         """Make the scorer, and verify it on the golden rows.
 
         Raises:
-            DriftgateError: If a golden row gets a different probability.
+            DriftgateError: If a golden row gets a different probability, or the model has another number of classes than
+                the card.
         """
         scorer = Scorer(self.model, self.contract)
-        found = [float(value) for value in scorer.probability_of_rows(self.golden.rows)]
-        wrong = sum(1 for was, now in zip(self.golden.probability, found, strict=True) if was != now)
+        found = scorer.probability_of_rows(self.golden.rows)
+        _require_classes(found, self.card, str(self.folder))
+        wrong = self.golden.differing(found.tolist())
         if wrong:
             raise DriftgateError(
                 f"The release {self.folder} predicts {wrong} of its {len(found)} golden rows differently than at training.",
@@ -140,14 +186,16 @@ def write_release(
         rows: Golden rows; their probabilities are computed with the model now.
 
     Raises:
-        DriftgateError: If the release exists, or can't be written; then no part of it is left.
+        DriftgateError: If the release exists, the model has another number of classes than the card, or the release can't
+            be written; then no part of it is left.
     """
     if folder.exists():
         raise DriftgateError(
             f"The release {folder} exists already.", "A release is never changed: train a new version."
         )
     probability = Scorer(model, contract).probability_of_rows(rows)
-    golden = Golden(rows=[dict(row) for row in rows], probability=[float(value) for value in probability])
+    _require_classes(probability, card, str(folder))
+    golden = Golden(rows=[dict(row) for row in rows], probability=probability.tolist())
     contents = {
         "model.onnx": model,
         "contract.json": _json(contract.model_dump(mode="json", exclude_defaults=True)),
@@ -230,6 +278,16 @@ def manifest_hash(folder: Path) -> str:
         raise DriftgateError(
             f"{folder} is not a release: {MANIFEST} can't be read: {error.strerror}.", "Name the folder of a release."
         ) from error
+
+
+def _require_classes(probability: np.ndarray, card: Card, name: str) -> None:
+    """Raise a DriftgateError if the probabilities have another number of classes than the card."""
+    found = 2 if probability.ndim == 1 else probability.shape[1]
+    if found != len(card.classes):
+        raise DriftgateError(
+            f"The model of the release {name} gives probabilities of {found} classes, but its card names {len(card.classes)}.",
+            "Train it again with the classes of the data.",
+        )
 
 
 def _sorted(value: Any) -> Any:

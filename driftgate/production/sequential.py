@@ -117,15 +117,39 @@ def widest(sequences: Iterable[Sequence]) -> Sequence:
     return first.model_copy(update={"low": low, "high": high})
 
 
-def paired_gains(champion: np.ndarray, challenger: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How much smaller the challenger's squared error is, if both predicted the same rows; between -1 and 1.
+def squared_errors(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The Brier score of each row, a proper score between 0 and 1, of shape (n,).
+
+    Two classes: the squared error of the probability. More: half the sum of the squared errors over the classes, which is
+    the same number for two classes (Brier, *Verification of forecasts expressed in terms of probability*, 1950). It is
+    bounded, as the confidence sequence requires; the log loss is not. A label that is none of the classes counts as a class
+    with probability 0. Probabilities that don't add up to 1 exactly can't make a score above 1.
 
     Args:
-        champion: Probabilities of the positive class, of shape (n,).
-        challenger: Probabilities of the positive class, of shape (n,).
-        labels: 0 or 1, of shape (n,).
+        probability: Of the positive class, of shape (n,), or of every class, of shape (n, classes).
+        labels: 0 or 1, or the code of the class, of shape (n,); -1 for a label that is none of the classes.
     """
-    gains: np.ndarray = (champion - labels) ** 2 - (challenger - labels) ** 2
+    import numpy as np
+
+    if probability.ndim == 1:
+        of_two: np.ndarray = (probability - labels) ** 2
+        return of_two
+    codes = np.asarray(labels, dtype=int)
+    truth = codes[:, None] == np.arange(probability.shape[1])
+    total = ((probability - truth) ** 2).sum(axis=1) + (codes < 0)
+    of_every: np.ndarray = np.minimum(total / 2, 1)
+    return of_every
+
+
+def paired_gains(champion: np.ndarray, challenger: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How much smaller the challenger's Brier score is, if both predicted the same rows; between -1 and 1.
+
+    Args:
+        champion: Probabilities of the positive class, of shape (n,), or of every class, of shape (n, classes).
+        challenger: The same of the challenger.
+        labels: See `squared_errors`.
+    """
+    gains: np.ndarray = squared_errors(champion, labels) - squared_errors(challenger, labels)
     return gains
 
 
@@ -136,7 +160,7 @@ def split_gains(losses: np.ndarray, challenged: np.ndarray, *, share: float) -> 
     assignment.
 
     Args:
-        losses: Squared errors of the model that predicted each row, of shape (n,), in order of arrival.
+        losses: Brier scores of the model that predicted each row, of shape (n,), in order of arrival.
         challenged: Whether the challenger predicted the row, bool of shape (n,).
         share: Share of the challenger, between 0 and 1.
 
@@ -171,7 +195,7 @@ def labels_needed(
     A hundred runs find the order of magnitude, up to 2,000 runs the number.
 
     Args:
-        gain: The difference in mean squared error to detect.
+        gain: The difference in the mean Brier score to detect.
         values: Typical values, of shape (n,); they are shifted so that their mean is the gain, and resampled.
         bound: See `confidence_sequence`.
         alpha: See `confidence_sequence`.

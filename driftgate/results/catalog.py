@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from driftgate.results import data, drift, experiment, predictions, production, status, training
+from driftgate.results import data, drift, experiment, init, predictions, production, status, training
 from driftgate.results.base import Result
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 
 
 RESULTS: dict[str, Entry] = {
+    "init": Entry(init.InitResult, ("run.py init",)),
     "training": Entry(training.TrainingResult, ("run.py", "run.py train")),
     "contract": Entry(training.ContractResult, ("run.py contract",)),
     "drift": Entry(drift.DriftResult, ("run.py drift",)),

@@ -11,12 +11,22 @@ from driftgate.results.base import CheckedResult, Frozen
 
 
 class Gain(Frozen):
-    """By how much the challenger's mean squared error is smaller."""
+    """By how much the challenger's mean Brier score is smaller; for two classes, that is the mean squared error."""
 
     labels: int = Field(description="Labels that count.")
     mean: float = Field(description="Mean gain.")
     low: float = Field(description="Lower end of the interval, which holds at all times at once.")
     high: float = Field(description="Upper end of the interval.")
+
+
+class ArmScore(Frozen):
+    """How well the predictions of one arm agree with the labels that count."""
+
+    labels: int = Field(description="Labels of the arm that count.")
+    brier: float | None = Field(
+        description="Mean Brier score, between 0 and 1: half the squared error over the classes."
+    )
+    accuracy: float | None = Field(description="Share of labels that are the predicted class.")
 
 
 class ExperimentProgress(Frozen):
@@ -40,6 +50,9 @@ class ExperimentProgress(Frozen):
     left_out: int = Field(description="Labels that don't count because their address has its full share.")
     largest_share: float | None = Field(description="Share of the counted labels of the address with the most.")
     gain: Gain = Field(description="The gain, with its interval.")
+    arms: dict[str, ArmScore] = Field(
+        {}, description="Scores of `champion` and `challenger`, from the labels that count."
+    )
     decision: str = Field(description="`better`, `worse`, `undecided`, or `unfair` where the assignment is wrong.")
 
 

@@ -13,6 +13,7 @@ class PredictionsResult(Result):
     predictions: int = Field(description="Predictions.")
     labelled: int = Field(description="Predictions with a label.")
     by_version: dict[str, int] = Field(description="Predictions, by model and version.")
+    by_label: dict[str, int] = Field({}, description="Predictions with a label, by label.")
     first: Moment | None = Field(description="Moment of the first prediction, in UTC.")
     last: Moment | None = Field(description="Moment of the last prediction, in UTC.")
     segments: int = Field(description="Files of the log.")

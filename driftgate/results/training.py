@@ -15,6 +15,21 @@ class MetricEstimate(Frozen):
     high: float = Field(description="Upper end of the interval.")
 
 
+class ClassMetrics(Frozen):
+    """The metrics of one class against all others; a metric is null where the rows don't define it."""
+
+    name: str = Field(description="Name of the class.")
+    rows: int = Field(description="Holdout rows of the class.")
+    precision: float | None = Field(description="Share of the class among the rows that are predicted as it.")
+    recall: float | None = Field(description="Share of the rows of the class that are predicted as it.")
+    f1: float | None = Field(description="Harmonic mean of precision and recall.")
+    roc_auc: float | None = Field(description="Area under the ROC curve.")
+    pr_auc: float | None = Field(description="Average precision.")
+    expected_calibration_error: float | None = Field(
+        description="Mean gap between the predicted probability of the class and its observed frequency."
+    )
+
+
 class ChampionComparison(Frozen):
     """The champion on the same holdout rows."""
 
@@ -32,6 +47,13 @@ class TrainedModel(Frozen):
     version: str | None = Field(description="Version in the MLflow registry; null where the gate blocked.")
     aliases: tuple[str, ...] = Field(description="Its MLflow aliases.")
     family: str | None = Field(description="Family of the estimator; null where nothing was trained.")
+
+
+class PredictionSpeed(Frozen):
+    """How fast the exported model predicts on this machine, on one thread and without the service around it."""
+
+    single_row_p99_ms: float = Field(description="99th percentile of the time for one row, in milliseconds.")
+    rows_per_second: float = Field(description="Rows predicted in a second, 1,000 at once.")
 
 
 class LeftOut(Frozen):
@@ -74,8 +96,17 @@ class TrainingResult(PipelineResult):
     """A training run: the model, its metrics, and the verdict of the gate."""
 
     metrics: dict[str, MetricEstimate] = Field(description="Metrics on the holdout rows, by name.")
+    classes: tuple[ClassMetrics, ...] = Field(
+        (), description="Metrics of each class, in the order of the model's probabilities."
+    )
+    confusion_matrix: tuple[tuple[int, ...], ...] = Field(
+        (), description="Holdout rows by class, and by predicted class within it, in the order of `classes`."
+    )
     champion: ChampionComparison | None = Field(description="The champion on the same rows; null where there is none.")
     model: TrainedModel = Field(description="The model.")
+    speed: PredictionSpeed | None = Field(
+        None, description="How fast the exported model predicts; null where nothing was exported."
+    )
     data: TrainingData = Field(description="The data.")
     release: str | None = Field(description="Folder of the release; null where the gate blocked.")
     bento: str | None = Field(description="Folder of the bento; null where the gate blocked.")

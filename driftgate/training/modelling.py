@@ -1,9 +1,4 @@
-"""The candidate models: scikit-learn pipelines that include the preprocessing, so that training and serving can't differ.
-
-Only components that convert to ONNX are used. Trees get no scaler, because float32 rounding would move rows across a split.
-Missing numbers are imputed for families that don't accept them. Categories are target encoded (Micci-Barreca 2001;
-cross-fitted by scikit-learn's `TargetEncoder`), which gives one column per feature, however many categories it has.
-"""
+"""The candidate models: scikit-learn pipelines that include the preprocessing, so that training and serving can't differ."""
 
 from __future__ import annotations
 
@@ -11,6 +6,9 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Candidate, Problem, Range, Setting
+from driftgate.training.families.catalog import FAMILY_NAMES, family_name, require_families
+from driftgate.training.families.columns import ENCODING, TARGET, make_columns
+from driftgate.training.families.estimators import make_estimator
 from driftgate.training.workers import one_thread
 
 if TYPE_CHECKING:
@@ -18,13 +16,20 @@ if TYPE_CHECKING:
     import optuna
     from sklearn.pipeline import Pipeline
 
-Settings = dict[str, Setting]
+__all__ = [
+    "FAMILY_NAMES",
+    "Settings",
+    "build_model",
+    "family_name",
+    "fit",
+    "predict_probability",
+    "require_families",
+    "seed_everything",
+    "single_threaded",
+    "suggest",
+]
 
-FAMILY_NAMES = {
-    "logistic_regression": "logistic regression",
-    "random_forest": "random forest",
-    "hist_gradient_boosting": "histogram gradient boosting",
-}
+Settings = dict[str, Setting]
 
 
 def build_model(problem: Problem, *, family: str, settings: Settings, calibrated: bool = False) -> Pipeline:
@@ -32,14 +37,16 @@ def build_model(problem: Problem, *, family: str, settings: Settings, calibrated
 
     Args:
         problem: Gives the columns, the calibration and the seed.
-        family: One of `FAMILY_NAMES`.
-        settings: Keyword arguments of the family's scikit-learn estimator.
+        family: One of `FAMILY_NAMES`, or the dotted path of the user's own estimator.
+        settings: Keyword arguments of the family's estimator, and `categories`: see `make_columns`.
         calibrated: Add a sigmoid (Platt 1999), fitted on out-of-fold scores of `calibration.folds` blocks of the training
             rows.
     """
     from sklearn.pipeline import Pipeline
 
-    estimator = _estimator(family, settings, seed=problem.seed)
+    settings = dict(settings)
+    encoding = settings.pop(ENCODING, TARGET)
+    estimator = make_estimator(family, settings, seed=problem.seed)
     if calibrated:
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import KFold
@@ -47,7 +54,10 @@ def build_model(problem: Problem, *, family: str, settings: Settings, calibrated
         # Contiguous blocks: rows close in time, which are similar, are never in both training and test rows.
         parts = KFold(problem.calibration.folds, shuffle=problem.data.timestamp is None, **_seed_if_shuffled(problem))
         estimator = CalibratedClassifierCV(estimator, method="sigmoid", cv=parts, ensemble=problem.calibration.ensemble)
-    return Pipeline([("columns", _columns(problem, family)), ("model", estimator)])
+    model = Pipeline([("columns", make_columns(problem, family, encoding=encoding)), ("model", estimator)])
+    named = [candidate.converter for candidate in problem.tuning.candidates if candidate.family == family]
+    model.onnx_converter = next(filter(None, named), None)  # `export.to_onnx` reads it
+    return model
 
 
 def suggest(trial: optuna.Trial, candidate: Candidate) -> Settings:
@@ -64,17 +74,43 @@ def suggest(trial: optuna.Trial, candidate: Candidate) -> Settings:
 
 
 def fit(model: Pipeline, features: Any, labels: np.ndarray) -> Pipeline:
-    """Fit the model on one thread and leave it set to one: sums then have a fixed order, and so the same last bit."""
+    """Fit the model on one thread and leave it set to one: sums then have a fixed order, and so the same last bit.
+
+    A number that none of the rows has is set to 0, because histogram gradient boosting refuses such a column. A constant
+    column has no effect on any family.
+    """
     single_threaded(model)
     with one_thread():
-        model.fit(features, labels)
+        model.fit(_without_empty_columns(features), labels)
     return model
 
 
-def predict_probability(model: Pipeline, features: Any) -> np.ndarray:
-    """Probability of the positive class, float64 of shape (n,); with three classes or more, of each class: (n, classes)."""
+def _without_empty_columns(features: Any) -> Any:
+    numbers = features.select_dtypes("number")
+    empty = numbers.columns[numbers.isna().all()]
+    return (
+        features.assign(**dict.fromkeys(empty, 0.0)).astype(dict.fromkeys(empty, "float32")) if len(empty) else features
+    )
+
+
+def predict_probability(model: Pipeline, features: Any, *, classes: int = 0) -> np.ndarray:
+    """Probability of the positive class, float64 of shape (n,); with three classes or more, of each class: (n, classes).
+
+    Args:
+        model: A fitted model.
+        features: The rows.
+        classes: How many classes the problem has. A class that the training rows lack gets the probability 0.
+    """
+    import numpy as np
+
     probability: np.ndarray = model.predict_proba(features)
-    return probability[:, 1] if probability.shape[1] == 2 else probability
+    known = np.asarray(model.classes_)
+    number = max(classes, int(known[-1]) + 1, 2)
+    if number != probability.shape[1]:
+        whole = np.zeros((len(probability), number), dtype=probability.dtype)
+        whole[:, known.astype(int)] = probability
+        probability = whole
+    return probability[:, 1] if number == 2 else probability
 
 
 def single_threaded(model: Any) -> None:
@@ -91,6 +127,7 @@ def single_threaded(model: Any) -> None:
             pending += [step for _, step in part.steps]
         pending += [value for value in vars(part).values() if hasattr(value, "get_params")]
         pending += list(getattr(part, "calibrated_classifiers_", []))
+        pending += list(getattr(part, "models", []))
 
 
 def seed_everything(seed: int) -> None:
@@ -103,39 +140,3 @@ def seed_everything(seed: int) -> None:
 
 def _seed_if_shuffled(problem: Problem) -> dict[str, Any]:
     return {} if problem.data.timestamp else {"random_state": problem.seed}
-
-
-def _estimator(family: str, settings: Settings, *, seed: int) -> Any:
-    if family == "logistic_regression":
-        from sklearn.linear_model import LogisticRegression
-
-        return LogisticRegression(**{"max_iter": 1000, "random_state": seed, **settings})
-    if family == "random_forest":
-        from sklearn.ensemble import RandomForestClassifier
-
-        return RandomForestClassifier(**{"n_jobs": 1, "random_state": seed, **settings})
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(**{"early_stopping": False, "random_state": seed, **settings})
-
-
-def _columns(problem: Problem, family: str) -> Any:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.model_selection import KFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler, TargetEncoder
-
-    contract = problem.contract
-    numbers: Any = {
-        "logistic_regression": make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
-        "random_forest": SimpleImputer(strategy="median"),
-        "hist_gradient_boosting": "passthrough",
-    }[family]
-    parts = []
-    if contract.numeric:
-        parts.append(("numbers", numbers, contract.numeric))
-    if contract.categorical:
-        cross_fit = KFold(5, shuffle=True, random_state=problem.seed)
-        parts.append(("categories", TargetEncoder(target_type="binary", cv=cross_fit), contract.categorical))
-    return ColumnTransformer(parts, verbose_feature_names_out=False)

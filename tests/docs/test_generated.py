@@ -1,9 +1,10 @@
 """Pages that are made from something else are up to date."""
 
 import click
+from pydantic import BaseModel, Field
 
 from benchmarks import table
-from docs import cli_reference, results_reference
+from docs import cli_reference, problem_reference, results_reference
 from run import main
 
 
@@ -15,6 +16,20 @@ def test_command_line_reference_is_up_to_date() -> None:
 def test_results_reference_is_up_to_date() -> None:
     made = results_reference.reference()
     assert results_reference.FILE.read_text() == made, f"Renew it: {results_reference.COMMAND}"
+
+
+def test_problem_file_reference_is_up_to_date() -> None:
+    made = problem_reference.reference()
+    assert problem_reference.FILE.read_text() == made, f"Renew it: {problem_reference.COMMAND}"
+
+
+def test_every_key_of_a_problem_file_has_a_description() -> None:
+    class New(BaseModel):
+        told: int = Field(1, description="What it is.")
+        untold: int = 1
+
+    assert problem_reference.undescribed() == []
+    assert problem_reference.undescribed([New]) == ["New.untold"]
 
 
 def test_table_of_figures_is_up_to_date() -> None:

@@ -15,7 +15,7 @@ from driftgate.data.table import read_columns
 from driftgate.errors import DriftgateError
 from driftgate.workspace import Workspace
 from tests.repository import small
-from tests.tables import HEADER, line, shop_problem
+from tests.tables import HEADER, line, shop_content, shop_problem
 
 OLD = [
     {"id": f"o{number}", "at": dt.datetime(2024, 1, 1, number), "country": ["NA", "DE"][number % 2], "amount": 1.5 + number,
@@ -127,6 +127,33 @@ def test_parquet_is_written_into_a_csv_as_it_is_declared(tmp_path: Path) -> None
     added = place.rows().tail(2)
     assert added["country"].tolist() == ["None", None]
     assert added["at"].tolist() == [pd.Timestamp("2024-01-01 00:00"), pd.Timestamp("2024-01-01 01:00")]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_added_dates_are_written_in_the_format_of_their_column(ending: str, tmp_path: Path) -> None:
+    contract = {"since": {"type": "date", "format": "%d/%m/%Y"}}
+    rows = {"id": ["o1", "o2"], "since": ["31/01/2024", "01/02/2024"], "bought": [0, 1]}
+    new = {"id": ["n1"], "since": [dt.date(2024, 2, 3)], "bought": [1]}
+    place = Place(tmp_path, f"orders.{ending}")
+    data = {"path": str(place.data), "timestamp": None}
+    split = {"method": "random", "holdout": 0.2, "folds": 2}
+    place.problem = Problem.model_validate(shop_content(data=data, contract=contract, split=split))
+    pd.DataFrame(rows).to_csv(place.data, index=False) if ending == "csv" else pq.write_table(
+        pa.table(rows), place.data
+    )
+    place.add(place.data)
+    pq.write_table(pa.table(new), tmp_path / "new.parquet")
+    assert place.add(tmp_path / "new.parquet")["verdict"] == "pass"
+    stored = pd.read_csv(place.data) if ending == "csv" else pd.read_parquet(place.data)
+    assert stored["since"].tolist() == [*rows["since"], "03/02/2024"]
+
+
+def test_rows_without_an_id_are_added(tmp_path: Path) -> None:
+    place = Place(tmp_path, "orders.csv", row_id=None)
+    place.data.write_text(HEADER + line() + line(bought="1"))
+    place.add(place.data)
+    place.new.write_text(HEADER + line())
+    assert place.add(place.new)["rows"] == 3
 
 
 def test_value_that_a_csv_can_not_hold_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from driftgate.drift.counting import BINS, Layout, count, count_batches, count_days, layout_of
+from driftgate.drift.counting import BINS, Layout, count, count_batches, count_column, layout_of
 from driftgate.drift.distances import commonest_share, distances, missing_gaps, unseen_share
 
 DRAW = np.random.default_rng(5)
@@ -50,7 +50,8 @@ def test_parts_add_up_to_the_whole() -> None:
     layouts = {"x": layout_of(frame["x"], category=False), "name": layout_of(NAMES, category=True)}
     whole = count(frame, layouts)
     streamed, rows = count_batches((frame.iloc[at : at + 700] for at in range(0, 5_000, 700)), layouts)
-    daily = count_days(frame, layouts, np.arange(5_000) // 500, span=10)
+    days = np.arange(5_000) // 500
+    daily = {name: count_column(frame[name], layout, days, span=10) for name, layout in layouts.items()}
     assert rows == 5_000
     for name in layouts:
         assert streamed[name].tolist() == whole[name].tolist() == daily[name].sum(axis=0).tolist()

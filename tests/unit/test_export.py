@@ -20,7 +20,7 @@ def mixed(problem: Problem, rows: pd.DataFrame) -> tuple[Problem, pd.DataFrame]:
     rows.loc[rows.index % 7 == 0, "kind"] = None
     columns = problem.contract.columns | {"f3": Column(type="number", nullable=True)}
     columns["kind"] = Column(type="category", nullable=True)
-    for number, name in enumerate(("positive", "both", "axis_1", "model_f1", "column_f1")):
+    for number, name in enumerate(("positive", "both", "axis_1", "model_f1", "column_f1", "label", "probabilities")):
         rows[name] = rows["f2"] + number
         columns[name] = Column(type="number")
     return problem.model_copy(update={"contract": Contract(columns=columns)}), rows
@@ -46,7 +46,9 @@ def test_onnx_predicts_as_scikit_learn(
 
     from onnx import load_from_string
 
-    mlflow.onnx.save_model(load_from_string(export.for_tables(onnx, problem.contract)), str(tmp_path / "model"))
+    mlflow.onnx.save_model(
+        load_from_string(export.for_tables(onnx, problem.contract, problem.target.class_names)), str(tmp_path / "model")
+    )
     told = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(features)
     expected = Scorer(onnx, problem.contract).probability(features)
     assert np.abs(told["probability"] - expected).max() <= problem.gate.parity

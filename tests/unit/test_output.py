@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import click
+
 from cli.output import data as shown_data
 from cli.output.experiment import print_experiment
 from cli.output.predictions import print_counts, print_file
 from cli.output.production import print_move, print_releases
 from cli.output.training import print_training
+from cli.tables import VERBOSE
 from driftgate.data import remote, versions
 from driftgate.production.deployments import releases_result
 from driftgate.production.move import Production
@@ -18,7 +21,7 @@ from driftgate.results.base import now
 from driftgate.results.experiment import ExperimentProgress, ExperimentResult, Gain
 from driftgate.results.predictions import PredictionsFileResult, PredictionsResult
 from driftgate.results.production import MoveResult, ServiceState
-from driftgate.results.training import ChampionComparison, MetricEstimate, ServedAnswers
+from driftgate.results.training import ChampionComparison, ClassMetrics, MetricEstimate, ServedAnswers
 from tests.repository import Repository, renamed
 from tests.results import trained
 
@@ -40,6 +43,32 @@ def test_a_training_run_shows_metrics_beside_the_champion() -> None:
     assert "0.7000" in page
     assert "model    rules 3 (random_forest), candidate" in page
     assert "service  9 of 9 answers equal the offline predictions" in page
+
+
+def _classes(number: int) -> tuple[ClassMetrics, ...]:
+    usual = {"precision": 0.9, "recall": 0.8, "roc_auc": None, "pr_auc": 0.7, "expected_calibration_error": 0.01}
+    names = ["[red]late", "two\nlines", *(f"class {at}" for at in range(number))][:number]
+    return tuple(ClassMetrics(name=name, rows=9, f1=0.5 + at / 100, **usual) for at, name in enumerate(names))
+
+
+def test_few_classes_are_shown_in_a_table_and_many_by_the_worst() -> None:
+    metrics = {"accuracy": ESTIMATE, "f1_weighted": ESTIMATE}
+    few = shown(print_training, trained(metrics=metrics, classes=_classes(3)))
+    assert "[red]late" in few
+    assert "two lines" in few
+    assert "f1_weighted" not in few
+    many = shown(print_training, trained(metrics=metrics, classes=_classes(50)))
+    assert "lowest F1 of 50 classes: '[red]late' 0.5000, 'two lines' 0.5100, 'class 0' 0.5200; --verbose" in many
+    assert "class 40" not in many
+    with click.Context(click.Command("train")) as context:
+        context.meta[VERBOSE] = True
+        every = shown(print_training, trained(metrics=metrics, classes=_classes(50)))
+    assert "class 40" in every
+    assert "f1_weighted" in every
+
+
+def test_two_classes_need_no_table() -> None:
+    assert "class 0" not in shown(print_training, trained(metrics={"accuracy": ESTIMATE}, classes=_classes(2)))
 
 
 def test_a_move_shows_what_the_running_service_says() -> None:

@@ -66,6 +66,57 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], dt.date, str]] = {
     ),
 }  # fmt: skip
 
+THREE: dict[str, Any] = {"positive": None, "classes": ["a", "b", "c"]}
+GROUPED = {"method": "group", "holdout": 0.2, "folds": 3}
+LETTERS = orders(lambda number: "abc"[number % 3])
+
+
+def rare(*numbers: int) -> pd.DataFrame:
+    """Orders of 'a', and the given numbers of 'b', 'c', …"""
+    letters = "".join(letter * number for letter, number in zip("bcdefghi", numbers, strict=False))
+    return orders(lambda number: letters[number // 10] if number % 10 == 0 and number // 10 < len(letters) else "a")
+
+
+FAULTS |= {
+    "a value that is no class": (
+        orders(lambda number: "abcd"[number % 4]), {"target": THREE}, AS_OF, r"1 value that target.classes doesn't list: 'd' \(150 rows\)",
+    ),
+    "a class that never occurs": (
+        orders(lambda number: "ab"[number % 2]), {"target": THREE}, AS_OF, "'c' of target.classes never occurs in 'bought'",
+    ),
+    "classes of another type": (
+        orders(lambda number: 1 + number % 3), {"target": {"positive": None, "classes": ["1", "2", "3"]}}, AS_OF, "3 values that target.classes doesn't list: 1 ",
+    ),
+    "one small class of three": (
+        rare(30, 4), {"target": THREE, "split": RANDOM}, AS_OF, r"Only 4 of 600 rows are 'c'. .* 3 are left, but 3 folds, each calibrated in 3 parts, need 5",
+    ),
+    "two small classes of three": (
+        rare(5, 6), {"target": THREE, "split": RANDOM}, AS_OF, r"2 of 3 classes have too few rows: 'b' \(5 of 600 rows\), 'c' \(6 of 600 rows\)",
+    ),
+    "classes without a row in the holdout": (
+        rare(2, 3), {"target": THREE, "split": RANDOM}, AS_OF, "A holdout of 20% has no row of 'b'",
+    ),
+    "a class that begins late": (
+        orders(lambda number: "c" if number > 550 else "ab"[number % 2]), {"target": THREE}, AS_OF, "before the holdout have no row of 'c'",
+    ),
+    "a class in one block": (
+        orders(lambda number: "c" if 100 < number < 110 else "ab"[number % 2]), {"target": THREE}, AS_OF, "Calibration can't split .* 9 of .* rows are 'c'",
+    ),
+    "no label, three classes": (orders(lambda _: None), {"target": THREE}, AS_OF, "has no value in any row"),
+    "too few groups": (
+        LETTERS.assign(country=["DE", "FR"] * 300), {"target": THREE, "split": GROUPED, "data": {"group": "country", "timestamp": None}}, AS_OF, "'country' has 2 groups",
+    ),
+    "one column of the contract is missing": (
+        LETTERS.drop(columns="amount"), {"target": THREE}, AS_OF, "orders.parquet lacks the column amount of the contract",
+    ),
+    "columns of the contract are missing": (
+        LETTERS.drop(columns=["amount", "visits"]), {"target": THREE}, AS_OF, "lacks 2 columns amount, visits of the contract",
+    ),
+    "the column of groups is missing": (
+        LETTERS, {"target": THREE, "split": GROUPED, "data": {"group": "customer", "timestamp": None}}, AS_OF, "lacks the column customer of data.group",
+    ),
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_can_not_be_trained_is_told(fault: str, tmp_path: Path) -> None:
@@ -99,6 +150,19 @@ def test_what_passes_can_be_trained(step: int, split_by: str, tmp_path: Path) ->
     for part in folds(development, problem):
         model = build_model(problem, family="hist_gradient_boosting", settings={"max_iter": 2}, calibrated=True)
         fit(model, features.iloc[part.train], labels[part.train])
+
+
+@pytest.mark.parametrize("split_by", ["time", "random", "group"])
+def test_three_classes_and_rows_without_a_label_pass(split_by: str, tmp_path: Path) -> None:
+    frame = orders(lambda number: None if number % 9 == 0 else "abc"[number % 3 if number % 2 else 0], 150)
+    frame["customer"] = np.arange(150) // 5
+    changes: dict[str, Any] = {"target": {**THREE, "unlabelled": "leave_out"}}
+    if split_by != "time":
+        rule = GROUPED if split_by == "group" else RANDOM
+        changes |= {"split": rule, "data": {"timestamp": None, "group": "customer"}}
+    problem = _problem(tmp_path, frame, **changes)
+    when = AS_OF if split_by == "time" else None
+    require_trainable(problem, as_of=when, workspace=Workspace(tmp_path / "var"))
 
 
 def test_few_positives_are_told_without_starting_zenml(tmp_path: Path) -> None:

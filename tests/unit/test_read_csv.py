@@ -67,7 +67,7 @@ VALUES = {
     "fraction": ("visits", "1.5", "is not a whole number"),
     "beyond 2^53": ("visits", "9007199254740993", "beyond ±2^53"),
     "beyond int64": ("visits", "100000000000000000000000000000", "beyond ±2^53"),
-    "yes": ("member", "yes", "is neither true nor false"),
+    "perhaps": ("member", "perhaps", "is neither true nor false"),
     "2": ("member", "2", "is neither true nor false"),
     "day first": ("at", "31/01/2024", "does not say which part is the day"),
     "either first": ("at", "01/02/2024 10:00", "does not say which part is the day"),

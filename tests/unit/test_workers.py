@@ -12,6 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from driftgate.config import Problem
+from driftgate.data.table import features_of, labels_of
 from driftgate.errors import DriftgateError
 from driftgate.training import tuning, workers
 from driftgate.training.importance import importances
@@ -100,13 +101,13 @@ def test_one_process_and_two_make_the_same_bytes(problem: Problem, rows: pd.Data
         monkeypatch.setenv(SETTING, number)
         tuned = tuning.tune(rows, problem)
         model, trained, out_of_fold = tuning.train(rows, problem, tuned=tuned)
-        features, labels = tuning.features_of(rows, problem.contract), tuning.labels_of(rows, problem)
+        features, labels = features_of(rows, problem.contract), labels_of(rows, problem)
         found = importances(model, features, labels, problem, threshold=0.5)
         alike = tuned.model_dump()
         for trial in alike["trials"]:
             del trial["seconds"]
         made.append((alike, trained, out_of_fold.to_numpy().tobytes(), found, model.predict_proba(features).tobytes()))
-        assert len(tuned.trials) == 14
+        assert len(tuned.trials) == 14 + len(FAMILIES)  # the drawn ones, and each family's defaults
         assert [fold.fold for fold in tuned.cross_validation] == ["fold 1", "fold 2"]
     assert made[0] == made[1] == made[2]
 
@@ -122,7 +123,7 @@ def test_first_trials_are_those_of_a_search_one_by_one(problem: Problem, rows: p
     drawn = []
     study.optimize(lambda trial: drawn.append(suggest(trial, search)) or 0.0, n_trials=tuning.RANDOM_TRIALS)
     tuned = tuning.tune(rows, small(problem))
-    found = [trial.settings for trial in tuned.trials if trial.family == search.family]
+    found = [trial.settings for trial in tuned.trials if trial.family == search.family and not trial.untuned]
     assert found[: tuning.RANDOM_TRIALS] == drawn
 
 
@@ -132,7 +133,8 @@ def test_time_limit_lets_one_trial_of_each_family_run(problem: Problem, rows: pd
         ("logistic_regression", 0),
         ("hist_gradient_boosting", 0),
     ]
-    assert tuned.cut == ("hist_gradient_boosting",)
+    assert all(trial.untuned for trial in tuned.trials)
+    assert tuned.cut == ("logistic_regression", "hist_gradient_boosting")
 
 
 BUSY = """

@@ -1,0 +1,1 @@
+"""The families of models: their estimators, their preprocessing, and how they convert to ONNX."""
