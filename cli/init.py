@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 import time
 import traceback
@@ -71,6 +72,9 @@ def _run(*, as_json: bool, debug: bool, **given: Any) -> int:
     from driftgate.errors import DriftgateError
     from driftgate.workspace import Workspace
 
+    gc.set_threshold(
+        100_000
+    )  # imports make objects that live on; looking for garbage among them takes a tenth of the time
     workspace = Workspace.current()
     workspace.set_environment()
     results: IO[str] = sys.stdout
@@ -105,7 +109,7 @@ def _init(
 ) -> Any:  # fmt: skip
     from driftgate.init.choices import Choices
     from driftgate.init.run import init as work
-    from driftgate.init.source import SourceOptions
+    from driftgate.init.sources.read import SourceOptions
 
     choices = Choices(
         target, row_id=row_id, timestamp=timestamp, group=group, positive=positive, texts=texts, time_zone=time_zone

@@ -320,8 +320,3 @@ class Input:
     def derived(self) -> bool:
         """Whether it is computed from a date or a text, and not a column as it is."""
         return self.part is not None or self.bucket is not None
-
-    @property
-    def of_text(self) -> bool:
-        """Whether it counts pieces of a free text. Its single values mean nothing to a reader."""
-        return self.bucket is not None

@@ -27,7 +27,7 @@ def leakage_checks(leaks: list[ColumnLeak], problem: Problem) -> list[Check]:
         passed = leak.auc <= limit.single_column_auc
         what = f"{leak.column} alone predicts the label"
         if leak.of_class is not None:
-            what = f"{leak.column} alone tells {_class_name(problem, leak.of_class)} from all other classes"
+            what = f"{leak.column} alone separates {_class_name(problem, leak.of_class)} from all other classes"
         why = f"{what} with a ROC AUC of {leak.auc:.3f}"
         why += ", the highest of all columns" if passed else ". Check that its value is known at prediction time"
         checks.append(make_check("leakage.single_column", "warn", leak.auc, limit.single_column_auc, passed, why))
@@ -212,7 +212,7 @@ def parity_checks(parity: ParityResult, problem: Problem) -> list[Check]:
 def latency_check(p99_ms: float, problem: Problem) -> Check:
     """Single-row p99 of the exported model under its budget."""
     limit = problem.gate.latency_ms
-    why = "time that the ONNX model takes to predict one row: 99th percentile, in milliseconds"
+    why = "CPU time that the ONNX model takes to predict one row: 99th percentile, in milliseconds"
     return make_check("latency", "block", p99_ms, limit, p99_ms <= limit, why)
 
 

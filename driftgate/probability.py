@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from driftgate.contract import PREDICTION
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 OF_CLASS = re.compile(rf"{PREDICTION} [0-9]+")
@@ -43,6 +42,8 @@ def probability_of(frame: pd.DataFrame) -> np.ndarray:
 
 def of_every_class(probability: np.ndarray) -> np.ndarray:
     """Probabilities of shape (n, classes), also for two classes: negative, positive."""
+    import numpy as np
+
     return np.column_stack([1 - probability, probability]) if probability.ndim == 1 else probability
 
 

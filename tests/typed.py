@@ -3,7 +3,7 @@
 import pandas as pd
 
 from driftgate.config import Csv
-from driftgate.init.table import Kind, TypedColumn, TypedTable
+from driftgate.init.sources.table import Kind, TypedColumn, TypedTable
 
 
 def typed(frame: pd.DataFrame, *, name: str = "table", rows: int | None = None) -> TypedTable:

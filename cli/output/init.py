@@ -11,6 +11,7 @@ from driftgate.words import one_line
 
 SHOWN = 12
 SHOWN_CLASSES = 6
+SHOWN_LEFT_OUT = 5
 
 
 def print_init(result: InitResult, results: IO[str]) -> None:
@@ -24,6 +25,7 @@ def print_init(result: InitResult, results: IO[str]) -> None:
         ("table", f"{result.source}: {result.rows:,} rows{sampled}, {len(result.columns):,} columns"),
         ("target", f"{one_line(result.target.column)}: {classes}{f' and {more} more classes' if more > 0 else ''}"),
         ("features", f"{len(features):,}: {_names([column.name for column in features])}"),
+        *_left_out(result),
         ("split", result.split),
         ("search", result.search),
         (
@@ -46,6 +48,15 @@ def print_init(result: InitResult, results: IO[str]) -> None:
         print_line(console, "checked    nothing was written")
     prefix = result.next.replace("python run.py", "uv run run.py") if "UV" in os.environ else result.next
     print_line(console, f"next       {prefix if result.written else 'the same command without --check'}")
+
+
+def _left_out(result: InitResult) -> list[tuple[str, str]]:
+    """The columns that are no features and that no doubt tells about."""
+    told = {name for doubt in result.doubts for name in doubt.columns}
+    columns = [column for column in result.columns if column.role == "left out" and column.name not in told]
+    shown = "; ".join(f"{one_line(column.name)}: {column.why}" for column in columns[:SHOWN_LEFT_OUT])
+    more = len(columns) - SHOWN_LEFT_OUT
+    return [("left out", f"{shown}{f'; and {more:,} more' if more > 0 else ''}")] if columns else []
 
 
 def _print_list(console: object, title: str, texts: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import IO
 
 from cli.output.lines import write_lines
 from driftgate.results.predictions import PredictionsFileResult, PredictionsResult
-from driftgate.words import one_line
+from driftgate.words import one_line, plural
 from driftgate.workspace import show_path
 
 SHOWN_LABELS = 10
@@ -15,7 +15,10 @@ SHOWN_LABELS = 10
 
 def print_counts(result: PredictionsResult, folder: Path, results: IO[str]) -> None:
     """Print the counts of a prediction log."""
-    lines = {"log": f"{show_path(folder)}, {result.segments:,} segments", "predictions": f"{result.predictions:,}"}
+    lines = {
+        "log": f"{show_path(folder)}, {plural(result.segments, 'segment')}",
+        "predictions": f"{result.predictions:,}",
+    }
     if result.predictions:
         lines["predictions"] += f", from {result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
         lines["labelled"] = f"{result.labelled:,} ({result.labelled / result.predictions:.1%})"

@@ -1,7 +1,7 @@
 """The problem file: one prediction task, read from one YAML in `configs/`."""
 
 from driftgate.config.base import Span
-from driftgate.config.data import Csv, Data, Target, Texts
+from driftgate.config.data import MAXIMUM_CLASSES, Csv, Data, Target, Texts
 from driftgate.config.limits import (
     CalibrationLimit,
     ChampionLimit,
@@ -28,7 +28,7 @@ from driftgate.config.training import (
 )
 
 __all__ = [
-    "FAMILIES", "LOWER_IS_BETTER", "MULTICLASS_METRICS", "RESERVED", "Calibration", "CalibrationLimit", "Candidate",
+    "FAMILIES", "LOWER_IS_BETTER", "MAXIMUM_CLASSES", "MULTICLASS_METRICS", "RESERVED", "Calibration", "CalibrationLimit", "Candidate",
     "ChampionLimit", "Costs", "Csv", "Data", "DriftRule", "Gate", "GroupSplit", "LeakageLimit", "Metric", "Problem",
     "RandomSplit", "Range", "Setting", "SliceLimit", "Span", "Target", "Texts", "TimeSplit", "Tuning", "load_problem",
 ]  # fmt: skip

@@ -11,6 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from driftgate.columns import date_format, known_zone, normal_text, words_for_missing
 from driftgate.config.base import Frozen
 
+MAXIMUM_CLASSES = 50  # of the target
+
 
 class Texts(Frozen):
     """How dates and missing values are written as text."""
@@ -133,7 +135,7 @@ class Target(Frozen):
     classes: tuple[bool | int | str, ...] | None = Field(
         None,
         min_length=3,
-        max_length=50,
+        max_length=MAXIMUM_CLASSES,
         description="For three classes or more: all values of the target, in the order of the model's probabilities. All are "
         "texts, or all are whole numbers.",
     )

@@ -111,7 +111,7 @@ class Gate(Frozen):
         description="The largest allowed difference in probability between the ONNX model and the trained model.",
     )
     latency_ms: float = Field(
-        10.0, gt=0, description="The largest allowed 99th percentile of the time for one row in the exported model."
+        10.0, gt=0, description="The largest allowed 99th percentile of the CPU time for one row in the exported model."
     )
     service_latency_ms: float = Field(
         100.0,

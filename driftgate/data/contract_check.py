@@ -43,7 +43,7 @@ def find_violations(frame: pd.DataFrame, problem: Problem, *, version: DataVersi
         *_broken_rules(frame, problem, rules_of=_rules_for_training, optional=()),
         *_broken_target(frame, problem),
         *_missing_timestamps(problem, version),
-        *_impossible_dates(frame, problem, version),
+        *_impossible_dates(problem, version),
         *_constant_columns(frame, problem),
     ]
 
@@ -119,11 +119,11 @@ def _broken_rules(
     try:
         schema.validate(frame[list(schema.columns)], lazy=True, inplace=True)
     except pa.errors.SchemaErrors as error:
-        found += [_violation(fault, frame) for fault in error.schema_errors]
+        found += [_violation(fault) for fault in error.schema_errors]
     return found
 
 
-def _violation(fault: Any, frame: pd.DataFrame) -> Violation:
+def _violation(fault: Any) -> Violation:
     """Read pandera's record of one broken check: column, rule, and the values that broke it."""
     cases = fault.failure_cases
     values = (
@@ -328,7 +328,7 @@ def _constant_columns(frame: pd.DataFrame, problem: Problem) -> list[Violation]:
     return found
 
 
-def _impossible_dates(frame: pd.DataFrame, problem: Problem, version: DataVersion) -> list[Violation]:
+def _impossible_dates(problem: Problem, version: DataVersion) -> list[Violation]:
     if problem.data.timestamp and version.later_rows and not version.as_of_given:
         rule = "must not lie in the future"
         return [Violation(column=problem.data.timestamp, rule=rule, rows=version.later_rows, examples=())]

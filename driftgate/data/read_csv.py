@@ -152,7 +152,7 @@ class CsvFile:
             return rows[:wrong]
         number = len(rows[wrong])
         what = "is blank" if not number else f"has {number:,} field{'s' * (number != 1)}"
-        hint = "Remove the line."
+        hint = "Remove the blank lines."
         if number > width:
             hint = "Quote values that contain the delimiter. To change the delimiter, set data.csv.delimiter."
         elif number:
@@ -160,7 +160,8 @@ class CsvFile:
                 "Write every field; a missing value is an empty field. To change the delimiter, set data.csv.delimiter."
             )
         raise DriftgateError(
-            f"{show_path(self.path)}, {self.line_of(done + wrong)} {what}, but the header has {width:,}.", hint
+            f"{show_path(self.path)}, {self.line_of(done + wrong)} {what}, but the header has {width:,} field{'s' * (width != 1)}.",
+            hint,
         )
 
     def _check_quotes(self, rows: list[list[str]], *, first: int = -1) -> None:

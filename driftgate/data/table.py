@@ -158,14 +158,6 @@ def features_of(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index)
 
 
-def with_inputs(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """The frame, and a column for each input of the model that is computed from a date or a text; the rest stays as it is."""
-    import pandas as pd
-
-    derived = inputs_of(frame, contract)
-    return pd.concat([frame, pd.DataFrame(derived, index=frame.index)], axis=1) if derived else frame
-
-
 def rows_of(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
     """The feature columns as JSON values: one mapping per row, as a request has them.
 

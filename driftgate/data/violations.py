@@ -38,7 +38,14 @@ def contract_checks(violations: list[Violation], *, rows: int) -> list[Check]:
     ]
     if any(found.severity == "block" for found in violations):
         return broken
-    kept = make_check("contract", "block", 0, 0, True, f"all {rows:,} rows satisfy the contract")
+    kept = make_check(
+        "contract",
+        "block",
+        0,
+        0,
+        True,
+        "the row satisfies the contract" if rows == 1 else f"all {rows:,} rows satisfy the contract",
+    )
     return [kept, *broken]
 
 

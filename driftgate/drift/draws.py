@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driftgate.training.metrics import TOP, metric_names
+from driftgate.training.metrics import TOP, WEIGHTED, average_of, metric_names, ratios_of
 
 if TYPE_CHECKING:
     import numpy as np
-
-AVERAGED = ("precision", "recall", "f1", "roc_auc", "pr_auc")
 
 
 class Draws:
@@ -77,19 +75,19 @@ class Draws:
         support = np.bincount(labels, minlength=self.classes).astype(np.float64)
         hits = np.bincount(labels[right], minlength=self.classes)
         found = {
-            "precision": _ratios(hits, self.called_rows),
-            "recall": _ratios(hits, support),
-            "f1": _ratios(2 * hits, self.called_rows + support),
+            "precision": ratios_of(hits, self.called_rows),
+            "recall": ratios_of(hits, support),
+            "f1": ratios_of(2 * hits, self.called_rows + support),
             "roc_auc": self._roc_auc(labels, support),
             "pr_auc": self._average_precision(labels, support),
         }
         result = {
             "accuracy": float(right.mean()),
-            "balanced_accuracy": _average(found["recall"], support > 0),
-            **{name: _average(found[name], support > 0) for name in AVERAGED},
+            "balanced_accuracy": average_of(found["recall"], support > 0),
+            **{name: average_of(found[name], support > 0) for name in WEIGHTED},
             "log_loss": float(-np.log(np.clip(of_truth, 1e-15, 1.0)).mean()),
             "brier": float((self.squares - 2 * of_truth + 1).mean() / 2),
-            **{f"{name}_weighted": _average(found[name], support) for name in AVERAGED},
+            **{f"{name}_weighted": average_of(found[name], support) for name in WEIGHTED},
             **{f"top_{k}_accuracy": float((self.rank[at, labels] < k).mean()) for k in TOP},
         }
         return {name: result[name] for name in metric_names(self.classes) if name in result}
@@ -118,18 +116,3 @@ class Draws:
         total = np.bincount(code, weights=own / (self.rows - below), minlength=self.classes)
         found: np.ndarray = np.divide(total, support, out=np.full(self.classes, np.nan), where=support > 0)
         return found
-
-
-def _ratios(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    found: np.ndarray = np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
-    return found
-
-
-def _average(values: np.ndarray, weight: np.ndarray) -> float:
-    """The mean over the classes with a weight, of those whose value is known; NaN if there is none."""
-    import numpy as np
-
-    known = (weight > 0) & ~np.isnan(values)
-    return float(np.average(values[known], weights=weight[known])) if known.any() else float("nan")

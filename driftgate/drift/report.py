@@ -124,9 +124,18 @@ def drift_page(drift: Drift, history: History, counts: Counts) -> tuple[str, dic
     return page, tests
 
 
+def _untimed(drift: Drift) -> str:
+    """The heading where no row has a time."""
+    return "all rows" if drift.rows else "no rows"
+
+
 def _facts(drift: Drift) -> BaseWidgetInfo:
     """What was compared. It says if rows or predictions are missing, so that an empty page doesn't look like a pass."""
-    times = f"{drift.first:%Y-%m-%d %H:%M} to {drift.last:%Y-%m-%d %H:%M}" if drift.first and drift.last else "no time"
+    times = (
+        f"{drift.first:%Y-%m-%d %H:%M} to {drift.last:%Y-%m-%d %H:%M}"
+        if drift.first and drift.last
+        else _untimed(drift)
+    )
     predicted = any(column.name == PREDICTION for column in drift.columns)
     blocking = sum(column.blocks for column in drift.columns)
     facts = {

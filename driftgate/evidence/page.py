@@ -70,7 +70,7 @@ def _classes_text(evaluation: Evaluation) -> str:
 
 
 def _class_table(evaluation: Evaluation) -> list[str]:
-    """The metrics of each class, opened by a click; nothing for two classes, where the other table tells it."""
+    """The metrics of each class, opened by a click; nothing for two classes, where the table of metrics shows them."""
     if evaluation.positives is not None or not evaluation.classes:
         return []
     metrics = ["precision", "recall", "f1", "roc_auc", "pr_auc", "expected_calibration_error"]

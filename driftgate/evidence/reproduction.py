@@ -32,6 +32,7 @@ from driftgate.files import md5_of
 from driftgate.production.proof import largest_gap
 from driftgate.production.release import Lineage, Release
 from driftgate.results.training import ReproductionResult
+from driftgate.training.families.catalog import extras_of
 from driftgate.verdict import Check, Verdict
 from driftgate.workspace import PROJECT, Workspace
 
@@ -100,7 +101,8 @@ def _train_and_compare(
     if trouble := git.clone(PROJECT, str(was.commit), place.project):
         raise DriftgateError(f"The commit {was.commit} can't be checked out: {trouble}.", "Check it with `git fsck`.")
     log.info("environment  as locked in that commit")
-    python = set_up_environment(place, python=was.python)
+    families = [candidate["family"] for candidate in recorded.problem["tuning"]["candidates"]]
+    python = set_up_environment(place, python=was.python, extras=extras_of(families))
     log.info("data         %s", was.data_md5)
     data = obtain_data(recorded, problem, place, remote=remote, workspace=workspace)
     log.info("train        %s %s", problem.name, recorded.release.card.version)

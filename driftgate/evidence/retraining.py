@@ -68,12 +68,13 @@ class Place:
         return self.project / ".venv" / "bin" / "python"
 
 
-def set_up_environment(place: Place, *, python: str) -> str:
+def set_up_environment(place: Place, *, python: str, extras: tuple[str, ...] = ()) -> str:
     """Install the packages that the checkout's lock file names, from uv's cache where possible.
 
     Args:
         place: The place; its checkout must exist.
         python: The Python version to use if this machine has it; else the version of this process is used.
+        extras: Extras of the project that the candidates of the problem need.
 
     Returns:
         The Python version that is used.
@@ -84,6 +85,7 @@ def set_up_environment(place: Place, *, python: str) -> str:
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     interpreter = _interpreter(uv, python, place)
     command = [uv, "sync", "--locked", "--no-dev", "--no-progress", "--python", interpreter]
+    command += [f"--extra={extra}" for extra in extras]
     for more in (["--offline"], []):
         code, _, errors = _run([*command, *more], place)
         if code == 0:

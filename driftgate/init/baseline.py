@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from driftgate.config import LOWER_IS_BETTER, Problem
 from driftgate.data.table import labels_of, named_columns
-from driftgate.init.table import TypedTable
+from driftgate.init.sources.table import TypedTable
 from driftgate.init.target import as_classes
 from driftgate.results.init import InitLimit
-from driftgate.training.metrics import Scored
+from driftgate.training.metrics import Scored, constant_metrics, point_metric
 from driftgate.training.splitting import folds, split
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ MOST_CELLS, LEAST_ROWS, MOST_ROWS = 400_000, 1_500, 20_000
 MOST_FOLDS = 3
 DRAWS = 100
 TAIL = 0.025
+MEASURED = ("roc_auc", "pr_auc", "log_loss", "brier", "expected_calibration_error")
 WIDE = 300  # columns from which on each split looks at as many of them
 LEAST_GAIN = 0.001
 CODES = 20  # categories of a column that the baseline tells apart
+BEYOND = 1.5  # intervals of few rows are too narrow, and a good model must rarely be blocked
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,14 @@ class Baseline:
         constant: By name, of a model that always predicts the shares of the classes.
         rows: Rows that were predicted.
         model: What was fitted, in words.
+        error: How much wider than the interval the difference from the holdout is, because the baseline's value has an error too.
     """
 
     metrics: dict[str, tuple[float, float, float]]
     constant: dict[str, float]
     rows: int
     model: str
+    error: float = 1.0
 
     @property
     def informative(self) -> bool:
@@ -60,26 +65,85 @@ def measure(table: TypedTable, problem: Problem, *, holdout: int) -> Baseline:
     import numpy as np
 
     frame = _frame(table, problem)
-    as_of = _moment(problem, frame)
+    as_of = _moment(problem)
     development, _ = split(frame, problem, as_of=as_of)
     labels = labels_of(development, problem).astype("int64")
     features = _numbers(development, problem)
     classes = 2 if problem.target.binary else len(problem.target.class_names)
     most = int(max(LEAST_ROWS, min(MOST_ROWS, MOST_CELLS // max(1, features.shape[1] * (classes // 2)))))
     draw = np.random.default_rng(problem.seed)
-    truths, found = [], {"boosting": [], "logistic": []}  # type: ignore[var-annotated]
+    parts, found = [], {"boosting": [], "logistic": []}  # type: ignore[var-annotated]
     for part in folds(development, problem)[-(MOST_FOLDS if features.shape[1] <= WIDE else 2) :]:
         train, test = _fewer(part.train, labels, most, draw), _fewer(part.test, labels, most, draw)
-        truths.append(labels[test])
+        parts.append(test)
         use = features[:, _with_values(features, train)]
         for name, probability in _fitted(use, labels, train, test, classes, seed=problem.seed).items():
             found[name].append(probability)
-    truth = np.concatenate(truths)
-    scored = {name: np.concatenate(parts) for name, parts in found.items() if parts}
-    best = min(scored, key=lambda name: _log_loss(truth, scored[name]))
+    rows = np.concatenate(parts)
+    truth = labels[rows]
+    scored = {name: np.concatenate(found_parts) for name, found_parts in found.items() if found_parts}
+    best = min(scored, key=lambda name: point_metric("log_loss", truth, scored[name], threshold=0.5))
     words = {"boosting": "histogram gradient boosting", "logistic": "logistic regression"}
-    constant = _constant(np.bincount(labels, minlength=classes) / len(labels))
-    return Baseline(_intervals(truth, scored[best], holdout, draw), constant, len(truth), words[best])
+    constant = constant_metrics(np.bincount(labels, minlength=classes).tolist())
+    draws = Draws(size=max(20, min(holdout, len(rows))), entities=_entities(development, problem, rows), draw=draw)
+    metrics = _intervals(truth, scored[best], draws)
+    if problem.split.method == "time":
+        metrics = with_periods(metrics, truth, scored[best], [len(part) for part in parts])
+    return Baseline(metrics, constant, len(truth), words[best], math.sqrt(1 + draws.size / len(truth)))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Random samples like the holdout: of rows, or of whole entities if the split keeps them together.
+
+    Attributes:
+        size: Rows of the holdout.
+        entities: The entity of each row, as numbers from 0; None: each row is drawn alone.
+        draw: The generator.
+    """
+
+    size: int
+    entities: np.ndarray | None
+    draw: np.random.Generator
+
+    def weights(self, rows: int) -> np.ndarray:
+        """How often each row is in one sample."""
+        import numpy as np
+
+        if self.entities is None:
+            return np.bincount(self.draw.integers(0, rows, self.size), minlength=rows)
+        number = int(self.entities.max()) + 1
+        drawn = self.draw.integers(0, number, max(1, round(self.size * number / rows)))
+        times: np.ndarray = np.bincount(drawn, minlength=number)[self.entities]
+        return times
+
+
+def _entities(development: pd.DataFrame, problem: Problem, rows: np.ndarray) -> np.ndarray | None:
+    import numpy as np
+
+    if problem.split.method != "group" or problem.data.group is None:
+        return None
+    codes: np.ndarray = np.unique(development[problem.data.group].to_numpy()[rows].astype(str), return_inverse=True)[1]
+    return codes
+
+
+def with_periods(
+    metrics: dict[str, tuple[float, float, float]], truth: np.ndarray, probability: np.ndarray, sizes: list[int]
+) -> dict[str, tuple[float, float, float]]:
+    """The intervals, widened to the values of each period: the shares of the classes change over time, and the holdout is later."""
+    import numpy as np
+
+    ends = np.cumsum(sizes)
+    with np.errstate(all="ignore"):
+        each = [
+            _metrics_of(truth[end - size : end], probability[end - size : end])
+            for size, end in zip(sizes, ends, strict=True)
+        ]
+    found = {}
+    for name, (value, low, high) in metrics.items():
+        values = [one[name] for one in each if math.isfinite(one[name])]
+        found[name] = (value, min([low, *values]), max([high, *values]))
+    return found
 
 
 def _frame(table: TypedTable, problem: Problem) -> pd.DataFrame:
@@ -97,7 +161,7 @@ def _frame(table: TypedTable, problem: Problem) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _moment(problem: Problem, frame: pd.DataFrame) -> Any:
+def _moment(problem: Problem) -> Any:
     import datetime as dt
 
     as_of = problem.data.as_of
@@ -147,7 +211,7 @@ def _fewer(rows: np.ndarray, labels: np.ndarray, most: int, draw: np.random.Gene
 def _fitted(
     features: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray, classes: int, *, seed: int
 ) -> dict[str, np.ndarray]:
-    """Probabilities of two quick models, each of shape (n, classes)."""
+    """Probabilities of two quick models: of the positive class, of shape (n,), or of each class, of shape (n, classes)."""
     import warnings
 
     import numpy as np
@@ -181,63 +245,45 @@ def _fitted(
             model.fit(features[train], labels[train])
         whole = np.full((len(test), classes), 1e-9)
         whole[:, model.classes_] = model.predict_proba(features[test])
-        found[name] = whole / whole.sum(axis=1, keepdims=True)
+        whole /= whole.sum(axis=1, keepdims=True)
+        found[name] = whole[:, 1] if classes == 2 else whole
     return found
 
 
-def _log_loss(truth: np.ndarray, probability: np.ndarray) -> float:
-    import numpy as np
-
-    return float(-np.log(np.clip(probability[np.arange(len(truth)), truth], 1e-15, None)).mean())
-
-
-def _intervals(
-    truth: np.ndarray, probability: np.ndarray, holdout: int, draw: np.random.Generator
-) -> dict[str, tuple[float, float, float]]:
+def _intervals(truth: np.ndarray, probability: np.ndarray, draws: Draws) -> dict[str, tuple[float, float, float]]:
     """Each metric with the 95 % interval that a sample of as many rows as the holdout has; by bootstrap."""
     import numpy as np
 
-    classes, rows = probability.shape[1], len(truth)
-    # Two classes: the positive one. More: each against the others.
-    codes = [1] if classes == 2 else [code for code in range(classes) if (truth == code).any()]
-    scored = [Scored((truth == code).astype("int8"), probability[:, code], threshold=0.5) for code in codes]
-    loss = -np.log(np.clip(probability[np.arange(rows), truth], 1e-15, None))
-
-    def at(weights: np.ndarray) -> dict[str, float]:
-        each = [part.metrics(weights) for part in scored]
-        mean = {
-            name: float(np.nanmean([one[name] for one in each]))
-            for name in ("roc_auc", "pr_auc", "expected_calibration_error")
-        }
-        brier = sum(one["brier"] for one in each) * (1 if classes == 2 else 0.5)
-        return {**mean, "brier": float(brier), "log_loss": float(weights @ loss / weights.sum())}
-
-    point = at(np.ones(rows))
-    size = max(20, min(holdout, rows))
-    count = max(20, min(DRAWS, int(4e7 / (rows * len(codes)))))
+    rows = len(truth)
+    at = _measure(truth, probability)
+    point = at(None)
+    count = max(20, min(DRAWS, int(4e7 / probability.size)))
     with np.errstate(all="ignore"):
-        draws = [at(np.bincount(draw.integers(0, rows, size), minlength=rows)) for _ in range(count)]
-    ends = {name: np.nanquantile([one[name] for one in draws], [TAIL, 1 - TAIL]) for name in point}
+        drawn = [at(draws.weights(rows)) for _ in range(count)]
+    ends = {name: np.nanquantile([one[name] for one in drawn], [TAIL, 1 - TAIL]) for name in point}
     return {name: (point[name], float(ends[name][0]), float(ends[name][1])) for name in point}
 
 
-def _constant(shares: np.ndarray) -> dict[str, float]:
-    import numpy as np
+def _metrics_of(truth: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+    return _measure(truth, probability)(None)
 
-    known = shares[shares > 0]
-    return {
-        "roc_auc": 0.5,
-        "pr_auc": float(shares[1]) if len(shares) == 2 else float(shares.mean()),
-        "log_loss": float(-(known * np.log(known)).sum()),
-        "brier": float((1 - (shares**2).sum()) / 2),
-    }
+
+def _measure(truth: np.ndarray, probability: np.ndarray) -> Callable[[np.ndarray | None], dict[str, float]]:
+    """What computes the metrics of the rows with given weights; None: each row counts once."""
+    scored = Scored(truth, probability, threshold=0.5)
+
+    def at(weights: np.ndarray | None) -> dict[str, float]:
+        found = scored.metrics(weights)
+        return {name: found[name] for name in MEASURED}
+
+    return at
 
 
 def performance_limits(baseline: Baseline, *, binary: bool, rare: bool) -> list[InitLimit]:
     """Limits of the gate's performance: worse than the baseline's interval, and better than a constant reaches.
 
     A holdout of the planned size scores within the interval; the gate compares the unfavourable end of its interval. So each
-    limit lies as far beyond the interval's end as that end lies from the value.
+    limit lies further beyond the interval's end than that end lies from the value, the more so if the baseline has few rows.
     """
     found = []
     for metric in ("roc_auc", "pr_auc", "log_loss") if binary and rare else ("roc_auc", "log_loss"):
@@ -245,7 +291,7 @@ def performance_limits(baseline: Baseline, *, binary: bool, rare: bool) -> list[
         constant = baseline.constant[metric]
         lower = metric in LOWER_IS_BETTER
         bound = high if lower else low
-        limit = bound + (bound - value)
+        limit = bound + (bound - value) * BEYOND * baseline.error
         if lower:
             limit = math.ceil(limit * 1000) / 1000
             if limit >= constant * (1 - LEAST_GAIN):
@@ -253,8 +299,8 @@ def performance_limits(baseline: Baseline, *, binary: bool, rare: bool) -> list[
         else:
             limit = math.floor(limit * 1000) / 1000
             least = constant + LEAST_GAIN if metric == "roc_auc" else constant * 1.05 + LEAST_GAIN
-            if limit < least and metric != "roc_auc":
-                continue
+            if bound < least and metric != "roc_auc":
+                continue  # the baseline itself is hardly better than a constant
             limit = round(max(limit, least), 3)
         found.append(InitLimit(metric=metric, limit=limit, baseline=value, bound=bound, constant=constant))
     return found

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from driftgate.contract import MAXIMUM_CATEGORY_LENGTH, MAXIMUM_INTEGER, MAXIMUM_NUMBER, Column, normal_text
 from driftgate.init.names import NATURAL, PERCENT, SHARE, plain
 from driftgate.init.roles import is_prose
-from driftgate.init.table import TypedColumn, TypedTable
+from driftgate.init.sources.table import TypedColumn, TypedTable
 from driftgate.results.init import InitDoubt
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ NEARLY_UNIQUE = 0.5  # values by rows
 LEAST_PATTERN = 10  # values that a pattern is made from
 ONE_VALUE, FEW_OTHERS = 0.99, 10
 HEADROOM = 0.5
+TINY = 1e-300  # a smaller number has no scale of two digits
 RUNS = re.compile(r"[A-Z]+|[a-z]+|[0-9]+|[^A-Za-z0-9]")
 CLASSES = {"A": "[A-Z]", "a": "[a-z]", "0": "[0-9]"}
 
@@ -125,6 +126,8 @@ def _rounded(value: float, direction: Any) -> float:
     """A number rounded outwards to two significant digits."""
     if not value:
         return 0.0
+    if abs(value) < TINY:
+        return math.copysign(TINY, value) if (direction is math.ceil) == (value > 0) else 0.0
     scale = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
     rounded = direction(value / scale) * scale
     return float(f"{rounded:.10g}")
@@ -137,7 +140,9 @@ def _plan_category(column: TypedColumn, known: pd.Series, table: TypedTable) -> 
         return f"it is free text; --text '{column.name}' makes a model use its words"
     counts = known.map(normal_text).value_counts()
     if len(counts) > NEARLY_UNIQUE * len(known) and len(counts) > CLOSED:
-        return f"nearly each of its {len(known):,} values is different ({len(counts):,}), so they say nothing about new rows"
+        return f"it has {len(counts):,} different values in {len(known):,} rows, so a model can't learn from them"
+    if column.unread and len(counts) > CLOSED:
+        return f"it is text that looks like numbers or dates, with {len(counts):,} different values"
     if len(counts) <= CLOSED and int(counts.min()) >= SEEN and table.read == table.rows:
         return FeaturePlan(column.name, {"type": "category", "categories": sorted(counts.index)}, "")
     pattern = find_pattern(list(counts.index)) if table.read == table.rows else None

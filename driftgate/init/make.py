@@ -15,6 +15,7 @@ from driftgate.init.baseline import Baseline, calibration_limits, champion_margi
 from driftgate.init.choices import NONE, Ask, Choices
 from driftgate.init.columns import FeaturePlan, plan_column
 from driftgate.init.duplicates import find_duplicates
+from driftgate.init.file_text import file_text
 from driftgate.init.plan import (
     SplitPlan,
     plan_calibration,
@@ -25,10 +26,9 @@ from driftgate.init.plan import (
     plan_window,
 )
 from driftgate.init.roles import Roles, find_roles
+from driftgate.init.sources.table import TypedColumn, TypedTable
 from driftgate.init.suspects import find_suspects
-from driftgate.init.table import TypedTable
 from driftgate.init.target import IMBALANCED, TargetPlan, find_target
-from driftgate.init.text import file_text
 from driftgate.probability import OF_CLASS
 from driftgate.results.init import InitClass, InitColumn, InitDoubt, InitLimit, InitTarget
 
@@ -70,7 +70,6 @@ def make(table: TypedTable, choices: Choices, *, name: str, path: str, source: s
     Raises:
         DriftgateError: If no model can be trained on the table.
     """
-    _require_table(table)
     try:
         return _made(table, choices, name=name, path=path, source=source, ask=ask)
     except _Unsplit as error:
@@ -86,7 +85,7 @@ class _Unsplit(Exception):
         self.doubt = InitDoubt(
             code="entities_not_split", columns=(group,),
             text=f"{group!r} seems to name the entity of a row, but the rows can't be split by it: {cause}",
-            done="Rows of one entity may stand on both sides of the split.",
+            done="Rows of one entity may be on both sides of the split.",
         )  # fmt: skip
 
 
@@ -114,10 +113,12 @@ def _made(table: TypedTable, choices: Choices, *, name: str, path: str, source: 
     limits = performance_limits(baseline, binary=target.binary, rare=target.rarest < IMBALANCED)
     if not baseline.informative:
         doubts.append(_no_signal(baseline, target))
-    content["gate"] = _gate(content["gate"], limits, baseline, split, len(features))
+    content["gate"] = _gate(content["gate"], limits, baseline, len(problem.contract.inputs))
     _as_problem(content)
-    assumed = (*table.notes, *_column_notes(table), _about_target(target), *roles.assumed)
-    notes = _notes(table, target, roles, features, left_out, split, search, limits, baseline)
+    doubted = {name for doubt in found if doubt.code == "unread_values" for name in doubt.columns}
+    assumed = (*table.notes, *_column_notes(table, doubted), _about_target(target), *roles.assumed)
+    calibrated = content["calibration"]["method"] != "none"
+    notes = _notes(table, target, features, left_out, split, search, limits, baseline, calibrated=calibrated)
     return Made(
         text=file_text(content, notes, source=source),
         target=_target_result(target, table),
@@ -128,18 +129,6 @@ def _made(table: TypedTable, choices: Choices, *, name: str, path: str, source: 
         assumed=assumed,
         doubts=tuple(doubts),
     )
-
-
-def _require_table(table: TypedTable) -> None:
-    if not table.columns:
-        raise DriftgateError("The table has no columns.", "Name a table with a target and at least one other column.")
-    if not table.read:
-        raise DriftgateError("The table has no rows.", "Name a table that has rows.")
-    if len(table.columns) == 1:
-        raise DriftgateError(
-            f"The table has one column, {next(iter(table.columns))!r}.",
-            "Name a table with a target and at least one other column; if it has more, set its delimiter right.",
-        )
 
 
 def _require_free_name(column: str) -> None:
@@ -163,20 +152,18 @@ def _features(
         if isinstance(found, str):
             left_out[name] = found
             if table.columns[name].kind != "empty" and "same value" not in found:
-                doubts.append(_left_out_doubt(name, found))
+                doubts.append(_left_out_doubt(table.columns[name], found))
         else:
             plans[name] = found
-    # A free text can name the class as well, so all columns with values are suspected, not only features.
-    usable = [name for name in names if table.columns[name].kind != "empty" and (name in plans)]
-    for suspect in find_suspects(table, target, usable, timestamp=roles.timestamp):
+    for suspect in find_suspects(table, target, list(plans), timestamp=roles.timestamp):
         doubts.append(suspect.doubt())
         if suspect.left_out:
-            left_out[suspect.column] = suspect.text.rstrip(".")
+            left_out[suspect.column] = suspect.why
             del plans[suspect.column]
     doubts += [doubt for plan in plans.values() for doubt in plan.doubts]
     if not plans:
         raise DriftgateError(
-            _why_none(left_out), "Add columns that are known before the outcome and say something about it."
+            _why_none(left_out, roles), "Add columns that are known before the outcome and say something about it."
         )
     return list(plans.values()), left_out, doubts
 
@@ -194,12 +181,22 @@ def _allowed(plan: FeaturePlan | str, name: str) -> FeaturePlan | str:
     return plan
 
 
-def _left_out_doubt(name: str, why: str) -> InitDoubt:
+def _left_out_doubt(column: TypedColumn, why: str) -> InitDoubt:
+    name = column.name
+    if column.unread:
+        text = f"{name!r}: {column.notes[0]}"
+        return InitDoubt(code="unread_values", columns=(name,), text=text, done="It is left out of the features.")
     code = "free_text" if "free text" in why else "high_cardinality" if "different" in why else "unusable_column"
     return InitDoubt(code=code, columns=(name,), text=f"{name!r}: {why}.", done="It is left out of the features.")
 
 
-def _why_none(left_out: dict[str, str]) -> str:
+def _why_none(left_out: dict[str, str], roles: Roles) -> str:
+    used = {
+        roles.row_id: "it identifies a row",
+        roles.timestamp: "it says when a row was observed",
+        roles.group: "it names an entity",
+    }
+    left_out = {name: why for name, why in used.items() if name is not None} | left_out
     few = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:5])
     return f"No column is left that a model could learn from{f': {few}' if few else ''}."
 
@@ -227,7 +224,7 @@ def _content(
         "contract": {plan.name: plan.rules for plan in features},
         "split": split.content,
         "tuning": tuning,
-        "calibration": plan_calibration(target, split, roles),
+        "calibration": plan_calibration(target, split),
         "threshold": plan_threshold(target),
         "gate": gate,
     }
@@ -256,7 +253,8 @@ def _data(table: TypedTable, roles: Roles, choices: Choices, path: str) -> dict[
 def _target(table: TypedTable, target: TargetPlan) -> dict[str, Any]:
     found: dict[str, Any] = {"column": target.column}
     if target.binary:
-        negative, positive = (_class_name(value, target) for value in target.values)
+        # Plain values, because labels come back from systems that know the column as it is.
+        negative, positive = (_class_name(value) for value in target.values)
         found |= {"positive": target.values[1], "positive_name": positive, "negative_name": negative}
     else:
         found["classes"] = list(target.values)
@@ -265,8 +263,8 @@ def _target(table: TypedTable, target: TargetPlan) -> dict[str, Any]:
     return found
 
 
-def _class_name(value: bool | int | str, target: TargetPlan) -> str:
-    return value if isinstance(value, str) else f"{target.column} {str(value).lower()}"
+def _class_name(value: bool | int | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _as_problem(content: dict[str, Any]) -> Problem:
@@ -279,16 +277,14 @@ def _as_problem(content: dict[str, Any]) -> Problem:
         ) from error
 
 
-def _gate(
-    gate: dict[str, Any], limits: list[InitLimit], baseline: Baseline, split: SplitPlan, columns: int
-) -> dict[str, Any]:
+def _gate(gate: dict[str, Any], limits: list[InitLimit], baseline: Baseline, inputs: int) -> dict[str, Any]:
     champion = "log_loss"
     return {
         **gate,
         "performance": {limit.metric: limit.limit for limit in limits},
         "champion": {"metric": champion, "margin": champion_margin(baseline, champion)},
         "calibration": calibration_limits(baseline),
-        "latency_ms": 10.0 if columns <= 100 else 50.0,
+        "latency_ms": 10.0 if inputs <= 100 else 50.0,
     }
 
 
@@ -315,8 +311,13 @@ def _about_target(target: TargetPlan) -> str:
     )
 
 
-def _column_notes(table: TypedTable) -> list[str]:
-    return [f"{column.name!r}: {note}" for column in table.columns.values() for note in column.notes]
+def _column_notes(table: TypedTable, told: set[str]) -> list[str]:
+    """The notes on columns; the first one of those that a doubt tells is left out."""
+    return [
+        f"{column.name!r}: {note}"
+        for column in table.columns.values()
+        for note in (column.notes[1:] if column.name in told else column.notes)
+    ]
 
 
 def _target_result(target: TargetPlan, table: TypedTable) -> InitTarget:
@@ -344,8 +345,8 @@ def _column_results(
 
 
 def _notes(
-    table: TypedTable, target: TargetPlan, roles: Roles, features: list[FeaturePlan], left_out: dict[str, str],
-    split: SplitPlan, search: str, limits: list[InitLimit], baseline: Baseline,
+    table: TypedTable, target: TargetPlan, features: list[FeaturePlan], left_out: dict[str, str], split: SplitPlan,
+    search: str, limits: list[InitLimit], baseline: Baseline, *, calibrated: bool,
 ) -> dict[str, str]:  # fmt: skip
     """The comments of the problem file, by the dotted name of their key."""
     outside = "".join(f"\n{name!r} is left out: {why}." for name, why in list(left_out.items())[:MANY_COLUMNS])
@@ -356,7 +357,7 @@ def _notes(
     notes = {
         "data": f"{table.rows:,} rows" + (f", of which {table.read:,} were read" if table.read < table.rows else ""),
         "data.row_id": "identifies a row",
-        "data.timestamp": "says when a row was observed",
+        "data.timestamp": "when a row was observed",
         "data.group": "names the entity of a row; an entity stays on one side of the split",
         "data.as_of": "a run reads only earlier rows; move it when you add rows, or remove it when rows arrive daily",
         "target": _about_target(target),
@@ -365,21 +366,16 @@ def _notes(
         "split": f"Split {split.sentence}.",
         "tuning": f"Trials by family: {search}.",
         "tuning.maximum_rows": "so that a trial takes seconds",
-        "calibration": "auto chooses on validation rows what lowers the log loss"
-        if calibrated(target, split, roles)
-        else "no class may be too small for it; here one is",
+        "calibration": "auto: the method with the lowest log loss on the validation rows"
+        if calibrated
+        else "a class has too few rows to calibrate",
         "threshold": "chosen on the validation rows" if plan_threshold(target) == "max_f1" else "",
         "gate": f"Limits from a quick baseline ({baseline.model}), cross-validated on {baseline.rows:,} rows before the holdout: value, end of "
         f"the 95 % interval for as many rows as the holdout has, value of a constant prediction: {floors or 'none'}.\n"
-        "Each limit is as far beyond the end of the interval as that is from the value, and better than the constant.",
+        "Each limit lies further beyond the end of the interval than that end is from the value, and is better than the constant.",
         "gate.performance": "the unfavourable end of the holdout's interval must be better than each",
         "gate.champion": "may be worse than the champion by the half-width of the baseline's interval",
         "gate.calibration": "the Brier score is below that of a constant prediction",
         "gate.drift": "the shortest usual window that typically has 200 rows",
     }
     return notes | {f"contract.{plan.name}": plan.comment for plan in features}
-
-
-def calibrated(target: TargetPlan, split: SplitPlan, roles: Roles) -> bool:
-    """Whether probabilities are calibrated."""
-    return bool(plan_calibration(target, split, roles)["method"] != "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from typing import Any
@@ -48,14 +49,14 @@ def _walk(base: Any, mine: Any, new: Any, path: Path, changes: dict[Path, Any], 
             if not _same(has, will):
                 changes[here] = will
         elif not _same(has, will):
-            kept.append(_told(here, has, will))
+            kept.append(_kept_text(here, has, will))
 
 
 def _same(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) and bool(one == other))
 
 
-def _told(path: Path, has: Any, will: Any) -> str:
+def _kept_text(path: Path, has: Any, will: Any) -> str:
     name = ".".join(str(part) for part in path)
     edited = "was removed" if has is MISSING else f"is {_short(has)}"
     return (
@@ -156,6 +157,7 @@ def flow(value: Any) -> str:
     return str(value)
 
 
+@functools.lru_cache(maxsize=10_000)
 def _is_plain(value: str) -> bool:
     return bool(SAFE.fullmatch(value)) and yaml.safe_load(value) == value and value.lower() not in ("y", "n")
 

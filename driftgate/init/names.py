@@ -43,12 +43,6 @@ def plain(name: str) -> str:
     return re.sub(r"[^0-9a-zA-Z%]+", "_", parted).strip("_").lower()
 
 
-def problem_name(text: str) -> str:
-    """A name that a problem may have, made from a text."""
-    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    return name if name[:1].isalpha() else f"table_{name}".rstrip("_")
-
-
 def require_column(name: str, columns: list[str], *, option: str) -> str:
     """Check that the table has a column.
 

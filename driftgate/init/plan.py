@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from driftgate.init.columns import FeaturePlan
 from driftgate.init.roles import Roles
-from driftgate.init.table import TypedTable
+from driftgate.init.sources.table import TypedTable
 from driftgate.init.target import IMBALANCED, TargetPlan
 from driftgate.results.init import InitDoubt
 
@@ -24,6 +24,10 @@ LEAST_OF_CLASS = 2  # rows of each class in each part of a split by time
 LARGE, HUGE = 20_000, 200_000
 SLICES, MOST_SLICES = 10, 3
 UNEVEN = 0.35  # share of the rarer of two classes from which on the threshold of 0.5 is usual
+MOST_TREES, LEAST_ROUNDS = (
+    800,
+    40,
+)  # boosting fits a tree for each class in each round, and many rounds overfit rare classes
 SEARCH_WORK = 20_000_000  # rows times columns that one trial is fitted on at most
 
 
@@ -181,7 +185,7 @@ def plan_tuning(target: TargetPlan, split: SplitPlan, columns: int) -> tuple[dic
         {"family": "logistic_regression", "trials": logistic, "search": {"C": {"low": 0.001, "high": 10.0, "log": True}, **weights}},
         {
             "family": "hist_gradient_boosting", "trials": boosting,
-            "fixed": {"max_iter": 200 if work < 5_000_000 else 150 if classes < 10 else 60},
+            "fixed": {"max_iter": min(200 if work < 5_000_000 else 150, max(LEAST_ROUNDS, MOST_TREES // classes))},
             "search": {
                 "learning_rate": {"low": 0.01, "high": 0.2, "log": True}, "max_leaf_nodes": {"low": 4, "high": 48, "log": True},
                 "min_samples_leaf": {"low": min(5, leaf[0]), "high": leaf[1], "log": True},
@@ -199,6 +203,8 @@ def plan_tuning(target: TargetPlan, split: SplitPlan, columns: int) -> tuple[dic
     ]  # fmt: skip
     metric = "pr_auc" if target.binary and uneven else "log_loss"
     content: dict[str, Any] = {"metric": metric, "time_limit_seconds": 300}
+    if columns <= 100 and classes <= 10:  # more models make a larger and slower export
+        content["average"] = 3
     if most < rows:
         content["maximum_rows"] = most
     content["candidates"] = candidates
@@ -207,7 +213,7 @@ def plan_tuning(target: TargetPlan, split: SplitPlan, columns: int) -> tuple[dic
     return content, f"{names}: trials scored by {metric}{sampled}"
 
 
-def plan_calibration(target: TargetPlan, split: SplitPlan, roles: Roles) -> dict[str, Any]:
+def plan_calibration(target: TargetPlan, split: SplitPlan) -> dict[str, Any]:
     """`calibration` of the problem file: none where a class has too few rows for it."""
     folds = int(split.content["folds"])
     share = split.content["holdout"] if split.method != "time" else MOST_HELD

@@ -21,7 +21,7 @@ from driftgate.init.names import (
     plain,
     require_column,
 )
-from driftgate.init.table import TypedColumn, TypedTable
+from driftgate.init.sources.table import TypedColumn, TypedTable
 from driftgate.init.target import TargetPlan
 from driftgate.results.init import InitDoubt
 
@@ -76,6 +76,7 @@ def find_roles(table: TypedTable, target: TargetPlan, choices: Choices, ask: Ask
     group = finder.group(timestamp)
     row_id = finder.row_id(group)
     finder.tell_years(timestamp)
+    finder.leave_out_counted_times(row_id)
     return Roles(row_id, timestamp, group, finder.left_out, tuple(finder.assumed), tuple(finder.doubts), as_of)
 
 
@@ -183,11 +184,11 @@ class _Finder:
             if not self._enough(column):
                 self.doubt(
                     "entities_of_one_class", name, f"{name!r} names entities, but too few of them have rows of each class to split by it.",
-                    "The column is left out, and rows of one entity may stand on both sides of the split.",
+                    "The column is left out, and rows of one entity may be on both sides of the split.",
                 )  # fmt: skip
                 self.left_out[name] = "it names an entity"
                 continue
-            self._tell_group(name, column, timestamp)
+            self._use_group(name, column, timestamp)
             return name
         return None
 
@@ -203,7 +204,7 @@ class _Finder:
                 f"--group {name!r} has too few values ({column.values.nunique():,}) with rows of each class to split by it.",
                 "Name another column, or none.",
             )
-        self._tell_group(name, column, None)
+        self._use_group(name, column, None)
         return name
 
     def _enough(self, column: TypedColumn) -> bool:
@@ -217,7 +218,7 @@ class _Finder:
             for code in range(len(self.target.values))
         )
 
-    def _tell_group(self, name: str, column: TypedColumn, timestamp: str | None) -> None:
+    def _use_group(self, name: str, column: TypedColumn, timestamp: str | None) -> None:
         entities = column.values.nunique()
         text = f"{name!r} names the entity of a row: {entities:,} values in {self.table.read:,} rows"
         self.assumed.append(f"{text}; rows of one entity stay on one side of the split.")
@@ -257,7 +258,8 @@ class _Finder:
         if name in self.choices.texts:
             return False
         if column.kind == "category":
-            return not is_prose(values)
+            # Quantities and dates that can't be read differ in every row too.
+            return not is_prose(values) and (not column.unread or bool(STRONG_ID.search(plain(name))))
         consecutive = bool(values.max() - values.min() + 1 == len(values))
         return consecutive or bool(ID.search(plain(name)))
 
@@ -287,6 +289,18 @@ class _Finder:
                 "The split ignores it, so the gate doesn't measure how a model ages. Give a column of dates to split by time.",
             )  # fmt: skip
 
+    def leave_out_counted_times(self, row_id: str | None) -> None:
+        """Leave out times that are counts of seconds, or of days as in Excel: they grow beyond each range."""
+        for name, column in self.columns.items():
+            if name == row_id or name in self.left_out or column.kind != "integer" or not TIME.search(plain(name)):
+                continue
+            if found := counted_time(column.values.dropna()):
+                self.doubt(
+                    "counted_time", name, f"{name!r} seems to be a time, counted in {found}.",
+                    "It is left out of the features. Write it as dates, such as 2024-01-31 12:00, to split by time.",
+                )  # fmt: skip
+                self.left_out[name] = "it is a time that is counted"
+
     def doubt(self, code: str, name: str, text: str, done: str) -> None:
         self.doubts.append(InitDoubt(code=code, columns=(name,), text=text, done=done))
 
@@ -313,6 +327,24 @@ def _require_unique(column: TypedColumn, name: str) -> None:
         raise DriftgateError(
             f"--id {name!r} {what}, so it identifies no row.", "Name a column that is unique, or none."
         )
+
+
+COUNTED = {  # how many make a second, and the start
+    "seconds since 1970": (1, dt.datetime(1970, 1, 1)),
+    "milliseconds since 1970": (1000, dt.datetime(1970, 1, 1)),
+    "days as in Excel": (1 / 86_400, dt.datetime(1899, 12, 30)),
+}
+SENSIBLE = (dt.datetime(1990, 1, 1), dt.datetime(2070, 1, 1))
+
+
+def counted_time(values: pd.Series) -> str | None:
+    """In which unit the values of a column are times, with the span; None if they seem to be none."""
+    for unit, (rate, start) in COUNTED.items():
+        low, high = ((moment - start).total_seconds() * rate for moment in SENSIBLE)
+        if len(values) and low <= values.min() < values.max() <= high:
+            first, last = (start + dt.timedelta(seconds=float(end) / rate) for end in (values.min(), values.max()))
+            return f"{unit} ({first:%Y-%m-%d} to {last:%Y-%m-%d})"
+    return None
 
 
 def is_prose(values: pd.Series) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from driftgate.errors import DriftgateError
 from driftgate.init.choices import Ask, Choices, Question
 from driftgate.init.make import Made, make
-from driftgate.init.source import AmbiguousDates, Source, SourceOptions, read_source
+from driftgate.init.sources.read import AmbiguousDates, Source, SourceOptions, read_source
 from driftgate.init.write import check_draft, draft_of, require_free, write
 from driftgate.results.init import InitResult
 from driftgate.workspace import PROJECT, Workspace, show_path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from driftgate.contract import Column, Contract
 from driftgate.init.names import AFTER, plain
 from driftgate.init.roles import later_dates
-from driftgate.init.table import TypedColumn, TypedTable
+from driftgate.init.sources.table import TypedColumn, TypedTable
 from driftgate.init.target import TargetPlan
 from driftgate.results.init import InitDoubt
-from driftgate.training.leakage import column_leaks
+from driftgate.training.leakage import codes_of, column_leaks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,13 +31,20 @@ ENOUGH = 50  # rows of each class from which on a strong feature is no accident
 class Suspect:
     """A column that seems to give the target away.
 
-    `left_out`: whether it is left out of the features; if not, it is told.
+    `left_out`: whether it is left out of the features; if not, it is only reported.
     """
 
     column: str
     text: str
     left_out: bool
     code: str = "gives_target_away"
+
+    @property
+    def why(self) -> str:
+        """The text without its full stop, to follow the name of the column."""
+        name = f"{self.column!r} "
+        text = self.text.rstrip(".")
+        return f"it {text.removeprefix(name)}" if text.startswith(name) else text
 
     def doubt(self) -> InitDoubt:
         done = "It is left out of the features. Add it to the contract if its value is known before the outcome."
@@ -85,11 +92,11 @@ def _copy(column: TypedColumn, values: pd.Series, codes: np.ndarray, target: Tar
     import numpy as np
     import pandas as pd
 
-    places, unlike = pd.factorize(values, use_na_sentinel=False)
+    places, distinct = pd.factorize(values, use_na_sentinel=False)
     classes = len(target.values)
-    if not 2 <= len(unlike) <= max(classes + 2, 3):
+    if not 2 <= len(distinct) <= max(classes + 2, 3):
         return None
-    counts = np.zeros((len(unlike), classes))
+    counts = np.zeros((len(distinct), classes))
     np.add.at(counts, (places, codes), 1)
     hits, base = counts.max(axis=1).sum() / len(codes), counts.sum(axis=0).max() / len(codes)
     if len(set(counts.argmax(axis=1).tolist())) < classes or (hits - base) / (1 - base) < COPY_GAIN or hits < COPY_RATE:
@@ -169,13 +176,8 @@ def _score(frame: pd.DataFrame, contract: Contract, codes: np.ndarray, target: T
 def _accuracy(values: pd.Series, codes: np.ndarray, classes: int, *, category: bool) -> float:
     """Of a rule that is learned on one half of the rows, one class for each value or interval, on the other half."""
     import numpy as np
-    import pandas as pd
 
-    if category or values.nunique() <= 50:
-        places = pd.factorize(values, use_na_sentinel=False)[0]
-    else:
-        bins = pd.qcut(values, 50, labels=False, duplicates="drop").to_numpy(dtype=float)
-        places = np.nan_to_num(bins, nan=50).astype("int64")
+    places = codes_of(values, category=category)
     half = np.random.default_rng(0).permutation(len(codes)) % 2 == 0
     counts = np.zeros((places.max() + 1, classes))
     np.add.at(counts, (places[half], codes[half]), 1)

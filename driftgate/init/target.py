@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from driftgate.config import MAXIMUM_CLASSES
 from driftgate.contract import normal_text
 from driftgate.errors import DriftgateError
 from driftgate.init.choices import Choices
 from driftgate.init.names import require_column
-from driftgate.init.table import TypedColumn, TypedTable
+from driftgate.init.sources.table import TypedColumn, TypedTable
 from driftgate.results.init import InitDoubt
+from driftgate.training.preflight import LEAST_ROWS
 from driftgate.words import plural
 
 if TYPE_CHECKING:
     import numpy as np
 
-LEAST_ROWS = 50  # as driftgate.training.preflight asks
 LEAST_CLASS = 6  # rows of a class: two for the holdout, two for each of two folds
 FEW_OF_CLASS = 30
-MOST_CLASSES = 50
-CONTINUOUS = 20  # a number with more values than this is a quantity
+CONTINUOUS = 20  # a number with more values than this may be a quantity
 IMBALANCED, RARE = 0.1, 0.01
 SHOWN = 8
 
@@ -85,6 +85,7 @@ def find_target(table: TypedTable, choices: Choices) -> tuple[TargetPlan, list[I
         )
     values, tied = _ordered(counts, choices, name)
     plan = TargetPlan(name, values, tuple(int(counts[value]) for value in values), _codes(labels, values), tied)
+    _require_one_spelling(plan)
     _require_sizes(plan)
     return plan, _doubts(plan, table)
 
@@ -102,7 +103,13 @@ def as_classes(column: TypedColumn) -> Any:
         return _objects([None if value != value else int(value) for value in values])
     if column.kind == "category":
         return _objects([None if value is None or value != value else normal_text(value) for value in values])
+    if column.kind == "number" and _whole(values.dropna().unique()):  # written 1.0 and 2.0
+        return _objects([None if value != value else int(value) for value in values])
     return values
+
+
+def _whole(values: Any) -> bool:
+    return all(float(value).is_integer() for value in values[: MAXIMUM_CLASSES + 1])
 
 
 def _objects(values: list[Any]) -> Any:
@@ -120,15 +127,15 @@ def _require_classes(column: TypedColumn, counts: Any) -> None:
         )
     if column.kind == "date":
         raise DriftgateError(f"The target {name!r} is a date.", "Name a column with classes, such as yes and no.")
-    if column.kind == "number" or (column.kind == "integer" and number > CONTINUOUS):
+    if column.kind in ("number", "integer") and (number > MAXIMUM_CLASSES or not _whole(counts.index)):
         raise DriftgateError(
-            f"The target {name!r} is a number with {number:,} different values, but Driftgate predicts classes.",
-            "Make a column with two to fifty classes from it, such as low and high, as texts or whole numbers.",
+            f"The target {name!r} is a number with {number:,} different values, which are no classes.",
+            "Make a column with two to fifty classes from it, as texts such as low and high, or as whole numbers.",
         )
-    if number > MOST_CLASSES:
+    if number > MAXIMUM_CLASSES:
         listed = ", ".join(repr(value) for value in counts.index[:SHOWN])
         raise DriftgateError(
-            f"The target {name!r} has {number:,} classes; at most {MOST_CLASSES} are possible. Its commonest are {listed}.",
+            f"The target {name!r} has {number:,} classes; at most {MAXIMUM_CLASSES} are possible. Its commonest are {listed}.",
             "Name a column with fewer classes, or merge the rare ones.",
         )
 
@@ -177,8 +184,33 @@ def _require_sizes(plan: TargetPlan) -> None:
         )
 
 
+def _require_one_spelling(plan: TargetPlan) -> None:
+    """Refuse classes that differ only in spaces or capitals; single letters may differ in capitals."""
+    spellings: dict[str, list[str]] = {}
+    for value in plan.values:
+        if isinstance(value, str):
+            text = " ".join(value.split())
+            spellings.setdefault(text.casefold() if len(text) > 1 else text, []).append(value)
+    alike = [values for values in spellings.values() if len(values) > 1]
+    if alike:
+        listed = "; ".join(", ".join(map(repr, values)) for values in alike[:SHOWN])
+        raise DriftgateError(
+            f"Classes of the target {plan.column!r} differ only in spaces or capitals: {listed}.",
+            "Write each class in one way.",
+        )
+
+
 def _doubts(plan: TargetPlan, table: TypedTable) -> list[InitDoubt]:
-    found, columns = [], (plan.column,)
+    found: list[InitDoubt] = []
+    columns = (plan.column,)
+    if table.columns[plan.column].kind in ("integer", "number") and len(plan.values) > CONTINUOUS:
+        found.append(
+            InitDoubt(
+                code="many_numbers", columns=columns,
+                text=f"The target {plan.column!r} has {len(plan.values)} whole numbers; a quantity is no class.",
+                done="Each number is a class of its own, and their order isn't used.",
+            )
+        )  # fmt: skip
     unlabelled = table.read - plan.labelled
     if unlabelled:
         found.append(
@@ -194,7 +226,7 @@ def _doubts(plan: TargetPlan, table: TypedTable) -> list[InitDoubt]:
             InitDoubt(
                 code="imbalance", columns=columns,
                 text=f"Only {plan.counts[rarest]:,} of {plan.labelled:,} labelled rows ({plan.rarest:.2%}) are {plan.values[rarest]!r}.",
-                done="Class weights are part of the search, and the gate has metrics that hold for rare classes.",
+                done="Class weights are part of the search, and the gate has metrics that suit rare classes.",
             )
         )  # fmt: skip
     few = [(value, count) for value, count in zip(plan.values, plan.counts, strict=True) if count < FEW_OF_CLASS]

@@ -21,8 +21,8 @@ from driftgate.data.pointer import Pointer
 from driftgate.data.present import exclusive, found_md5, scratch
 from driftgate.errors import DriftgateError
 from driftgate.files import replace_text
+from driftgate.init.file_text import mark_in, with_first_line
 from driftgate.init.merge import apply, merge
-from driftgate.init.text import mark_in, with_first_line
 from driftgate.workspace import Workspace, show_path
 
 SHOWN = 5
@@ -32,12 +32,14 @@ SHOWN = 5
 class Draft:
     """A problem file before it is written.
 
-    `text` is what to write, `generated` what it began as, `kept` what a person edited and stays.
+    `text` is what to write, `generated` what it began as, `kept` what a person edited and stays, `before` the file that was
+    there, None if there was none.
     """
 
     text: str
     generated: str
     kept: tuple[str, ...] = ()
+    before: str | None = None
 
 
 def require_free(config: Path, name: str) -> None:
@@ -54,8 +56,8 @@ def require_free(config: Path, name: str) -> None:
             )
         if not _generated(config, mark).exists():
             raise DriftgateError(
-                f"{show_path(_generated(config, mark))} is missing, so what you edited in {show_path(config)} can't be told "
-                "from what was generated.",
+                f"{show_path(_generated(config, mark))} is missing, so run.py init can't see what you "
+                f"edited in {show_path(config)}.",
                 "Restore it with git, remove the problem file, or choose another name with --name.",
             )
     named = re.compile(rf"^name:\s*['\"]?{re.escape(name)}['\"]?\s*(#.*)?$", re.MULTILINE)
@@ -75,7 +77,7 @@ def draft_of(config: Path, generated: str) -> Draft:
         return Draft(generated, generated)
     base = _read(_generated(config, str(mark_in(mine))))
     if mine == base:
-        return Draft(generated, generated)
+        return Draft(generated, generated, before=mine)
     try:
         edited = yaml.safe_load(mine)
     except yaml.YAMLError as error:
@@ -84,7 +86,7 @@ def draft_of(config: Path, generated: str) -> Draft:
         ) from error
     changes, kept = merge(yaml.safe_load(base), edited, yaml.safe_load(generated))
     text = apply(mine, changes) if changes else mine
-    return Draft(with_first_line(text, generated), generated, tuple(kept))
+    return Draft(with_first_line(text, generated), generated, tuple(kept), before=mine)
 
 
 def check_draft(draft: Draft, config: Path) -> Problem:
@@ -129,8 +131,10 @@ def write(
     pointer = Pointer.of(problem)
     if pointer.root is None:
         raise DriftgateError(f"{show_path(pointer.data)} is not in a DVC repository.", "Run `dvc init` in the project.")
-    with exclusive(pointer), scratch(pointer) as folder:
+    with exclusive(pointer, wait=True), scratch(pointer) as folder:
         require_free(config, problem.name)
+        if (_read(config) if config.exists() else None) != draft.before:
+            raise DriftgateError(f"{show_path(config)} was changed while this command ran.", "Run it again.")
         rows = folder / f"table{pointer.data.suffix}"
         materialise(rows)
         if pointer.data.exists() and pointer.promised() is None:

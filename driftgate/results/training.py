@@ -52,7 +52,7 @@ class TrainedModel(Frozen):
 class PredictionSpeed(Frozen):
     """How fast the exported model predicts on this machine, on one thread and without the service around it."""
 
-    single_row_p99_ms: float = Field(description="99th percentile of the time for one row, in milliseconds.")
+    single_row_p99_ms: float = Field(description="99th percentile of the CPU time for one row, in milliseconds.")
     rows_per_second: float = Field(description="Rows predicted in a second, 1,000 at once.")
 
 

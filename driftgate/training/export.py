@@ -189,7 +189,11 @@ def batch_rows_per_second(onnx: bytes, features: pd.DataFrame, *, contract: Cont
 
 
 def single_row_p99_ms(onnx: bytes, features: pd.DataFrame, *, contract: Contract) -> float:
-    """The 99th percentile, in milliseconds, of predicting one row at a time, over `TIMED_CALLS` calls after a warm-up."""
+    """The 99th percentile of the CPU time of predicting one row, in milliseconds, over `TIMED_CALLS` calls after a warm-up.
+
+    It is CPU time, because other processes on the machine must not decide whether a model passes. The model runs on the thread
+    that calls it.
+    """
     import numpy as np
 
     scorer = Scorer(onnx, contract)
@@ -197,7 +201,7 @@ def single_row_p99_ms(onnx: bytes, features: pd.DataFrame, *, contract: Contract
     durations = []
     for call in range(WARM_UP_CALLS + TIMED_CALLS):
         row = rows[call % len(rows)]
-        started = time.perf_counter()
+        started = time.thread_time()
         scorer.probability(row)
-        durations.append(time.perf_counter() - started)
+        durations.append(time.thread_time() - started)
     return float(np.quantile(durations[WARM_UP_CALLS:], 0.99) * 1000)

@@ -65,7 +65,7 @@ def column_leaks(
     for name, column in contract.inputs.items():
         values = features[name]
         missing = (values == "").to_numpy() if column.is_category else values.isna().to_numpy()
-        auc, of_class = _lone_auc(_codes(values, category=column.is_category), labels, half, classes=classes)
+        auc, of_class = _lone_auc(codes_of(values, category=column.is_category), labels, half, classes=classes)
         pure = np.bincount(labels[missing], minlength=classes)
         leaks.append(
             ColumnLeak(
@@ -80,7 +80,7 @@ def column_leaks(
     return leaks
 
 
-def _codes(values: pd.Series[float], *, category: bool) -> np.ndarray:
+def codes_of(values: pd.Series[float], *, category: bool) -> np.ndarray:
     """A code from 0 for each value: one per category, or the quantile bin of a number; missing values have a code of their own."""
     import numpy as np
     import pandas as pd
@@ -94,7 +94,7 @@ def _codes(values: pd.Series[float], *, category: bool) -> np.ndarray:
 
 
 def _lone_auc(codes: np.ndarray, labels: np.ndarray, half: np.ndarray, *, classes: int) -> tuple[float, int | None]:
-    """ROC AUC of a column's codes alone, and the class that it tells from the others (None for two classes)."""
+    """ROC AUC of a column's codes alone, and the class that it separates from the others (None for two classes)."""
     import numpy as np
 
     bins = codes.max() + 1

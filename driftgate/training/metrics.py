@@ -175,10 +175,10 @@ class _Multiclass:
         support = found["rows"]
         result = {
             **means,
-            "balanced_accuracy": _average(found["recall"], support > 0),
-            **{name: _average(found[name], support > 0) for name in WEIGHTED},
+            "balanced_accuracy": average_of(found["recall"], support > 0),
+            **{name: average_of(found[name], support > 0) for name in WEIGHTED},
             "expected_calibration_error": float(found["expected_calibration_error"].mean()),
-            **{f"{name}_weighted": _average(found[name], support) for name in WEIGHTED},
+            **{f"{name}_weighted": average_of(found[name], support) for name in WEIGHTED},
         }
         return {name: result[name] for name in metric_names(self.classes)}
 
@@ -237,7 +237,7 @@ class _OneClass:
         others_below, others_equal = start - own_below, below[self.end] - start - own
         pairs = owns * (total - owns)
         auc = float(_dot(own, others_below + others_equal / 2) / pairs) if pairs > 0 else float("nan")
-        precision = _ratios(owns - own_below, total - start)
+        precision = ratios_of(owns - own_below, total - start)
         return auc, float(_dot(own, precision) / owns), error
 
 
@@ -319,13 +319,14 @@ def _decisions(labels: np.ndarray, called: np.ndarray, weight: np.ndarray, *, cl
     hits = np.bincount(labels[right], weights=weight[right], minlength=classes)
     return {
         "rows": rows,
-        "precision": _ratios(hits, calls),
-        "recall": _ratios(hits, rows),
-        "f1": _ratios(2 * hits, calls + rows),
+        "precision": ratios_of(hits, calls),
+        "recall": ratios_of(hits, rows),
+        "f1": ratios_of(2 * hits, calls + rows),
     }
 
 
-def _ratios(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratios_of(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part by whole, 0 where the whole is 0; arrays of shape (n,)."""
     import numpy as np
 
     found: np.ndarray = np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
@@ -338,7 +339,7 @@ def _mean_ratio(*ratios: tuple[float, float]) -> float:
     return float(sum(known) / len(known)) if known else float("nan")
 
 
-def _average(values: np.ndarray, weight: np.ndarray) -> float:
+def average_of(values: np.ndarray, weight: np.ndarray) -> float:
     """The mean over the classes with a weight, of those whose value is known; NaN if there is none."""
     import numpy as np
 

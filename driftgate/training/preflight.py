@@ -74,7 +74,7 @@ def _by_group(problem: Problem) -> bool:
 
 
 def _require_columns(names: list[str], problem: Problem) -> None:
-    """Tell which columns of the contract the file lacks."""
+    """Raise an error that lists the columns of the contract that the file lacks."""
     wanted = [*problem.contract.columns, *([problem.data.group or ""] if _by_group(problem) else [])]
     absent = [name for name in wanted if name not in names]
     if absent:
@@ -131,7 +131,7 @@ def _listed(counts: dict[Any, int]) -> str:
 
 def _require_two_classes(counts: pd.Series[int], problem: Problem) -> None:
     name, positive = problem.target.column, problem.target.positive
-    listed = ", ".join(f"{value!r} ({number:,} rows)" for value, number in list(counts.items())[:SHOWN_CLASSES])
+    listed = _listed(dict(counts.items()))
     if positive not in counts.index.tolist():
         raise DriftgateError(
             f"The positive class {positive!r} never occurs in {name!r}. Its values are {listed}.",

@@ -10,8 +10,6 @@ from driftgate.config import Problem
 from driftgate.contract import LABEL
 from driftgate.data.table import features_of, labels_of
 from driftgate.probability import as_columns
-from driftgate.training.calibration import CalibratedModel, cross_calibrate, fit_calibrator
-from driftgate.training.ensemble import AverageOfModels
 from driftgate.training.finished import FinishedFits, read_probability
 from driftgate.training.metrics import point_metric, point_metrics
 from driftgate.training.modelling import build_model, fit, predict_probability
@@ -51,6 +49,9 @@ def train(
         The fitted estimator; how it was trained; and the out-of-fold predictions of the same model: the columns of
         `probability.as_columns` and `label` for each fold's test rows, and the timestamp if there is one.
     """
+    from driftgate.training.calibration import CalibratedModel
+    from driftgate.training.ensemble import AverageOfModels
+
     labels, parts = labels_of(development, problem), folds(development, problem)
     refit = _Refit(development, problem, tuned.members, finished)
     method, calibrator, unseen = _calibrate(refit.unseen, labels, parts, problem, inside=refit.inside)
@@ -71,7 +72,7 @@ def train(
         train_rows=len(refit.all_rows),
         validation=point_metrics(truth, unseen[-1], threshold=threshold),
     )
-    _tell(trained, rows=len(labels))
+    _log_result(trained, rows=len(labels))
     return model, trained, _out_of_fold(development, problem, labels, parts, unseen)
 
 
@@ -140,6 +141,8 @@ def _calibrate(
     """
     import numpy as np
 
+    from driftgate.training.calibration import cross_calibrate, fit_calibrator
+
     if inside:
         return "sigmoid", None, unseen
     method = problem.calibration.method
@@ -159,7 +162,7 @@ def _calibrate(
     return chosen, fit_calibrator(chosen, truth, probability), each
 
 
-def _tell(trained: Trained, *, rows: int) -> None:
+def _log_result(trained: Trained, *, rows: int) -> None:
     how = {"none": "not calibrated", "sigmoid": "calibrated with a sigmoid"}
     log.info(
         "%s, threshold %.3f; refitted on %s rows%s",

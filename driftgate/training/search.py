@@ -8,8 +8,10 @@ import statistics
 import tempfile
 import time
 import warnings
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,19 +209,22 @@ class _Search:
             number=drawn.number,
             settings=_fixed_rounds(drawn.member, fits).settings,
             score=mean,
-            seconds=round(sum(fit.seconds for fit in fits), 2),
+            seconds=_seconds(fits),
             untuned=drawn.trial is None,
             pruned=pruned,
         )
         self.done.append(Done(trial, drawn.member))
         self.fits.append(fits)
+
+    def report(self, drawn: _Drawn, fits: list[FinishedFit], *, metric: str, pruned: bool) -> None:
+        """Log a finished or pruned trial."""
         log.info(
             "%s %s: %s %.4f (%.1f s)%s",
-            family_name(trial.family),
-            "untuned" if trial.untuned else f"{trial.number}/{self.candidate.trials}",
+            family_name(self.candidate.family),
+            "untuned" if drawn.trial is None else f"{drawn.number}/{self.candidate.trials}",
             metric,
-            mean,
-            trial.seconds,
+            _mean(fits, metric),
+            _seconds(fits),
             f", pruned after {plural(len(fits), 'fold')}" if pruned else "",
         )
 
@@ -234,19 +239,24 @@ def _run(drawn: list[_Drawn], problem: Problem, fits: Fits, parts: list[Fold], *
     found: dict[int, list[FinishedFit]] = {at: [] for at in range(len(drawn))}
     going, pruned = set(found), set[int]()
     for stage in _stages(parts, pruning=problem.tuning.pruning):
-        order = sorted(going)
+        order, last = sorted(going), stage[-1] is parts[-1]
         wanted = [Wanted(drawn[at].member, part, always=drawn[at].always) for at in order for part in stage]
         made = fits.make(wanted, deadline=deadline)
-        for at, each in zip(order, _groups(made, len(stage)), strict=True):
-            scores = [fit for fit in each if fit is not None]
+        for at in order:
+            scores = [fit for fit in islice(made, len(stage)) if fit is not None]
             if len(scores) < len(stage):
                 going.discard(at)  # the deadline came first
                 del found[at]
-            else:
-                found[at] += scores
-        if stage[-1] is not parts[-1]:
+                continue
+            found[at] += scores
+            if last:
+                drawn[at].search.report(drawn[at], found[at], metric=metric, pruned=False)
+        deque(made, maxlen=0)  # lets it end
+        if not last:
             lost = _worse_than_most(drawn, {at: found[at] for at in going}, metric)
             going, pruned = going - lost, pruned | lost
+            for at in sorted(lost):
+                drawn[at].search.report(drawn[at], found[at], metric=metric, pruned=True)
     for at, scores in sorted(found.items()):
         drawn[at].search.tell(drawn[at], scores, metric=metric, pruned=at in pruned)
 
@@ -273,12 +283,12 @@ def _worse_than_most(drawn: list[_Drawn], found: dict[int, list[FinishedFit]], m
     return lost
 
 
-def _groups(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [values[at : at + size] for at in range(0, len(values), size)]
-
-
 def _mean(fits: Sequence[FinishedFit], metric: str) -> float:
     return sum(fit.score.metrics[metric] for fit in fits) / len(fits)
+
+
+def _seconds(fits: Sequence[FinishedFit]) -> float:
+    return round(sum(fit.seconds for fit in fits), 2)
 
 
 def _fixed_rounds(member: Member, fits: Sequence[FinishedFit]) -> Member:

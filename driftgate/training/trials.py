@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,20 +71,21 @@ class Fits:
         self.reused = 0
         self._rows: dict[str, np.ndarray] = {}
 
-    def make(self, wanted: Sequence[Wanted], *, deadline: float | None = None) -> list[FinishedFit | None]:
+    def make(self, wanted: Sequence[Wanted], *, deadline: float | None = None) -> Iterator[FinishedFit | None]:
         """Make the fits that aren't finished.
 
         Args:
             wanted: The models and folds.
             deadline: Monotonic time after which no fit starts, except those that run always.
 
-        Returns:
-            For each, its score; None if the deadline came first.
+        Yields:
+            The score of each, in the order of `wanted`, as soon as it and those before it are made; None if the deadline
+            came first.
         """
         paths = [self._path(one) for one in wanted]
-        known = {path: read_fit(path) for path in paths}
-        self.reused += sum(found is not None for found in known.values())
-        missing = {path: one for path, one in zip(paths, wanted, strict=True) if known[path] is None}
+        known: dict[Path, FinishedFit | None] = {path: found for path in paths if (found := read_fit(path)) is not None}
+        self.reused += len(known)
+        missing = {path: one for path, one in zip(paths, wanted, strict=True) if path not in known}
         calls = [
             (
                 self.problem,
@@ -97,22 +99,26 @@ class Fits:
             )
             for path, one in missing.items()
         ]
-        results = run_tasks(_fit_fold, calls, work=self.features.size * len(calls))
-        known |= dict(zip(missing, results, strict=True))
-        return [known[path] for path in paths]
+        results = zip(missing, run_tasks(_fit_fold, calls, work=self.features.size * len(calls)), strict=True)
+        for path in paths:
+            while path not in known:
+                made, score = next(results)
+                known[made] = score
+            yield known[path]
+        deque(results, maxlen=0)  # lets `run_tasks` end
 
     def probability(self, member: Member, part: Fold) -> np.ndarray:
         """The probabilities of a fold's test rows by a model that was fitted on its training rows."""
         wanted = Wanted(member, part)
         while (found := read_probability(self._path(wanted))) is None:
-            self.make([wanted])
+            list(self.make([wanted]))
         return found
 
     def cross_validate(self, members: Sequence[Member], parts: Sequence[Fold]) -> tuple[FoldScore, ...]:
         """The scores of the mean of some models on each fold."""
         import numpy as np
 
-        made = self.make([Wanted(member, part) for member in members for part in parts])
+        made = list(self.make([Wanted(member, part) for member in members for part in parts]))
         if len(members) == 1:
             return tuple(one.score for one in made if one)
         scores = []

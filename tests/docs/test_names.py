@@ -13,7 +13,12 @@ from tests.docs.markdown import inline_code, page_names, read_page
 PAGES = page_names()
 CODE = ("run.py", "driftgate", "bentos", "pipelines", "steps", "stacks")
 SETTING = re.compile(r"DRIFTGATE_[A-Z_]+[A-Z]")
-OF_THE_READER = {"configs/mine.yaml", "benchmarks/results"}  # files that a page tells its reader to make
+OF_THE_READER = {
+    "configs/orders.yaml",
+    "configs/NAME.yaml",
+    "data/orders.csv",
+    "benchmarks/results",
+}  # files that a page tells its reader to make
 
 
 def options_of(command: click.Command) -> Iterator[str]:

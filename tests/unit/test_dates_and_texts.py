@@ -20,7 +20,7 @@ from driftgate.config import Problem, Texts
 from driftgate.contract import Column, Contract, DatePart, request_model
 from driftgate.data.contract_check import find_batch_violations
 from driftgate.data.dates import read_dates
-from driftgate.data.table import features_of, read_columns, rows_of, with_inputs
+from driftgate.data.table import features_of, read_columns, rows_of
 from driftgate.errors import DriftgateError
 from driftgate.inputs import buckets_of_texts, inputs_of, parts_of_dates
 from driftgate.moments import iso_text, moment_of_text
@@ -156,7 +156,7 @@ def test_inputs_have_names_of_their_own() -> None:
         _contract(**{"d": {"type": "date"}, "d: month": {"type": "number"}})
     inputs = _contract(d={"type": "date"}, t={"type": "text", "buckets": 2}, k={"type": "category"}).inputs
     assert [found.column for found in inputs.values()] == ["d", "d", "d", "t", "t", "k"]
-    assert [found.of_text for found in inputs.values()] == [False, False, False, True, True, False]
+    assert [found.derived for found in inputs.values()] == [True, True, True, True, True, False]
 
 
 def test_contract_survives_json_and_old_ones_load() -> None:
@@ -274,15 +274,6 @@ def test_dates_outside_the_training_data_are_told() -> None:
     assert found == {
         1: ["day: a date that was not in the training data"], 2: ["empty: a date that was not in the training data"],
     }  # fmt: skip
-
-
-def test_frame_keeps_its_columns_beside_the_inputs() -> None:
-    frame = pd.DataFrame({"day": pd.to_datetime(["2024-01-02"]), "n": [2]}, index=[7])
-    contract = _contract(day={"type": "date"}, n={"type": "integer"})
-    found = with_inputs(frame, contract)
-    assert found.columns.tolist() == ["day", "n", "day: month", "day: day", "day: weekday"]
-    assert found.iloc[0].tolist()[1:] == [2, 1, 2, 1]
-    assert with_inputs(frame, _contract(n={"type": "integer"})) is frame
 
 
 def test_iso_text_is_read_back() -> None:

@@ -186,4 +186,5 @@ def test_pages_of_a_check_without_columns() -> None:
     history = History(fitted(rows, problem, classes=2), days=1)
     drift = history.compare({}, rows=0)
     assert "no columns" in static_page(drift, history, {}, {}, problem="shop", interactive="")
-    assert drift_page(drift, history, {})[0]
+    for arrived, heading in ((drift, "no rows"), (drift.model_copy(update={"rows": 200}), "all rows")):
+        assert heading in drift_page(arrived, history, {})[0]

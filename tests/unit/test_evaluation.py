@@ -223,7 +223,7 @@ def test_a_column_that_tells_one_class_is_found_and_the_class_named() -> None:
     assert all(check.passed for check in _leaks(noise, labels))
     leak = _leaks(np.where(labels == 1, 50 + noise, noise), labels)[0]
     assert not leak.passed
-    assert leak.why.startswith("amount alone tells 'mid dle' from all other classes")
+    assert leak.why.startswith("amount alone separates 'mid dle' from all other classes")
 
 
 def test_a_class_of_few_rows_does_not_look_like_a_leak() -> None:

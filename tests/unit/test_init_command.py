@@ -76,7 +76,7 @@ def test_json_is_a_typed_result(tmp_path: Path) -> None:
         (orders(bought=None), (), "no value in any of 400 rows"),
         (orders(bought=[f"c{number % 200}" for number in range(ROWS)]), (), "200 classes; at most 50"),
         (orders(bought=np.arange(ROWS) / 7), (), "is a number with 400 different values"),
-        (orders()[["order_id", "bought"]], (), "No column is left that a model could learn from"),
+        (orders()[["order_id", "bought"]], (), "could learn from: 'order_id': it identifies a row"),
         (orders()[["bought"]].assign(copy=orders()["bought"]), (), "a copy of the target"),
         (orders(a=pd.date_range("2024-01-01", periods=ROWS), b=pd.date_range("2024-02-01", periods=ROWS)), (), "Set --timestamp to one of: a, b, none"),
         (orders(), ("--name", "flights"), "run.py init didn't write it"),

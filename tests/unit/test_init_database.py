@@ -11,7 +11,8 @@ import pytest
 
 from driftgate.errors import DriftgateError
 from driftgate.files import md5_of
-from driftgate.init.source import Limits, Source, SourceOptions, read_source
+from driftgate.init.sources import database
+from driftgate.init.sources.read import Limits, Source, SourceOptions, read_source
 
 
 @pytest.fixture
@@ -97,6 +98,20 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text("a,b\n1,2\n" * 100)
     with pytest.raises(DriftgateError, match="not a database"):
         read_source(f"sqlite:///{tmp_path}/a.db", query="orders")
+
+
+@pytest.mark.parametrize(
+    ("query", "dialect", "allowed"),
+    [
+        ("select '--', 'a; b' from t -- the end; really", "postgresql", True), ("select '--'; drop table t", "postgresql", False),
+        (r"select E'\''; commit; drop table t; select '", "postgresql", False), ("select /* ; */ 1 from t", "sqlite", True),
+        ("select replace(a, 'x', 'y') from t", "mysql", True), ("select a from t into outfile '/tmp/t'", "mysql", False),
+        ("select a from t /*! into outfile '/tmp/t' */", "mariadb", False), ("select a into b from t", "oracle", False),
+        ("select 'into' from t", "oracle", True), ("/* delete */ select a from t", "oracle", True), ("delete from t", "sqlite", False),
+    ],
+)  # fmt: skip
+def test_only_a_single_query_is_run(query: str, dialect: str, allowed: bool) -> None:
+    assert database._only_reads(query, dialect) is allowed
 
 
 @pytest.mark.parametrize("address", ["postgresql://ann:s3cret%21@127.0.0.1:{port}/shop", "postgres://ann:s3cret%21@127.0.0.1:{port}/shop",

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from driftgate.config import Problem
-from driftgate.init.baseline import measure, performance_limits
+from driftgate.init.baseline import Baseline, measure, performance_limits, with_periods
 from driftgate.init.choices import Choices, refuse
 from driftgate.init.make import Made, make
 from driftgate.init.plan import SplitPlan, plan_calibration, plan_split, plan_threshold, plan_tuning
@@ -80,7 +80,7 @@ def test_rare_classes_get_fewer_folds(counts: tuple[int, ...]) -> None:
     rest = min(counts) * (1 - found.content["holdout"]) - 1
     assert rest >= found.content["folds"]
     assert min(counts) * found.content["holdout"] >= 2 - 1e-9 or min(counts) < 7
-    calibration = plan_calibration(plan, found, Roles(None, None, None, {}, (), ()))
+    calibration = plan_calibration(plan, found)
     assert min(counts) > 20 or calibration == {"method": "none"} or calibration["folds"] <= 3
 
 
@@ -97,6 +97,15 @@ def test_search_fits_the_size(rows: int, columns: int, classes: int) -> None:
     assert trials >= 9
     assert fitted * max(columns, 5) * factor <= 20_000_000 or fitted == 1000
     assert (rows == 150) == (trials == 22)
+
+
+@pytest.mark.parametrize(("classes", "rounds"), [(2, 200), (4, 200), (12, 66), (50, 40)])
+def test_boosting_has_a_bounded_number_of_trees(classes: int, rounds: int) -> None:
+    """Each round fits a tree for each class: 200 rounds of 50 classes took longer than the time limit of the whole search."""
+    plan = target(*[3000 // classes] * classes)
+    content, _ = plan_tuning(plan, SplitPlan({"method": "random", "holdout": 0.2, "folds": 5}, "", 600), 6)
+    fixed = {candidate["family"]: candidate.get("fixed") for candidate in content["candidates"]}
+    assert fixed["hist_gradient_boosting"] == {"max_iter": rounds}
 
 
 def test_imbalance_brings_class_weights_and_a_threshold() -> None:
@@ -159,9 +168,59 @@ def test_perfect_baseline_has_limits() -> None:
     assert performance_limits  # the same function decides for every table
 
 
+def test_few_values_repeat_by_chance() -> None:
+    draw = np.random.default_rng(0)
+    frame = table(400)
+    few = pd.DataFrame({"y": frame["y"], "x": draw.integers(0, 400, 400) / 10})
+    few["y"] = np.where(few["x"] + draw.normal(0, 10, 400) > 20, "a", "b")
+    found, _ = made(few)
+    assert not [doubt for doubt in found.doubts if doubt.code == "duplicate_rows"]
+
+
 def test_duplicates_are_told() -> None:
     frame = table(400)
     found, _ = made(pd.concat([frame, frame]))
     told = next(doubt for doubt in found.doubts if doubt.code == "duplicate_rows")
     assert told.text.startswith("400 of 800 rows (50%)")
     assert "Remove them" in told.done
+
+
+def test_entities_make_the_limits_wider() -> None:
+    """Rows of one entity resemble each other, so a holdout of a few entities varies more than one of as many rows."""
+    draw = np.random.default_rng(1)
+    entity = np.repeat(np.arange(60), 20)
+    y = (draw.random(60) < 0.5)[entity]
+    x = np.where(draw.random(60) < 0.8, 1.0, -1.0)[entity] * np.where(y, 1, -1) + draw.normal(size=len(entity))
+    frame = pd.DataFrame({"y": np.where(y, "yes", "no"), "x": x, "customer_id": entity})
+    grouped, _ = made(frame)
+    alone, _ = made(frame, group="none")
+    width = {
+        id(found): next(limit.baseline - limit.bound for limit in found.limits if limit.metric == "roc_auc")
+        for found in (grouped, alone)
+    }
+    assert width[id(grouped)] > 2 * width[id(alone)]
+
+
+def test_shares_that_change_over_time_make_the_limits_wider() -> None:
+    """The holdout is one more period: the limits hold for each period that the baseline saw."""
+    truth = np.concatenate([np.repeat([0, 1], [950, 50]), np.repeat([0, 1], [600, 400])])
+    probability = np.column_stack([np.full(2000, 0.775), np.full(2000, 0.225)])
+    losses = [-np.log(0.775) * share - np.log(0.225) * (1 - share) for share in (0.95, 0.6)]
+    whole = sum(losses) / 2
+    found = with_periods({"log_loss": (whole, whole - 0.02, whole + 0.02)}, truth, probability, [1000, 1000])
+    assert found["log_loss"] == pytest.approx((whole, losses[0], losses[1]))
+
+
+def test_few_rows_of_the_baseline_make_the_limits_wider() -> None:
+    """The baseline's own value has an error too. 20 of 64 good models were blocked where the limits didn't count it."""
+    metrics = {"roc_auc": (0.9, 0.85, 0.95), "log_loss": (0.3, 0.25, 0.35)}
+    constant = {"roc_auc": 0.5, "log_loss": 0.69}
+    many, few = (
+        {
+            limit.metric: limit.limit
+            for limit in performance_limits(Baseline(metrics, constant, 100, "x", error), binary=True, rare=False)
+        }
+        for error in (1.0, 1.4)
+    )
+    assert few["roc_auc"] < many["roc_auc"] < 0.8
+    assert few["log_loss"] > many["log_loss"] > 0.4

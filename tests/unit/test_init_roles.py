@@ -1,6 +1,7 @@
 """Row ids, timestamps and groups that are found in a table."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,13 @@ def test_unique_texts_and_consecutive_numbers_identify_rows() -> None:
     assert roles(frame(key=[f"k{number}" for number in range(ROWS)])).row_id == "key"
     assert roles(frame(number=range(1, ROWS + 1))).row_id == "number"
     assert roles(frame(income=np.arange(ROWS) * 3)).row_id is None
+
+
+def test_quantities_written_as_text_identify_no_row() -> None:
+    made, chosen = typed(frame(sum=[f"{number},000" for number in range(ROWS)])), Choices("y")
+    marked = {name: replace(column, unread=name == "sum") for name, column in made.columns.items()}
+    made = replace(made, columns=marked)
+    assert find_roles(made, find_target(made, chosen)[0], chosen, refuse).row_id is None
 
 
 def test_second_id_is_left_out_and_told() -> None:
@@ -158,6 +166,27 @@ def test_dates_after_the_timestamp_are_later() -> None:
 def test_chosen_column_must_exist(option: str) -> None:
     with pytest.raises(DriftgateError, match="Did you mean 'customer'"):
         roles(frame(customer=np.arange(ROWS) // 4), **{option: "custmer"})
+
+
+@pytest.mark.parametrize(
+    ("low", "name", "unit"),
+    [
+        (1_700_000_000, "created_at", "seconds since 1970 (2023-11-14"),
+        (1_700_000_000_000, "timestamp", "milliseconds since 1970 (2023-11-14"),
+        (45_292, "date", "days as in Excel (2024-01-01"),
+        (1_700_000_000, "income", None), (1, "day", None),
+    ],
+)  # fmt: skip
+def test_counted_times_are_left_out_and_told(low: int, name: str, unit: str | None) -> None:
+    values = low + np.random.default_rng(0).integers(0, 300, ROWS)
+    values[0] = low
+    found = roles(frame(**{name: values}))
+    if unit is None:
+        assert not found.doubts
+        return
+    assert codes(found) == ["counted_time"]
+    assert unit in found.doubts[0].text
+    assert name in found.left_out
 
 
 def test_chosen_timestamp_must_be_a_date() -> None:

@@ -17,8 +17,8 @@ from driftgate.config import Csv, Problem
 from driftgate.data.convert import BOOLEAN
 from driftgate.data.table import read_rows
 from driftgate.files import md5_of
-from driftgate.init.source import AmbiguousDates, read_source
-from driftgate.init.texts import BOOLEANS
+from driftgate.init.sources.read import AmbiguousDates, read_source
+from driftgate.init.sources.texts import BOOLEANS
 from tests.tables import shop_content
 
 PAIRS = [pair for pair in BOOLEANS if re.match(BOOLEAN, pair[0])]

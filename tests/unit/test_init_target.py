@@ -64,15 +64,45 @@ def test_imbalance_and_small_classes_are_told() -> None:
         ([None] * 100, "no value in any of 100 rows"),
         ([f"c{number % 500}" for number in range(2000)], "500 classes; at most 50"),
         (list(np.arange(100) / 7), "is a number with 100 different values"),
+        ([0.5, 1.5] * 50, "is a number with 2 different values, which are no classes"),
+        (["Yes", "no", "yes ", "NO"] * 30, "differ only in spaces or capitals: 'NO', 'no'; 'Yes', 'yes '"),
         (list(range(200)), "is a number with 200 different values"),
         (["a"] * 60 + ["b"] * (LEAST_CLASS - 1), f"fewer than {LEAST_CLASS} rows"),
         (["a", "b"] * 10, "20 rows with a label; at least 50"),
         (list(pd.date_range("2024-01-01", periods=3)) * 30, "is a date"),
     ],
-    ids=["constant", "unlabelled", "500 classes", "decimals", "quantity", "small class", "few rows", "date"],
+    ids=[
+        "constant",
+        "unlabelled",
+        "500 classes",
+        "decimals",
+        "halves",
+        "spellings",
+        "quantity",
+        "small class",
+        "few rows",
+        "date",
+    ],
 )
 def test_target_that_no_model_can_predict_is_refused(labels: list[object], words: str) -> None:
     assert words in refused(labels)
+
+
+def test_whole_numbers_with_a_point_are_classes() -> None:
+    plan, _ = found([1.0, 2.0, 2.0] * 40)
+    assert plan.values == (2, 1)
+    assert plan.codes.tolist() == [1, 0, 0] * 40
+
+
+def test_many_whole_numbers_are_classes_and_told() -> None:
+    plan, doubts = found(list(range(30)) * 40)
+    assert len(plan.values) == 30
+    assert doubts[0].code == "many_numbers"
+
+
+def test_single_letters_may_differ_in_capitals() -> None:
+    plan, _ = found(["a", "A", "b"] * 40)
+    assert plan.values == ("A", "a", "b")
 
 
 def test_missing_target_names_columns_alike() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from driftgate.init import write as writing
 from driftgate.init.choices import Choices, refuse
 from driftgate.init.merge import MISSING, apply, flow, merge
 from driftgate.init.run import init
-from driftgate.init.source import SourceOptions
+from driftgate.init.sources.read import SourceOptions
 from driftgate.results.init import InitResult
 from driftgate.workspace import Workspace
 from tests.repository import small
@@ -189,10 +190,29 @@ def test_killed_between_two_writes_runs_again(place: Place, at: str, monkeypatch
     assert place.data.read_bytes() == place.source.read_bytes()
 
 
-def test_second_of_two_at_once_is_refused(place: Place) -> None:
+def test_second_of_two_at_once_waits(place: Place) -> None:
+    (place.root / ".dvc" / "tmp").mkdir(exist_ok=True)
+    with ThreadPoolExecutor(1) as pool:
+        with _held_elsewhere(place.root):
+            second = pool.submit(place.run)
+            done, _ = wait([second], timeout=3)
+            assert not done
+            assert not place.config.exists()
+        assert second.result(timeout=60).written
+
+
+def test_file_that_changed_meanwhile_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.run()
-    with _held_elsewhere(place.root), pytest.raises(DriftgateError, match="Another command is changing"):
+    check = writing.check_draft
+
+    def edit_first(*given: Any) -> Any:
+        place.edit("seed: 42", "seed: 7")
+        return check(*given)
+
+    monkeypatch.setattr("driftgate.init.run.check_draft", edit_first)
+    with pytest.raises(DriftgateError, match="was changed while this command ran"):
         place.run()
+    assert load_problem(place.config).seed == 7
 
 
 @contextlib.contextmanager

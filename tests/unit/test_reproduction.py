@@ -4,11 +4,13 @@ import datetime as dt
 import hashlib
 import json
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from driftgate.evidence.reproduction import Recorded, as_recorded, compare, obta
 from driftgate.evidence.retraining import Place, TrainedAgain, set_up_environment, train_again
 from driftgate.files import md5_of
 from driftgate.production.release import Release
+from driftgate.training.families.catalog import extras_of
 from driftgate.workspace import PROJECT, Workspace
 from tests.repository import Repository, commit, small
 from tests.unit.test_release import make
@@ -146,6 +149,32 @@ def test_a_lock_that_no_longer_fits_is_told(checkout: Place, monkeypatch: pytest
     monkeypatch.setenv("UV_OFFLINE", "1")
     with pytest.raises(DriftgateError, match="can't be set up"):
         set_up_environment(checkout, python=platform.python_version())
+
+
+def test_the_environment_has_the_extras_that_the_candidates_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model of XGBoost can't be trained in the base environment. Here the extra holds a package of one module."""
+    place = Place(tmp_path)
+    place.project.mkdir()
+    with zipfile.ZipFile(tmp_path / "boosted-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("boosted.py", "")
+        wheel.writestr("boosted-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: boosted\nVersion: 1\n")
+        wheel.writestr("boosted-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("boosted-1.dist-info/RECORD", "")
+    (place.project / "pyproject.toml").write_text(
+        '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\n[project.optional-dependencies]\n'
+        'boosting = ["boosted"]\n[tool.uv.sources]\nboosted = { path = "../boosted-1-py3-none-any.whl" }\n'
+    )
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.delenv("UV_NO_SYNC", raising=False)
+    monkeypatch.delenv("UV_PROJECT_ENVIRONMENT", raising=False)
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    subprocess.run([uv, "lock", "--quiet", "--python", sys.executable], cwd=place.project, check=True)
+    for extras, code in ((extras_of(["random_forest"]), 1), (extras_of(["random_forest", "lightgbm"]), 0)):
+        set_up_environment(place, python=platform.python_version(), extras=extras)
+        imported = subprocess.run([place.python, "-c", "import boosted"], capture_output=True)
+        assert imported.returncode == code
 
 
 def test_a_training_sees_nothing_of_this_process(checkout: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 
 from driftgate.config import Problem
 from driftgate.errors import DriftgateError
@@ -19,6 +20,7 @@ FAMILY_NAMES = {
     "catboost": "CatBoost",
 }
 BOOSTING = ("xgboost", "lightgbm", "catboost")
+EXTRA = "boosting"  # of the project: it has their libraries
 CONVERTERS = "onnxmltools"  # converts XGBoost and LightGBM to ONNX
 
 
@@ -35,6 +37,11 @@ def installed(family: str) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in needed)
 
 
+def extras_of(families: Iterable[str]) -> tuple[str, ...]:
+    """The extras of the project that have the libraries of these families."""
+    return (EXTRA,) if any(family in BOOSTING for family in families) else ()
+
+
 def require_families(problem: Problem) -> None:
     """Check that each candidate of a problem can be trained: its library is installed, or its estimator can be imported.
 
@@ -46,7 +53,7 @@ def require_families(problem: Problem) -> None:
             if not installed(candidate.family):
                 raise DriftgateError(
                     f"The candidate {candidate.family!r} needs a library that is not installed.",
-                    "Install it with `uv sync --extra boosting`, or remove the candidate.",
+                    f"Install it with `uv sync --extra {EXTRA}`, or remove the candidate.",
                 )
         else:
             load_estimator(candidate.family)

@@ -8,13 +8,14 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from driftgate.errors import DriftgateError, first_line
-from driftgate.init.arrow_types import changed, type_table
-from driftgate.init.base import (
+from driftgate.init.sources.arrow_types import changed, type_table
+from driftgate.init.sources.base import (
     Source,
     SourceOptions,
     by_name,
@@ -22,9 +23,9 @@ from driftgate.init.base import (
     require_shape,
     usable_names,
 )
-from driftgate.init.parquet_source import write_parquet
-from driftgate.init.sample import Reservoir
-from driftgate.init.table import TypedTable
+from driftgate.init.sources.parquet_files import write_parquet
+from driftgate.init.sources.sample import Reservoir
+from driftgate.init.sources.table import TypedTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,8 +34,16 @@ if TYPE_CHECKING:
 CHUNK = 20_000  # rows
 SHOWN_TABLES = 20
 DRIVERS = {"psycopg2": "postgresql", "psycopg2-binary": "postgresql"}  # the extra that has a driver
+LITERAL_OR_COMMENT = re.compile(
+    r"""(?sx)
+    '(?:[^'\\]|'')*' | "(?:[^"\\]|"")*" | `[^`]*`  # a literal with a backslash is no match, so it is not skipped
+    | (?P<comment>--[^\n]* | /\*.*?\*/)
+    """
+)
 READS = re.compile(r"(?is)^(?:select|with|values|table)\b")
 WRITES = re.compile(r"(?i)\b(?:insert|update|delete|merge|replace|into|create|drop|alter|truncate|grant|call|exec)\b")
+INTO = re.compile(r"(?i)\binto\b")
+RUN_COMMENT = re.compile(r"/\*M?!")  # MySQL runs what is in such a comment
 NUMBERS = {bool, int, float, decimal.Decimal}
 
 
@@ -86,18 +95,12 @@ def read_database(address: str, *, query: str | None, options: SourceOptions) ->
         if column.kind == "date" and (column.date_format or _is_string(values)):
             values = _as_dates(column.values)
         stored = stored.set_column(at, column.name, changed(values, typed.changes.get(column.name)))
-    columns = [_stored_column(column) for column in typed.columns]
+    columns = [replace(column, date_format=None) for column in typed.columns]
     found = TypedTable(
         name=problem_name(name), columns=by_name(columns), rows=rows, csv=None, missing=typed.missing, suffix=".parquet",
         notes=tuple(notes),
     )  # fmt: skip
     return DatabaseSource(shown, found, stored)
-
-
-def _stored_column(column: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(column, date_format=None)
 
 
 def _fetch(
@@ -232,11 +235,11 @@ def _url(address: str) -> URL:
         address = f"postgresql{address.removeprefix('postgres')}"
     try:
         return make_url(address)
-    except (ArgumentError, ValueError) as error:
+    except (ArgumentError, ValueError):
         raise DriftgateError(
             f"The address that begins with {scheme}:// is not a SQLAlchemy URL.",
             "Write it as dialect://user:password@host/database; escape special characters of the password (%40 for @).",
-        ) from error
+        ) from None  # the error may show the password
 
 
 def _without_password(url: URL) -> str:
@@ -336,9 +339,7 @@ def _statement(connection: Connection, query: str | None, shown: str) -> tuple[s
     bare = _without_comments(wanted).strip()
     if not re.search(r"\s", bare):
         raise DriftgateError(f"{shown} has no table {wanted!r}.", f"Its tables: {_tables(inspector)}.")
-    outside = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`", "''", bare)
-    guarded = connection.dialect.name in ("sqlite", "postgresql", "mysql", "mariadb")
-    if not READS.match(bare.lstrip("( \n")) or ";" in outside or (not guarded and WRITES.search(outside)):
+    if not _only_reads(wanted, connection.dialect.name):
         raise _no_select(shown)
     table = re.search(r"(?i)\bfrom\s+[\"`\[]?([\w.]+)", bare)
     return wanted, table[1].rpartition(".")[2] if table else "query"
@@ -350,8 +351,23 @@ def _tables(inspector: Any) -> str:
     return ", ".join(found[:SHOWN_TABLES]) + more if found else "none that you can see"
 
 
+def _only_reads(statement: str, dialect: str) -> bool:
+    """Whether a text is a single statement that begins as a query.
+
+    In databases whose connections can be read-only, the database itself refuses a query that changes rows.
+    """
+    outside = LITERAL_OR_COMMENT.sub(lambda found: " " if found["comment"] else "''", statement)
+    if not READS.match(outside.lstrip("( \n\t\r")) or ";" in outside:
+        return False
+    if dialect in ("sqlite", "postgresql"):
+        return True
+    if dialect in ("mysql", "mariadb"):  # a read-only transaction may still write a file
+        return not INTO.search(outside) and not RUN_COMMENT.search(statement)
+    return not WRITES.search(outside)
+
+
 def _without_comments(statement: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", statement, flags=re.DOTALL)
+    return LITERAL_OR_COMMENT.sub(lambda found: " " if found["comment"] else found[0], statement)
 
 
 def _no_select(shown: str) -> DriftgateError:

@@ -9,9 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from driftgate.errors import DriftgateError, first_line
-from driftgate.init.base import CHANGED_REMEDY
+from driftgate.init.sources.base import CHANGED_REMEDY, PARQUET_SUFFIXES
 
-PARQUET = (".parquet", ".pq", ".parq")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 ENDPOINT = "AWS_ENDPOINT_URL"
 
@@ -67,7 +66,7 @@ class Download:
         below = self._files.find(self._root, detail=True)
         files = {path: info for path, info in below.items() if info["type"] == "file"}
         if self._root not in files:
-            files = {path: info for path, info in files.items() if path.lower().endswith(PARQUET)}
+            files = {path: info for path, info in files.items() if path.lower().endswith(PARQUET_SUFFIXES)}
         if not files:
             raise DriftgateError(
                 f"There is no object {self._address}, and no Parquet object below it.", "Correct the address."
@@ -122,7 +121,7 @@ def _file_system() -> Any:
         raise DriftgateError(
             "Reading from S3 needs the package s3fs, which is not installed.", "Install it with `uv sync --extra s3`."
         ) from error
-    # One try after the first: an address that is wrong is told at once.
+    # One try after the first, so that a wrong address is reported at once.
     settings = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 60}
     return s3fs.S3FileSystem(
         endpoint_url=os.environ.get(ENDPOINT),

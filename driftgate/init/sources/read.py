@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from driftgate.data.faults import require_file
 from driftgate.errors import DriftgateError
-from driftgate.init.base import AmbiguousDates, Limits, Source, SourceOptions
-from driftgate.init.csv_source import read_csv_source
-from driftgate.init.parquet_source import read_parquet_source
+from driftgate.init.sources.base import AmbiguousDates, Limits, Source, SourceOptions
+from driftgate.init.sources.csv_files import read_csv_source
+from driftgate.init.sources.parquet_files import read_parquet_source
 from driftgate.workspace import show_path
+
+if TYPE_CHECKING:
+    from driftgate.init.sources.s3 import Download
 
 __all__ = ["AmbiguousDates", "Limits", "Source", "SourceOptions", "read_source"]
 
@@ -27,16 +31,16 @@ class RemoteSource(Source):
         download: What made the copy.
     """
 
-    def __init__(self, source: Source, shown: str, download: object) -> None:
+    def __init__(self, source: Source, shown: str, download: Download) -> None:
         super().__init__(shown, source.table)
         self._source, self._download = source, download
 
     def _write(self, draft: Path) -> None:
         self._source._write(draft)
-        self._download.require_unchanged()  # type: ignore[attr-defined]
+        self._download.require_unchanged()
 
     def close(self) -> None:
-        self._download.close()  # type: ignore[attr-defined]
+        self._download.close()
 
 
 def read_source(source: str, *, query: str | None = None, options: SourceOptions | None = None) -> Source:
@@ -63,7 +67,7 @@ def read_source(source: str, *, query: str | None = None, options: SourceOptions
         remedy = f"Write s3://{source.partition('://')[2]}." if scheme in ("s3a", "s3n") else "Download it first."
         raise DriftgateError(f"Sources with {scheme}:// are not read.", remedy)
     if scheme not in (None, "file", "s3"):
-        from driftgate.init.database import read_database
+        from driftgate.init.sources.database import read_database
 
         return read_database(source, query=query, options=options)
     if query is not None:
@@ -81,7 +85,7 @@ def _from_path(path: Path, options: SourceOptions, *, shown: str | None = None) 
 
 
 def _from_s3(address: str, options: SourceOptions) -> Source:
-    from driftgate.init.remote import Download
+    from driftgate.init.sources.s3 import Download
 
     download = Download(address)
     try:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from driftgate.data.faults import require_file
 from driftgate.errors import DriftgateError, first_line
 from driftgate.files import md5_of
-from driftgate.init.arrow_types import Change, changed, type_table, unlike_schemas
-from driftgate.init.base import (
+from driftgate.init.sources.arrow_types import Change, changed, type_table, unlike_schemas
+from driftgate.init.sources.base import (
+    PARQUET_SUFFIXES,
     Fingerprint,
     Source,
     SourceOptions,
@@ -22,8 +23,8 @@ from driftgate.init.base import (
     sampled_note,
     usable_names,
 )
-from driftgate.init.sample import Reservoir
-from driftgate.init.table import TypedTable
+from driftgate.init.sources.sample import Reservoir
+from driftgate.init.sources.table import TypedTable
 from driftgate.workspace import show_path
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def write_parquet(path: Path, batches: Iterator[Any]) -> int:
     return rows
 
 
-def read_parquet_source(path: Path, *, shown: str, options: SourceOptions, name: str | None = None) -> ParquetSource:
+def read_parquet_source(path: Path, *, shown: str, options: SourceOptions) -> ParquetSource:
     """Read a Parquet file or a folder of Parquet files: whole if it is not large, else a random sample of its rows.
 
     Raises:
@@ -127,7 +128,7 @@ def read_parquet_source(path: Path, *, shown: str, options: SourceOptions, name:
     if len(files) > 1:
         notes.append(f"The rows of {len(files):,} files become one file, in the order of their names.")
     found = TypedTable(
-        name=name or problem_name(path.stem if path.is_file() else path.resolve().name),
+        name=problem_name(path.stem if path.is_file() else path.resolve().name),
         columns=by_name(typed.columns), rows=rows, csv=None, missing=typed.missing, suffix=".parquet", notes=tuple(notes),
     )  # fmt: skip
     as_it_is = path.is_file() and names == given and not typed.changes
@@ -149,7 +150,7 @@ def _files(path: Path, shown: str) -> list[Path]:
         hidden = ("_", ".")
         files = [
             file for file in sorted(path.rglob("*"))
-            if file.suffix.lower() in (".parquet", ".pq", ".parq") and file.is_file()
+            if file.suffix.lower() in PARQUET_SUFFIXES and file.is_file()
             and not any(part.startswith(hidden) for part in file.relative_to(path).parts)
         ]  # fmt: skip
     except OSError as error:

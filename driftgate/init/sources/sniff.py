@@ -13,6 +13,7 @@ DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_CHARACTERS = 500_000
 SNIFFED_ROWS = 1_000
 GUESSED_BYTES = 100_000
+MOSTLY = 0.9
 FEW = 0.02  # control characters in text
 
 MARKS = (  # byte order marks, the longest first
@@ -29,6 +30,11 @@ NO_SCRIPTS = (
     "Spacing",
     "Mathematical",
 )
+OTHER_FORMATS = {
+    "JSON": re.compile(r'\s*(\[\s*[\[{]|\{\s*")'),
+    "HTML": re.compile(r"\s*<(!doctype html|html)", re.IGNORECASE),
+    "XML": re.compile(r"\s*<\?xml", re.IGNORECASE),
+}
 OTHER_SCRIPTS = ("cp1251", "cp1253", "shift_jis", "euc_kr", "gb18030", "big5")
 
 
@@ -84,7 +90,7 @@ def _guess(content: bytes) -> str:
     if best is None or best.encoding.replace("_", "") in ("cp1252", "latin1", "ascii"):
         return western
     found = best.encoding
-    # Short Western texts are plausible in many encodings; only other scripts are told apart surely.
+    # Short Western texts are plausible in many encodings; only other scripts can be identified surely.
     foreign = any(not name.startswith(NO_SCRIPTS) for name in best.alphabets)
     return found if foreign and _decodes(content, found, complete=True) else western
 
@@ -99,6 +105,33 @@ def delimiter_of(text: str) -> str:
         even, width = _score(sample, " ")
         return " " if even == 1 and width > 1 else ","
     return best
+
+
+def require_header(text: str, delimiter: str, *, shown: str) -> None:
+    """Check that a text begins with the names of columns.
+
+    Args:
+        text: The beginning of the file.
+        delimiter: Its delimiter.
+        shown: The source, for errors.
+
+    Raises:
+        DriftgateError: If it is JSON, HTML or XML, or has a title or comments above the names.
+    """
+    if found := next((name for name, start in OTHER_FORMATS.items() if start.match(text)), None):
+        raise DriftgateError(f"{shown} is not CSV: it is {found}.", "Convert it to a .csv or .parquet file.")
+    first, _, rest = text.lstrip("\r\n").partition("\n")
+    if not rest or len(first.split(delimiter)) > 1:
+        return
+    below = "\n".join(
+        line for line in rest.rpartition("\n")[0].splitlines() if line.strip() and not line.startswith("#")
+    )
+    even, width = max(_score(below, sign) for sign in DELIMITERS)
+    if width > 1 and even > MOSTLY and '"' not in first:
+        raise DriftgateError(
+            f"{shown} has a title or a comment above the column names: its first line has one field, and the lines below have {width}.",
+            "Remove the lines above the column names.",
+        )
 
 
 def _score(sample: str, delimiter: str) -> tuple[float, int]:

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from driftgate.config import Csv
-from driftgate.config import Texts as TextFormat
+from driftgate.config import Csv, Texts
 from driftgate.contract import MAXIMUM_INTEGER
 from driftgate.data.dates import local_time
-from driftgate.init.base import SourceOptions
-from driftgate.init.table import TypedColumn
-from driftgate.init.texts import Texts, sentence, type_texts
+from driftgate.init.sources.base import SourceOptions
+from driftgate.init.sources.table import TypedColumn
+from driftgate.init.sources.texts import DistinctTexts, sentence, type_texts
 
-Change = Literal["text", "finite", "date"]
+Change = Literal["text", "finite"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Typed:
 def type_table(table: Any, options: SourceOptions) -> Typed:
     """Find the types of the columns of a pyarrow table, whose names are those of the problem."""
     columns: dict[str, TypedColumn | None] = {}
-    texts: dict[str, Texts] = {}
+    texts: dict[str, DistinctTexts] = {}
     changes: dict[str, Change] = {}
     notes = []
     for name in table.column_names:
@@ -46,7 +45,7 @@ def type_table(table: Any, options: SourceOptions) -> Typed:
         if (reason := _unusable(values)) is not None:
             notes.append(f"Column {name!r} {reason}, and is left out.")
         elif is_text(values.type):
-            columns[name], texts[name] = None, Texts(_as_string(values))
+            columns[name], texts[name] = None, DistinctTexts(_as_string(values))
         else:
             columns[name], change = _typed(name, values, options)
             if change:
@@ -56,7 +55,7 @@ def type_table(table: Any, options: SourceOptions) -> Typed:
     return Typed([column for column in columns.values() if column], missing, changes, tuple(notes))
 
 
-def changed(values: Any, change: Change | None, *, time_zone: str | None = None) -> Any:
+def changed(values: Any, change: Change | None) -> Any:
     """A column as it is stored; `values` is a pyarrow array."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -164,7 +163,7 @@ def _dates(name: str, values: Any, options: SourceOptions) -> TypedColumn:
     series = pd.Series(values.cast(pa.timestamp("us", kind.tz) if aware else pa.timestamp("us"), safe=False)
                        .cast(pa.timestamp("us")).to_pandas())  # fmt: skip
     if aware:
-        series = local_time(series, TextFormat(time_zone=options.time_zone))
+        series = local_time(series, Texts(time_zone=options.time_zone))
         notes = (sentence(f"its time zone is converted to {options.time_zone or 'UTC'}"),)
     return TypedColumn(name, "date", series, notes=notes)
 

@@ -14,16 +14,16 @@ from driftgate.contract import MAXIMUM_INTEGER
 from driftgate.data.convert import NUMBER, WHOLE, Rule, from_texts, without_missing
 from driftgate.data.faults import shown
 from driftgate.errors import DriftgateError
-from driftgate.init.base import AmbiguousDates, SourceOptions
-from driftgate.init.date_formats import Dates, compact_dates, find_dates, looks_like_dates
-from driftgate.init.table import Kind, TypedColumn
+from driftgate.init.sources.base import AmbiguousDates, SourceOptions
+from driftgate.init.sources.date_formats import Dates, all_match, compact_dates, find_dates, looks_like_dates
+from driftgate.init.sources.table import Kind, TypedColumn
 
 # Compared in lower case without spaces around.
 MISSING = frozenset(
     ("", "na", "n/a", "n.a.", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "nil", "none", "?", "-", "--", "---", ".",
      "..", "\\n", "missing", "undefined", "#value!", "#div/0!", "#null!", "inf", "-inf", "+inf", "infinity", "-infinity")
 )  # fmt: skip
-# Words that rarely are a category; a category column that has one is told about.
+# Words that rarely are a category; a category column that has one gets a note.
 DOUBTFUL = frozenset(("na", "n/a", "#n/a", "<na>", "nan", "null", "?", "missing"))
 BOOLEANS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 MOSTLY = 0.9
@@ -34,17 +34,18 @@ DECORATED = (
     rf"^\s*\(?[-+]?\s?(?:{UNIT}\s?)?[-+]?[0-9]{{1,3}}(?:[0-9]*|(?:(?:[,.' ]|\x{{00a0}}|\x{{202f}})[0-9]{{3}})*)"
     rf"(?:[.,][0-9]*)?\s?{UNIT}?\)?\s*$"
 )
+MOST_SPELLINGS = 50  # distinct values; with more, some differ in capitals rightly
 FEWEST_DECORATED = 10  # distinct values; fewer are rather names of classes
 
 
-class Texts:
+class DistinctTexts:
     """A column of text as its distinct texts, which are much fewer than its rows in most tables.
 
     Args:
         values: Strings, null or "" where missing.
 
     Attributes:
-        unlike: The distinct texts in composed form, as a pyarrow array.
+        distinct: The distinct texts in composed form, as a pyarrow array.
         gaps: Whether a row is null or "".
     """
 
@@ -54,9 +55,9 @@ class Texts:
 
         values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
         encoded = values.dictionary_encode()
-        self.unlike = pc.fill_null(without_missing(encoded.dictionary, Rule("", "category", Csv())), "")
-        self.gaps = values.null_count > 0 or pc.any(pc.equal(self.unlike, "")).as_py() is True
-        self._codes = pc.fill_null(encoded.indices, len(self.unlike)).to_numpy()
+        self.distinct = pc.fill_null(without_missing(encoded.dictionary, Rule("", "category", Csv())), "")
+        self.gaps = values.null_count > 0 or pc.any(pc.equal(self.distinct, "")).as_py() is True
+        self._codes = pc.fill_null(encoded.indices, len(self.distinct)).to_numpy()
 
     def spread(self, values: Any, missing: Any) -> Any:
         """The value of each row, from the value of each distinct text; a numpy array."""
@@ -75,9 +76,10 @@ class Facts:
     words: tuple[str, str] | None = None
     doubtful: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unread: bool = False
 
 
-def decimal_of(columns: Mapping[str, Texts], delimiter: str) -> Literal[".", ","]:
+def decimal_of(columns: Mapping[str, DistinctTexts], delimiter: str) -> Literal[".", ","]:
     """The decimal separator with which most columns are numbers.
 
     Args:
@@ -88,15 +90,15 @@ def decimal_of(columns: Mapping[str, Texts], delimiter: str) -> Literal[".", ","
         return "."
     votes: dict[Literal[".", ","], int] = {".": 0, ",": 0}
     for texts in columns.values():
-        known, _ = _apart(texts.unlike)
-        if len(known) and not _all(known, WHOLE):
+        known, _ = _apart(texts.distinct)
+        if len(known) and not all_match(known, WHOLE):
             for sign in votes:
-                votes[sign] += _all(known, _number(sign))
+                votes[sign] += all_match(known, _number(sign))
     return "," if votes[","] > votes["."] else "."
 
 
 def type_texts(
-    columns: Mapping[str, Texts], how: Csv, options: SourceOptions, *, numbers: bool = True
+    columns: Mapping[str, DistinctTexts], how: Csv, options: SourceOptions, *, numbers: bool = True
 ) -> tuple[list[TypedColumn], tuple[str, ...]]:
     """Find the types of columns of text.
 
@@ -123,7 +125,7 @@ def type_texts(
 
 
 def _typed(
-    name: str, texts: Texts, facts: Facts, how: Csv, options: SourceOptions, missing: tuple[str, ...]
+    name: str, texts: DistinctTexts, facts: Facts, how: Csv, options: SourceOptions, missing: tuple[str, ...]
 ) -> TypedColumn:
     """The column with its values, as the product's own reader reads them."""
     import pyarrow as pa
@@ -139,7 +141,7 @@ def _typed(
         ),
         how.decimal,
     )
-    found, faults = from_texts(pa.chunked_array([texts.unlike]), rule)
+    found, faults = from_texts(pa.chunked_array([texts.distinct]), rule)
     found = found.combine_chunks()
     assert not faults, (name, faults)
     return TypedColumn(
@@ -149,15 +151,16 @@ def _typed(
         date_format=form,
         words=facts.words,
         notes=tuple(map(sentence, facts.notes)),
+        unread=facts.unread,
     )
 
 
-def _word_notes(texts: Texts, facts: Facts, options: SourceOptions, missing: tuple[str, ...]) -> list[str]:
+def _word_notes(texts: DistinctTexts, facts: Facts, options: SourceOptions, missing: tuple[str, ...]) -> list[str]:
     """What to say about words in a category that may mean a missing value."""
     import pyarrow.compute as pc
 
     borrowed = [word for word in missing if word not in options.missing and word not in facts.missing]
-    here = [shown(word) for word in borrowed if pc.any(pc.equal(texts.unlike, word)).as_py()]
+    here = [shown(word) for word in borrowed if pc.any(pc.equal(texts.distinct, word)).as_py()]
     kept = [shown(word) for word in facts.doubtful if word not in missing]
     notes = []
     if here:
@@ -167,7 +170,7 @@ def _word_notes(texts: Texts, facts: Facts, options: SourceOptions, missing: tup
     return notes
 
 
-def _values(found: Any, facts: Facts, texts: Texts) -> Any:
+def _values(found: Any, facts: Facts, texts: DistinctTexts) -> Any:
     """A pandas Series of the type that TypedColumn promises, from the value of each distinct text."""
     import numpy as np
     import pandas as pd
@@ -184,9 +187,9 @@ def _values(found: Any, facts: Facts, texts: Texts) -> Any:
     return pd.Series(texts.spread(values, None), dtype=object)
 
 
-def _facts(name: str, texts: Texts, how: Csv, options: SourceOptions, *, numbers: bool) -> Facts:
+def _facts(name: str, texts: DistinctTexts, how: Csv, options: SourceOptions, *, numbers: bool) -> Facts:
     rule = Rule(name, "category", Csv(missing=options.missing))
-    values = without_missing(texts.unlike, rule)
+    values = without_missing(texts.distinct, rule)
     known, absent = _apart(values.drop_null())
     words = tuple(absent.to_pylist())
     if not len(known):
@@ -203,7 +206,9 @@ def _facts(name: str, texts: Texts, how: Csv, options: SourceOptions, *, numbers
         return Facts("date", missing=words, dates=dates, notes=dates.notes)
     blank = tuple(word for word in words if not word.strip())
     doubtful = tuple(word for word in words if word.strip().lower() in DOUBTFUL)
-    return Facts("category", missing=blank, doubtful=doubtful, notes=tuple(_text_notes(known, how.decimal)))
+    unread = _unread(known, how.decimal)
+    notes = ([unread] if unread else []) + _notes_on_spelling(known)
+    return Facts("category", missing=blank, doubtful=doubtful, notes=tuple(notes), unread=unread is not None)
 
 
 def _number_facts(known: Any, decimal: str, words: tuple[str, ...], *, gaps: bool) -> Facts | None:
@@ -211,13 +216,13 @@ def _number_facts(known: Any, decimal: str, words: tuple[str, ...], *, gaps: boo
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not _all(known, _number(decimal)):
+    if not all_match(known, _number(decimal)):
         return None
     infinities = [word for word in words if "inf" in word.lower()]
     notes: tuple[str, ...] = ()
     if infinities:
         notes = (f"infinite values such as {shown(infinities[0])} count as missing",)
-    if _all(known, _whole(decimal)):
+    if all_match(known, _whole(decimal)):
         if _any(known, r"^[+-]?0[0-9]+$"):
             return Facts("category", notes=("its numbers have leading zeros, so it is read as text, as codes are",))
         if compact_dates(known):
@@ -249,27 +254,37 @@ def _boolean(known: Any) -> tuple[str, str] | None:
     return None
 
 
-def _text_notes(known: Any, decimal: str) -> list[str]:
-    """What a person should know about a column that is read as a category."""
+def _unread(known: Any, decimal: str) -> str | None:
+    """Why a column whose values look like numbers or dates is read as a category; None if they don't."""
     import pyarrow.compute as pc
 
-    notes = []
     numbers = pc.match_substring_regex(known, _number(decimal))
     share = pc.mean(numbers).as_py()
     if share >= MOSTLY:
         others = ", ".join(shown(text) for text in known.filter(pc.invert(numbers)).to_pylist()[:SHOWN])
-        notes.append(f"nearly all of its values are numbers, but not {others}, so it is read as text; correct these, or "
-                     "give them with --missing")  # fmt: skip
-    elif len(known) >= FEWEST_DECORATED and _all(known, DECORATED):
+        return (f"nearly all of its values are numbers, but not {others}, so it is read as text; correct these, or "
+                "give them with --missing")  # fmt: skip
+    if len(known) >= FEWEST_DECORATED and all_match(known, DECORATED):
         sign = known.filter(pc.invert(numbers))[0].as_py()
-        notes.append(f"its values look like numbers with separators, units or spaces, such as {shown(sign)}, and are read "
-                     "as text; write plain numbers such as 1234.5 to use it as a number")  # fmt: skip
-    elif looks_like_dates(known):
-        notes.append(
-            "its values look like dates, but no format fits all of them; give it with --date-format, or correct them"
-        )
+        return (f"its values look like numbers with separators, units or spaces, such as {shown(sign)}, and are read "
+                "as text; write plain numbers such as 1234.5 to use it as a number")  # fmt: skip
+    if looks_like_dates(known):
+        return "its values look like dates, but no format fits all of them; give it with --date-format, or correct them"
+    return None
+
+
+def _notes_on_spelling(known: Any) -> list[str]:
+    """What a person should know about values that differ only in spaces or capitals."""
+
+    notes = []
     if _any(known, r"^\s|\s$"):
         notes.append("some of its values begin or end with a space, and differ from those that don't")
+    spellings: dict[str, list[str]] = {}
+    for text in known.to_pylist() if len(known) <= MOST_SPELLINGS else []:
+        spellings.setdefault(text.casefold(), []).append(text)
+    if alike := next((texts for texts in spellings.values() if len(texts) > 1), None):
+        listed = " and ".join(map(shown, alike[:2]))
+        notes.append(f"some of its values differ only in capitals, such as {listed}, and are different categories")
     return notes
 
 
@@ -277,7 +292,7 @@ def _one_format(name: str, found: Facts, facts: Mapping[str, Facts]) -> Facts:
     """The same facts with one date format: an ambiguous column follows the others, if these all have one of its formats.
 
     Raises:
-        AmbiguousDates: If nothing tells the formats apart.
+        AmbiguousDates: If both formats fit, and no other column decides.
     """
     dates = found.dates
     if dates is None or len(dates.formats) == 1:
@@ -317,13 +332,15 @@ def sentence(note: str) -> str:
     return f"{note[0].upper()}{note[1:]}".rstrip(".") + "."
 
 
-def _apart(unlike: Any) -> tuple[Any, Any]:
+def _apart(distinct: Any) -> tuple[Any, Any]:
     """The texts that are values, and those that may mean a missing value; without the empty text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    absent = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(unlike)), value_set=pa.array(sorted(MISSING), pa.string()))
-    return unlike.filter(pc.invert(absent)), unlike.filter(pc.and_(absent, pc.not_equal(unlike, "")))
+    absent = pc.is_in(
+        pc.utf8_lower(pc.utf8_trim_whitespace(distinct)), value_set=pa.array(sorted(MISSING), pa.string())
+    )
+    return distinct.filter(pc.invert(absent)), distinct.filter(pc.and_(absent, pc.not_equal(distinct, "")))
 
 
 def _number(decimal: str) -> str:
@@ -332,12 +349,6 @@ def _number(decimal: str) -> str:
 
 def _whole(decimal: str) -> str:
     return WHOLE.replace(r"\.", ",") if decimal == "," else WHOLE
-
-
-def _all(known: Any, pattern: str) -> bool:
-    import pyarrow.compute as pc
-
-    return bool(pc.all(pc.match_substring_regex(known, pattern)).as_py())
 
 
 def _any(known: Any, pattern: str) -> bool:

@@ -20,7 +20,7 @@ from driftgate.data.faults import require_file
 from driftgate.data.read_csv import CsvFile
 from driftgate.errors import DriftgateError, first_line
 from driftgate.files import md5_of
-from driftgate.init.base import (
+from driftgate.init.sources.base import (
     Fingerprint,
     Source,
     SourceOptions,
@@ -31,10 +31,10 @@ from driftgate.init.base import (
     sampled_note,
     usable_names,
 )
-from driftgate.init.sample import Reservoir
-from driftgate.init.sniff import delimiter_of, encoding_of
-from driftgate.init.table import TypedTable
-from driftgate.init.texts import Texts, decimal_of, type_texts
+from driftgate.init.sources.sample import Reservoir
+from driftgate.init.sources.sniff import delimiter_of, encoding_of, require_header
+from driftgate.init.sources.table import TypedTable
+from driftgate.init.sources.texts import DistinctTexts, decimal_of, type_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 GZIP = b"\x1f\x8b"
 HEAD = 4_000_000  # bytes of a large file from which its format is inferred
 BLOCK = 16_000_000
+HEADER_TEXT = 100_000  # characters in which a title above the column names is looked for
 
 
 class CsvSource(Source):
@@ -130,7 +131,7 @@ def _source(
     require_shape(shown, rows=read, names=names)
     if nameless:
         notes = [*notes, f"Column {len(given)}, the last, has no name and no value, and is left out."]
-    texts = {name: Texts(values) for name, values in zip(names, columns.values(), strict=False)}
+    texts = {name: DistinctTexts(values) for name, values in zip(names, columns.values(), strict=False)}
     if options.decimal is None:
         how = how.model_copy(update={"decimal": decimal_of(texts, how.delimiter)})
     typed, missing = type_texts(texts, how, options)
@@ -225,6 +226,7 @@ def _format(content: bytes, shown: str, options: SourceOptions, *, complete: boo
         raise DriftgateError(
             f"{shown}: the first line names a delimiter for Excel, and no columns.", "Remove the line."
         )
+    require_header(text[:HEADER_TEXT], found.delimiter, shown=shown)
     return found, [note] if note else []
 
 

@@ -13,7 +13,7 @@ from driftgate.data.dates import read_dates
 
 TRIED_VALUES = 200
 LONGEST = 45  # characters of a date with time and zone
-# Day and month first come in pairs, which are told apart by the values.
+# Day and month first come in pairs, and the values decide between them.
 NUMERIC_DAYS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y")
 NAMED_DAYS = (
     "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%B-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y",
@@ -60,10 +60,10 @@ def find_dates(known: Any, *, given: Iterable[str], time_zone: str | None) -> Da
     first = known[0].as_py()
     if len(first) > LONGEST or not any(sign.isdigit() for sign in first):
         return None
-    if _all(known, LIKE_ISO):
+    if all_match(known, LIKE_ISO):
         return _iso(known, time_zone)
     fits = [form for form in _candidates(known) if moments(known, form, time_zone) is not None]
-    return _told_apart(known, fits, time_zone) if fits else None
+    return _unambiguous(known, fits, time_zone) if fits else None
 
 
 def looks_like_dates(known: Any) -> bool:
@@ -76,7 +76,7 @@ def looks_like_dates(known: Any) -> bool:
 
 def compact_dates(known: Any) -> bool:
     """Whether whole numbers as text are all days written as yyyymmdd, and more than one."""
-    return len(known) > 1 and _all(known, COMPACT) and moments(known, "%Y%m%d", None) is not None
+    return len(known) > 1 and all_match(known, COMPACT) and moments(known, "%Y%m%d", None) is not None
 
 
 def moments(known: Any, form: str | None, time_zone: str | None) -> Any:
@@ -103,7 +103,7 @@ def _candidates(known: Any) -> list[str]:
     first = known[0].as_py()
     if found := LIKE_A_DAY.match(first):
         days = [form.format(found[1]) for form in NUMERIC_DAYS]
-        if found[1] != "/" and not _all(known, SHORT_AND_PADDED):
+        if found[1] != "/" and not all_match(known, SHORT_AND_PADDED):
             days = [form for form in days if "%y" not in form]  # 1.2.10 is rather a version
         if found[1] == ".":
             days = [form for form in days if not form.startswith("%m")]  # written nowhere
@@ -123,14 +123,14 @@ def _candidates(known: Any) -> list[str]:
     ]  # fmt: skip
 
 
-def _told_apart(known: Any, fits: list[str], time_zone: str | None) -> Dates:
+def _unambiguous(known: Any, fits: list[str], time_zone: str | None) -> Dates:
     """One format, if all formats that fit mean the same; else all of them."""
     read = {form: moments(known, form, time_zone) for form in fits}
     first = fits[0]
     for other in fits[1:]:
-        unlike = [at for at, (one, two) in enumerate(zip(read[first], read[other], strict=True)) if one != two]
-        if unlike:
-            return Dates((first, other), example=known[unlike[0]].as_py())
+        differing = [at for at, (one, two) in enumerate(zip(read[first], read[other], strict=True)) if one != two]
+        if differing:
+            return Dates((first, other), example=known[differing[0]].as_py())
     notes = ("years of two digits are read as 1969 to 2068",) if "%y" in first else ()
     return Dates((first,), notes=notes)
 
@@ -163,7 +163,8 @@ def _every(known: Any, step: int) -> list[str]:
     return [str(text) for text in known.take(np.arange(0, len(known), step)).to_pylist()]
 
 
-def _all(known: Any, pattern: str) -> bool:
+def all_match(known: Any, pattern: str) -> bool:
+    """Whether all texts, as pyarrow strings, have a match of a pattern."""
     import pyarrow.compute as pc
 
     return bool(pc.all(pc.match_substring_regex(known, pattern)).as_py())

@@ -25,6 +25,7 @@ class TypedColumn:
         date_format: For a `date` written as text: its strptime format; None for ISO 8601 and for typed columns.
         words: For a `boolean` written as text: the words for true and false, as in the source.
         notes: What was assumed about this column and a person should know, one sentence each.
+        unread: For a `category`: its values look like numbers or dates, but can't be read as such; `notes` say why.
     """
 
     name: str
@@ -33,6 +34,7 @@ class TypedColumn:
     date_format: str | None = None
     words: tuple[str, str] | None = None
     notes: tuple[str, ...] = ()
+    unread: bool = False
 
     @property
     def missing(self) -> int:

@@ -17,9 +17,10 @@ from driftgate.config import Texts
 from driftgate.contract import MAXIMUM_NAME_LENGTH, normal_text
 from driftgate.errors import DriftgateError
 from driftgate.files import draft_of, flush_folder, md5_of
-from driftgate.init.table import TypedColumn, TypedTable
+from driftgate.init.sources.table import TypedColumn, TypedTable
 from driftgate.workspace import show_path
 
+PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
 CHANGED_REMEDY = "Run again when no program writes to it."
 
 
