@@ -43,11 +43,15 @@ def main() -> None:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
         sources = _write_sources(Path(folder), given.tables)
         # Each job has a workspace of its own, so jobs don't wait for each other.
+        found: dict[str, dict[str, Any]] = {}
         with ThreadPoolExecutor(given.at_once) as pool:
-            found = dict(pool.map(lambda one: job(project, Path(folder), *one), sources))
-    result = {"tables": found, "summary": summary(found)}
-    save("tables-main", result)
-    print(json.dumps(result["summary"], indent=1))
+            for name, result in pool.map(lambda one: job(project, Path(folder), *one), sources):
+                found[name] = result
+                save("tables-main", {"tables": found, "summary": summary(found)})
+                print(
+                    name, result["outcome"], result.get("seconds"), result.get("why") or "", file=sys.stderr, flush=True
+                )
+    print(json.dumps(summary(found), indent=1))
 
 
 def _write_sources(folder: Path, number: int) -> list[tuple[str, Path, str]]:

@@ -54,6 +54,7 @@ def main() -> None:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
         for name, problem in problems(project, Path(folder)):
             found[name] = [compare(problem, split=split, seconds=given.seconds) for split in range(given.splits)]
+            save("tables-quality", {"tables": found, "mean rank": mean_ranks(found), "better than": counts(found)})
             print(
                 name,
                 [{model: round(loss, 4) for model, loss in one["log_loss"].items()} for one in found[name]],
@@ -61,9 +62,7 @@ def main() -> None:
             )
             if len(found) == given.tables:
                 break
-    result = {"tables": found, "mean rank": mean_ranks(found), "better than": counts(found)}
-    save("tables-quality", result)
-    print(json.dumps({key: result[key] for key in ("mean rank", "better than")}, indent=1))
+    print(json.dumps({"mean rank": mean_ranks(found), "better than": counts(found)}, indent=1))
 
 
 def problems(project: Path, folder: Path) -> Any:
