@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from driftgate.drift.counting import Counts, Layout
-from driftgate.drift.limits import STATES, Measurement, Ordinary, State, measure_column, measure_refused, stricter
+from driftgate.drift.limits import (
+    STATES,
+    Measurement,
+    Ordinary,
+    State,
+    measure_column,
+    measure_refused,
+    stricter,
+    wider,
+)
 from driftgate.drift.outputs import is_prediction
 from driftgate.drift.profile import Profile
 from driftgate.words import plural
@@ -138,6 +147,10 @@ class History:
         self.joined = 0
         self.newest = profile.end
 
+    def _design_of(self, name: str) -> float:
+        """The design effect of a column; of outputs and derived columns, the largest one of all columns."""
+        return self.profile.design.get(name, max(self.profile.design.values(), default=1.0))
+
     def _past_of(self, name: str, lengths: list[int], days: int) -> _Past:
         import numpy as np
 
@@ -228,6 +241,7 @@ class History:
         of_classes = layout.category and self._is_output(name)
         # A class more is a share more that chance may change.
         rule = stricter(self._rule, times=len(layout.named)) if of_classes else self._rule
+        rule = wider(rule, self._design_of(name))
         measurements = measure_column(
             counts, past.windows, past.ordinary, layout=layout, rule=rule, pooled=past.pooled, near=near
         )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 Measure = Literal["distance", "missing", "commonest", "unseen", "refused"]
 State = Literal["stable", "drifted", "severe"]
 STATES: tuple[State, ...] = ("stable", "drifted", "severe")  # from the mildest
+LARGEST_Z = 30.0  # of more standard errors, the probability is 0 in a float
 THIN = 0.2  # of the median window: with less, a window says nothing
 
 
@@ -96,6 +97,16 @@ def stricter(rule: DriftRule, *, times: float) -> DriftRule:
         return rule
     tail = math.erfc(rule.z / math.sqrt(2)) / 2
     return rule.model_copy(update={"z": -NormalDist().inv_cdf(tail / times)})
+
+
+def wider(rule: DriftRule, design: float) -> DriftRule:
+    """The rule with a sampling term for rows that belong to entities.
+
+    Args:
+        rule: The constants.
+        design: The design effect: how many times as large the variance of a share is.
+    """
+    return rule if design <= 1 else rule.model_copy(update={"z": min(rule.z * math.sqrt(design), LARGEST_Z)})
 
 
 def ordinary_of(windows: np.ndarray, *, layout: Layout, rule: DriftRule) -> Ordinary | None:

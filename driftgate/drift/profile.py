@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from driftgate.config import DriftRule, Problem
 from driftgate.drift.counting import Counts, Layout, Packed, count_column, layout_of, pack, unpack
 from driftgate.drift.derived import Derived, derive_reference, effect_of
+from driftgate.drift.entities import design_effects
 from driftgate.drift.estimate import Spread, spread_of
 from driftgate.drift.limits import Ordinary, ordinary_of
 from driftgate.drift.outputs import is_prediction, prediction_layouts, prediction_values, target_layout, target_values
@@ -39,7 +40,8 @@ class Profile(BaseModel):
     `first_day` is the day of the first row of counts; None if the problem has no timestamp: then all rows are one
     day. `counts` have one row per day and one number per cell. `ordinary` is for windows of `rule.window_days`. `effects` are
     the mean absolute changes of the probability when a column is shuffled. `classes` are the values of the target; of three
-    or more in the order of the problem file. `derived` says how values that are no column of a row are computed.
+    or more in the order of the problem file. `derived` says how values that are no column of a row are computed. `design`
+    has the design effect of each column where rows belong to entities.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +56,7 @@ class Profile(BaseModel):
     target: str
     classes: tuple[bool | int | float | str, ...]
     derived: dict[str, Derived] = {}
+    design: dict[str, float] = {}
 
     @property
     def days(self) -> int:
@@ -148,6 +151,7 @@ def fit_profile(
         target=problem.target.column,
         classes=problem.target.classes or _classes(development[problem.target.column]),
         derived={name: found.derived for name, found in derived.items()},
+        design=_design(development, problem),
     )
     ordinary = {name: profile.ordinary_for(name, rule.window_days) for name in profile.layouts}
     for name, usual in ordinary.items():
@@ -173,6 +177,15 @@ def profile_of(release: Release) -> Profile:
             f"The profile of {release.folder} was made by another version of Driftgate: {first_line(error)}.",
             "Train again.",
         ) from error
+
+
+def _design(development: pd.DataFrame, problem: Problem) -> dict[str, float]:
+    """The design effects of the columns and of the target; empty if rows belong to no entities."""
+    group = problem.data.group
+    if group is None or group not in development:
+        return {}
+    plain = [name for name, column in problem.contract.columns.items() if column.type not in ("date", "text")]
+    return design_effects(development, [*plain, problem.target.column], development[group])
 
 
 def _classes(target: pd.Series[Any]) -> tuple[bool | int | float | str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from driftgate.init.columns import FeaturePlan
 from driftgate.init.roles import Roles
 from driftgate.init.sources.table import TypedTable
-from driftgate.init.target import IMBALANCED, TargetPlan
+from driftgate.init.target import IMBALANCED, RARE, TargetPlan
 from driftgate.results.init import InitDoubt
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def plan_tuning(target: TargetPlan, split: SplitPlan, columns: int) -> tuple[dic
             },
         },
     ]  # fmt: skip
-    metric = "pr_auc" if target.binary and uneven else "log_loss"
+    metric = "pr_auc" if target.binary and target.rarest < RARE else "log_loss"
     content: dict[str, Any] = {"metric": metric, "time_limit_seconds": 300}
     if columns <= 100 and classes <= 10:  # more models make a larger and slower export
         content["average"] = 3

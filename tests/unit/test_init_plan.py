@@ -110,7 +110,9 @@ def test_boosting_has_a_bounded_number_of_trees(classes: int, rounds: int) -> No
 
 def test_imbalance_brings_class_weights_and_a_threshold() -> None:
     _, content = made(table(5000, positives=0.03))
-    assert content["tuning"]["metric"] == "pr_auc"
+    assert content["tuning"]["metric"] == "log_loss"
+    split = SplitPlan({"method": "random", "holdout": 0.2, "folds": 5}, "", 600)
+    assert plan_tuning(target(19_900, 100), split, 6)[0]["metric"] == "pr_auc"
     assert all(
         candidate["search"]["class_weight"] == [None, "balanced"] for candidate in content["tuning"]["candidates"]
     )
