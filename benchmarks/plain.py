@@ -64,7 +64,9 @@ with mlflow.start_run() as run:
     onnx = export.to_onnx(model, contract)
     parity = export.parity(model, onnx, features, contract=contract, threshold=trained.threshold)
     latency = export.single_row_p99_ms(onnx, features, contract=contract)
-    uri = tracker.log_model(export.for_tables(onnx, contract, problem.target.class_names), features.head(5), probability[:5])
+    uri = tracker.log_model(
+        export.for_tables(onnx, contract, problem.target.class_names), features.head(5), probability[:5]
+    )
     effects = {name: item.effect for name, item in importance.items()}
     profile = fit_profile(development, problem, out_of_fold=out_of_fold, effects=effects, threshold=trained.threshold)
     current, seen, window = newest_window(holdout, problem)
