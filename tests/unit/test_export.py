@@ -11,6 +11,7 @@ from driftgate.contract import Column, Contract
 from driftgate.data.table import features_of, labels_of
 from driftgate.production.scoring import Scorer
 from driftgate.training import export, modelling
+from tests.families import FAMILIES
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def mixed(problem: Problem, rows: pd.DataFrame) -> tuple[Problem, pd.DataFrame]:
 
 
 @pytest.mark.parametrize("calibrated", [None, "one", "ensemble"])
-@pytest.mark.parametrize("family", modelling.FAMILY_NAMES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_onnx_predicts_as_scikit_learn(
     family: str, calibrated: str | None, mixed: tuple[Problem, pd.DataFrame], tmp_path: Path
 ) -> None:

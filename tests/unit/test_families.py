@@ -15,15 +15,11 @@ from driftgate.data.table import features_of
 from driftgate.errors import DriftgateError
 from driftgate.production.scoring import Scorer
 from driftgate.training import export, modelling
-from driftgate.training.families.catalog import installed
 from driftgate.training.families.converters import below
 from driftgate.training.families.estimators import ROUNDS, TREES
 from driftgate.workspace import PROJECT
+from tests.families import FAMILIES
 
-FAMILIES = [
-    pytest.param(family, marks=pytest.mark.skipif(not installed(family), reason="an extra"))
-    for family in modelling.FAMILY_NAMES
-]
 QUICK: dict[str, modelling.Settings] = {
     "random_forest": {"n_estimators": 20},
     "extra_trees": {"n_estimators": 20},

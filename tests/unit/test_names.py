@@ -25,6 +25,7 @@ from driftgate.production.predictions import features_of_log, read_predictions
 from driftgate.production.release import Release
 from driftgate.production.scoring import Scorer
 from driftgate.training import export, modelling
+from tests.families import FAMILIES
 from tests.unit.classes import NUMBER, THREE, drawn
 from tests.unit.test_api import TOKEN, ask
 from tests.unit.test_release import make
@@ -71,7 +72,7 @@ def service(named: tuple[Problem, pd.DataFrame], tmp_path_factory: pytest.TempPa
     running.close()
 
 
-@pytest.mark.parametrize("family", modelling.FAMILY_NAMES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_onnx_takes_the_columns_by_their_names(
     family: str, named: tuple[Problem, pd.DataFrame], tmp_path: Path
 ) -> None:
