@@ -6,7 +6,6 @@ import contextlib
 import gc
 import sys
 import time
-import traceback
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -67,9 +66,8 @@ def init(as_json: bool, debug: bool, **given: Any) -> None:
 
 def _run(*, as_json: bool, debug: bool, **given: Any) -> int:
     from cli import terminal
-    from cli.jobs import error_result, unexpected
+    from cli.jobs import error_result, known_error
     from cli.output.init import print_init
-    from driftgate.errors import DriftgateError
     from driftgate.workspace import Workspace
 
     gc.set_threshold(
@@ -88,9 +86,7 @@ def _run(*, as_json: bool, debug: bool, **given: Any) -> int:
         errors.write("stopped\n")
         return INTERRUPTED
     except Exception as error:
-        known = error if isinstance(error, DriftgateError) else unexpected(error, log_file)
-        if debug:
-            traceback.print_exception(error, file=errors)
+        known = known_error(error, log_file, debug=debug, errors=errors)
         if as_json:
             terminal.print_json(error_result(known), results)
         terminal.print_error(known, errors)

@@ -55,9 +55,7 @@ def run_job(
         errors.write("stopped\n")
         return INTERRUPTED
     except Exception as error:
-        known = error if isinstance(error, DriftgateError) else unexpected(error, log_file)
-        if debug:
-            traceback.print_exception(error, file=errors)
+        known = known_error(error, log_file, debug=debug, errors=errors)
         failure = error_result(known, config)
         if evidence:
             with contextlib.suppress(OSError):  # the evidence folder may be what failed
@@ -85,6 +83,13 @@ def error_result(error: DriftgateError, config: Path | None = None) -> ErrorResu
     """Make the result of a command that failed. If a problem file is given, the remedy's commands name it."""
     remedy = terminal.name_problem(error.remedy, config) if config else error.remedy
     return ErrorResult(error=ErrorDetails(cause=error.cause, remedy=remedy))
+
+
+def known_error(error: Exception, log_file: Path, *, debug: bool, errors: IO[str]) -> DriftgateError:
+    """The error in two sentences; with `debug`, its traceback is printed."""
+    if debug:
+        traceback.print_exception(error, file=errors)
+    return error if isinstance(error, DriftgateError) else unexpected(error, log_file)
 
 
 def unexpected(error: Exception, log_file: Path) -> DriftgateError:

@@ -129,13 +129,18 @@ def buckets_of_texts(values: Iterable[Any], column: Column) -> list[np.ndarray]:
         for piece in pieces(normal_text(text).casefold()):
             place = places.get(piece)
             if place is None:
-                place = places[piece] = zlib.crc32(piece.encode("utf-8", "surrogatepass")) % buckets
+                place = places[piece] = slot_of(piece, buckets)
             counts[place, at] += 1
         if len(places) > MOST_PLACES:
             places.clear()
     length = np.sqrt(np.square(counts, dtype=np.float64).sum(axis=0))
     counts /= np.where(length > 0, length, 1).astype(np.float32)
     return list(counts)
+
+
+def slot_of(piece: str, slots: int) -> int:
+    """The slot of a piece of text: its CRC-32 modulo the number of slots, the same on every machine."""
+    return zlib.crc32(piece.encode("utf-8", "surrogatepass")) % slots
 
 
 def _words(text: str) -> list[str]:

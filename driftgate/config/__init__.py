@@ -10,10 +10,11 @@ from driftgate.config.limits import (
     LeakageLimit,
     SliceLimit,
 )
-from driftgate.config.problem import RESERVED, Problem, load_problem
+from driftgate.config.problem import RESERVED, Problem, is_reserved, load_problem
 from driftgate.config.training import (
     FAMILIES,
     LOWER_IS_BETTER,
+    METRICS,
     MULTICLASS_METRICS,
     Calibration,
     Candidate,
@@ -28,7 +29,34 @@ from driftgate.config.training import (
 )
 
 __all__ = [
-    "FAMILIES", "LOWER_IS_BETTER", "MAXIMUM_CLASSES", "MULTICLASS_METRICS", "RESERVED", "Calibration", "CalibrationLimit", "Candidate",
-    "ChampionLimit", "Costs", "Csv", "Data", "DriftRule", "Gate", "GroupSplit", "LeakageLimit", "Metric", "Problem",
-    "RandomSplit", "Range", "Setting", "SliceLimit", "Span", "Target", "Texts", "TimeSplit", "Tuning", "load_problem",
+    "FAMILIES",
+    "LOWER_IS_BETTER",
+    "MAXIMUM_CLASSES",
+    "METRICS",
+    "MULTICLASS_METRICS",
+    "RESERVED",
+    "Calibration",
+    "CalibrationLimit",
+    "Candidate",
+    "ChampionLimit",
+    "Costs",
+    "Csv",
+    "Data",
+    "DriftRule",
+    "Gate",
+    "GroupSplit",
+    "LeakageLimit",
+    "Metric",
+    "Problem",
+    "RandomSplit",
+    "Range",
+    "Setting",
+    "SliceLimit",
+    "Span",
+    "Target",
+    "Texts",
+    "TimeSplit",
+    "Tuning",
+    "is_reserved",
+    "load_problem",
 ]  # fmt: skip

@@ -25,6 +25,11 @@ RESERVED = {
 }
 
 
+def is_reserved(column: str, key: str) -> bool:
+    """Whether a column of this name can't be used under a key of `RESERVED`: the output of the model has the name."""
+    return column in RESERVED[key] or OF_CLASS.fullmatch(column) is not None
+
+
 class Problem(Frozen):
     """One prediction task: its data, target, contract, split, candidates and gate limits."""
 
@@ -78,7 +83,7 @@ class Problem(Frozen):
         ours["data.timestamp"] = [self.data.timestamp] if self.data.timestamp else []
         for key, columns in ours.items():
             for column in columns:
-                if column not in RESERVED[key] and not OF_CLASS.fullmatch(column):
+                if not is_reserved(column, key):
                     continue
                 raise ValueError(f"{key}: {column!r} is reserved for the output of the model, rename the column")
         inputs = self.contract.inputs

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from driftgate.config.base import Frozen, Share, Span
 
-Metric = Literal[
+CommonMetric = Literal[
     "accuracy",
     "balanced_accuracy",
     "precision",
@@ -20,6 +20,8 @@ Metric = Literal[
     "log_loss",
     "brier",
     "expected_calibration_error",
+]
+MulticlassMetric = Literal[  # these exist only for three classes or more
     "precision_weighted",
     "recall_weighted",
     "f1_weighted",
@@ -29,19 +31,10 @@ Metric = Literal[
     "top_3_accuracy",
     "top_5_accuracy",
 ]
+Metric = Literal[CommonMetric, MulticlassMetric]
+METRICS: tuple[str, ...] = get_args(CommonMetric)
+MULTICLASS_METRICS: frozenset[str] = frozenset(get_args(MulticlassMetric))
 LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "expected_calibration_error"})
-MULTICLASS_METRICS: frozenset[str] = frozenset(  # metrics that exist only for three classes or more
-    {
-        "precision_weighted",
-        "recall_weighted",
-        "f1_weighted",
-        "roc_auc_weighted",
-        "pr_auc_weighted",
-        "top_2_accuracy",
-        "top_3_accuracy",
-        "top_5_accuracy",
-    }
-)
 FAMILIES = (
     "logistic_regression",
     "random_forest",
@@ -69,10 +62,8 @@ class TimeSplit(Frozen):
     )
 
 
-class RandomSplit(Frozen):
-    """A stratified random holdout; candidates are compared by stratified cross-validation on the rest."""
-
-    method: Literal["random"] = Field(description="The kind of split.")
+class _SplitByShare(Frozen):
+    method: str = Field(description="The kind of split.")
     holdout: Share = Field(description="The share of the rows in the holdout, such as 0.2.")
     folds: int = Field(5, ge=2, le=20, description="The number of folds of cross-validation.")
     tune_on: Literal["cross_validation"] = Field(
@@ -80,18 +71,19 @@ class RandomSplit(Frozen):
     )
 
 
-class GroupSplit(Frozen):
+class RandomSplit(_SplitByShare):
+    """A stratified random holdout; candidates are compared by stratified cross-validation on the rest."""
+
+    method: Literal["random"] = Field(description="The kind of split.")
+
+
+class GroupSplit(_SplitByShare):
     """A random holdout of whole groups: all rows with one value of `data.group` are on the same side.
 
     Candidates are compared by cross-validation whose folds keep groups together too.
     """
 
     method: Literal["group"] = Field(description="The kind of split.")
-    holdout: Share = Field(description="The share of the rows in the holdout, such as 0.2.")
-    folds: int = Field(5, ge=2, le=20, description="The number of folds of cross-validation.")
-    tune_on: Literal["cross_validation"] = Field(
-        "cross_validation", description="The rows on which candidates are compared."
-    )
 
 
 class Range(Frozen):

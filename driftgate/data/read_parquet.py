@@ -122,7 +122,7 @@ class ParquetFile:
                 f"{show_path(self.path)}: column {rule.name!r} {what}.",
                 "Convert it to numbers, text, booleans or dates, or remove it from the problem file.",
             )
-        dated = types.is_timestamp(kind) or types.is_date(kind) or _is_text(kind) or types.is_null(kind)
+        dated = types.is_timestamp(kind) or types.is_date(kind) or is_text(kind) or types.is_null(kind)
         if rule.dated and not dated:
             which = ", which is data.timestamp," if rule.kind == "timestamp" else ", which is declared as a date,"
             raise DriftgateError(
@@ -143,7 +143,7 @@ def _convert(values: Any, rule: Rule) -> tuple[Any, list[Fault]]:
     if types.is_dictionary(kind):
         values = values.cast(kind.value_type)
         kind = values.type
-    if _is_text(kind):
+    if is_text(kind):
         values = values.cast(pa.string())
         if rule.kind == "boolean":
             return _booleans_of(without_missing(values, rule), rule)
@@ -187,7 +187,7 @@ def _local_stamps(values: Any, rule: Rule) -> Any:
     return pa.chunked_array([pa.array(local_time(moments, rule.texts), pa.timestamp(unit))])
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
     """Whether a type is text; older writers store text as bytes."""
     import pyarrow as pa
 

@@ -10,7 +10,6 @@ them means anything to a reader. So its length and its share of unseen words are
 from __future__ import annotations
 
 import base64
-import re
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,12 +18,12 @@ from pydantic import BaseModel, ConfigDict
 
 from driftgate.contract import Contract, normal_text
 from driftgate.drift.counting import Layout, layout_of
+from driftgate.inputs import WORD, slot_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-WORD = re.compile(r"\w+")
 SLOTS = 2**20  # of a vocabulary; words share a slot by chance
 MAXIMUM_TEXTS = 20_000
 SHARE_EDGES = tuple(number / 20 for number in range(21))
@@ -163,7 +162,7 @@ def _rows_with_words(texts: pd.Series[Any]) -> dict[int, np.ndarray]:
     for position, text in zip(at.tolist(), texts.iloc[at], strict=True):
         words = set(WORD.findall(normal_text(str(text)).casefold()))
         if words:
-            slots = {zlib.crc32(word.encode("utf-8", "surrogatepass")) % SLOTS for word in words}
+            slots = {slot_of(word, SLOTS) for word in words}
             rows[position] = np.array(sorted(slots))
     return rows
 

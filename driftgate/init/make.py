@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from driftgate.config import RESERVED, Problem
+from driftgate.config import Problem, is_reserved
 from driftgate.contract import Column, Contract
 from driftgate.errors import DriftgateError, first_line
 from driftgate.init.baseline import Baseline, calibration_limits, champion_margin, measure, performance_limits
@@ -29,7 +29,6 @@ from driftgate.init.roles import Roles, find_roles
 from driftgate.init.sources.table import TypedColumn, TypedTable
 from driftgate.init.suspects import find_suspects
 from driftgate.init.target import IMBALANCED, TargetPlan, find_target
-from driftgate.probability import OF_CLASS
 from driftgate.results.init import InitClass, InitColumn, InitDoubt, InitLimit, InitTarget
 
 log = logging.getLogger("driftgate.init")
@@ -132,7 +131,7 @@ def _made(table: TypedTable, choices: Choices, *, name: str, path: str, source: 
 
 
 def _require_free_name(column: str) -> None:
-    if column in RESERVED["target.column"] or OF_CLASS.fullmatch(column):
+    if is_reserved(column, "target.column"):
         raise DriftgateError(
             f"The target is named {column!r}, which is reserved for the output of the model.", "Rename the column."
         )
@@ -172,7 +171,7 @@ def _allowed(plan: FeaturePlan | str, name: str) -> FeaturePlan | str:
     """The plan, unless the contract refuses a column of this name."""
     if isinstance(plan, str):
         return plan
-    if name in RESERVED["contract"] or OF_CLASS.fullmatch(name):
+    if is_reserved(name, "contract"):
         return "its name is reserved for the output of the model: rename it to use it"
     try:
         Contract(columns={name: Column(**plan.rules)})

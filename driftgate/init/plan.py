@@ -7,11 +7,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from driftgate.config import Span
 from driftgate.init.columns import FeaturePlan
 from driftgate.init.roles import Roles
 from driftgate.init.sources.table import TypedTable
 from driftgate.init.target import IMBALANCED, RARE, TargetPlan
 from driftgate.results.init import InitDoubt
+from driftgate.training.splitting import offset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +100,7 @@ def _by_time(table: TypedTable, target: TargetPlan, name: str, as_of: dt.date | 
     holdout = _span(times, codes, end, target)
     if holdout is None:
         return None
-    border = end - offset(holdout)
+    border = end - offset(Span(**holdout))
     before = (times < border).to_numpy()
     newest = times[before].max().normalize() + pd.Timedelta(days=1)
     validation = _span(times[before], codes[before], newest, target)
@@ -106,7 +108,7 @@ def _by_time(table: TypedTable, target: TargetPlan, name: str, as_of: dt.date | 
         return None
     folds = _folds(times[before], codes[before], newest, validation, target)
     rows, held = int(before.sum()), int((~before).sum())
-    first = newest - offset(validation)
+    first = newest - offset(Span(**validation))
     checked = int((times[before] >= first).sum())
     tune_on = "validation" if rows >= LARGE or folds < 2 else "cross_validation"
     content = {"method": "time", "holdout": holdout, "validation": validation, "folds": folds, "tune_on": tune_on}
@@ -124,7 +126,7 @@ def _span(times: pd.Series, codes: np.ndarray, end: pd.Timestamp, target: Target
     classes = len(target.values)
     least = max(LEAST_HELD, min(HOLDOUT * len(codes), 50_000))
     for span in [*({"days": days} for days in SPANS), *({"months": months} for months in MONTHS)]:
-        late = (times >= end - offset(span)).to_numpy()
+        late = (times >= end - offset(Span(**span))).to_numpy()
         if late.sum() < least:
             continue
         if late.sum() > max(MOST_HELD * len(codes), least * 1.5):
@@ -141,7 +143,7 @@ def _folds(times: pd.Series, codes: np.ndarray, newest: pd.Timestamp, span: dict
 
     classes, end, folds = len(target.values), newest, 0
     while folds < 4:
-        start = end - offset(span)
+        start = end - offset(Span(**span))
         train, test = (times < start).to_numpy(), ((times >= start) & (times < end)).to_numpy()
         if folds and train.sum() < len(codes) / 3:
             break
@@ -149,13 +151,6 @@ def _folds(times: pd.Series, codes: np.ndarray, newest: pd.Timestamp, span: dict
             break
         folds, end = folds + 1, start
     return max(1, folds)
-
-
-def offset(span: dict[str, int]) -> pd.DateOffset:
-    """A span of calendar time."""
-    import pandas as pd
-
-    return pd.DateOffset(months=span.get("months", 0), days=span.get("days", 0))
 
 
 def _words(span: dict[str, int]) -> str:

@@ -10,23 +10,13 @@ from __future__ import annotations
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from driftgate.config import METRICS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "pr_auc",
-    "log_loss",
-    "brier",
-    "expected_calibration_error",
-)
 WEIGHTED = ("precision", "recall", "f1", "roc_auc", "pr_auc")
 RANKED = ("roc_auc", "pr_auc", "expected_calibration_error")
 TOP = (2, 3, 5)

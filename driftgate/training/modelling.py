@@ -74,18 +74,15 @@ def suggest(trial: optuna.Trial, candidate: Candidate) -> Settings:
 
 
 def fit(model: Pipeline, features: Any, labels: np.ndarray) -> Pipeline:
-    """Fit the model on one thread and leave it set to one: sums then have a fixed order, and so the same last bit.
-
-    A number that none of the rows has is set to 0, because histogram gradient boosting refuses such a column. A constant
-    column has no effect on any family.
-    """
+    """Fit the model on one thread and leave it set to one: sums then have a fixed order, and so the same last bit."""
     single_threaded(model)
     with one_thread():
-        model.fit(_without_empty_columns(features), labels)
+        model.fit(without_empty_columns(features), labels)
     return model
 
 
-def _without_empty_columns(features: Any) -> Any:
+def without_empty_columns(features: Any) -> Any:
+    """Training rows in which a number that no row has is 0, because histogram gradient boosting refuses such a column."""
     numbers = features.select_dtypes("number")
     empty = numbers.columns[numbers.isna().all()]
     return (

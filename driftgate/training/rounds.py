@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from driftgate.config import Problem
 from driftgate.training.families.estimators import ROUNDS
-from driftgate.training.modelling import build_model, single_threaded
+from driftgate.training.modelling import build_model, single_threaded, without_empty_columns
 from driftgate.training.tuned import Member, Settings
 from driftgate.training.workers import one_thread
 
@@ -55,7 +55,7 @@ def find_rounds(
     model = build_model(problem, family=member.family, settings=with_rounds(member, largest).settings)
     single_threaded(model)
     with one_thread():
-        shown = model[:-1].fit_transform(features.iloc[train], labels[train])
+        shown = model[:-1].fit_transform(without_empty_columns(features.iloc[train]), labels[train])
         unseen = model[:-1].transform(features.iloc[rest])
         rounds = _STOP[member.family](model[-1], shown, labels[train], unseen, labels[rest])
     return max(1, min(rounds, largest))
@@ -80,10 +80,6 @@ def _parts(problem: Problem, labels: np.ndarray, groups: np.ndarray | None) -> t
 
 
 def _of_histograms(estimator: Any, x: Any, y: np.ndarray, unseen: Any, truth: np.ndarray) -> int:
-    import numpy as np
-
-    x = np.array(x, dtype=np.float64)
-    x[:, np.isnan(x).all(axis=0)] = 0.0  # a column without any value is refused
     estimator.set_params(early_stopping=True, n_iter_no_change=PATIENCE, scoring="loss")
     estimator.fit(x, y, X_val=unseen, y_val=truth)
     return int(estimator.validation_score_.argmax())  # of the start, and of each round

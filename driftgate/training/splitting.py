@@ -50,7 +50,7 @@ def split(frame: pd.DataFrame, problem: Problem, *, as_of: dt.datetime | None) -
 
         assert problem.data.timestamp
         assert as_of
-        border = pd.Timestamp(as_of) - _offset(problem.split.holdout)
+        border = pd.Timestamp(as_of) - offset(problem.split.holdout)
         held = (frame[problem.data.timestamp] >= border).to_numpy()
         where = f"from {border:%Y-%m-%d} to {as_of:%Y-%m-%d}"
     else:
@@ -123,7 +123,7 @@ def _expanding_blocks(development: pd.DataFrame, problem: Problem, rule: TimeSpl
     end = times.max().normalize() + pd.Timedelta(days=1)
     result: list[Fold] = []
     for _ in range(rule.folds):
-        start = end - _offset(rule.validation)
+        start = end - offset(rule.validation)
         train = np.flatnonzero((times < start).to_numpy())
         test = np.flatnonzero(((times >= start) & (times < end)).to_numpy())
         if _classes(labels[train]) < len(problem.target.class_names) or _classes(labels[test]) < 2:
@@ -236,7 +236,8 @@ def _classes(labels: np.ndarray) -> int:
     return len(np.unique(labels))
 
 
-def _offset(span: Span) -> pd.DateOffset:
+def offset(span: Span) -> pd.DateOffset:
+    """A span of calendar time."""
     import pandas as pd
 
     return pd.DateOffset(months=span.months, days=span.days)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from driftgate.config import Csv, Texts
 from driftgate.contract import MAXIMUM_INTEGER
 from driftgate.data.dates import local_time
+from driftgate.data.read_parquet import is_text
 from driftgate.init.sources.base import SourceOptions
 from driftgate.init.sources.table import TypedColumn
 from driftgate.init.sources.texts import DistinctTexts, sentence, type_texts
@@ -65,17 +66,6 @@ def changed(values: Any, change: Change | None) -> Any:
     if change == "finite":
         return pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
     return values
-
-
-def is_text(kind: Any) -> bool:
-    """Whether a type is text; older writers store text as bytes."""
-    import pyarrow as pa
-
-    types = pa.types
-    return bool(
-        types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-        or types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
-    )  # fmt: skip
 
 
 def unlike_schemas(schemas: Sequence[Any]) -> tuple[int, str] | None:
