@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 from pydantic import ValidationError
@@ -206,6 +206,7 @@ PRINTABLE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp", "Zs")), m
 @given(names=st.lists(PRINTABLE.map(normal_text), min_size=1, max_size=4, unique=True), classes=st.sampled_from([2, 3]))
 def test_any_printable_name_is_served_logged_and_refused_by_name(names: list[str], classes: int) -> None:
     names = [name for name in names if len(name) <= 200]
+    assume(names)
     with tempfile.TemporaryDirectory() as folder:
         made = drawn(Path(folder) / "1", {"x": NUMBER, **dict.fromkeys(names, NUMBER)}, THREE[:classes], rows=2)
         service = Service(Settings(token=TOKEN, log=Path(folder) / "log", channel=None, release=made.folder))
@@ -215,10 +216,8 @@ def test_any_printable_name_is_served_logged_and_refused_by_name(names: list[str
             answer = ask(service, "/predict", json.dumps(body).encode())
             assert answer.status == 200, answer.body
             wrong = ask(service, "/predict", json.dumps({**row, "x": 1e30, **dict.fromkeys(names, True)}).encode())
-            assert (wrong.status, {fault["field"] for fault in wrong.json["error"]["fields"]}) == (
-                422,
-                set(names) - {"x"} or {"x"},
-            )
+            # Each of the names has a wrong type, also where one is "x".
+            assert (wrong.status, {fault["field"] for fault in wrong.json["error"]["fields"]}) == (422, set(names))
             warned = ask(service, "/predict", json.dumps(dict.fromkeys(row, 1e30)).encode()).json["warnings"]
             assert warned == [f"{name}: a value that was not in the training data" for name in row]
             validate(ask(service, "/openapi.json", method="GET").json)
